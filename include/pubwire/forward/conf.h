@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_FORWARD_CONF_H
+#define PUBWIRE_FORWARD_CONF_H
+
+/**
+ * @file
+ * What forwarding has to know, as plain data: listeners, brokers, routes, limits. Filled by
+ * lib/manage from the configuration file, by tests by hand; validated before it comes here. Times
+ * are in milliseconds, sizes in bytes unless a name says otherwise.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pubwire/base/addr.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PW_FORWARD_MAX_BROKERS	 32 /**< a set of brokers is a 32-bit mask */
+#define PW_FORWARD_MAX_ROUTES	 256
+#define PW_FORWARD_MAX_LISTENERS 16
+#define PW_FORWARD_MAX_WORKERS	 64
+#define PW_FORWARD_NAME_LEN	 32
+#define PW_FORWARD_STR_LEN	 256
+
+/**
+ * Lanes: a log, and its connections, for each protocol family, so that bytes pass unchanged. Devices
+ * of 3.1 share the lane of 3.1.1: a PUBLISH is the same in both.
+ */
+enum pw_lane { PW_LANE_3, PW_LANE_5, PW_LANE_MAX };
+
+/** Where devices connect. */
+struct pw_listener_conf {
+	char name[PW_FORWARD_NAME_LEN];
+	struct pw_addr address;
+	uint16_t port;
+};
+
+/** A broker. */
+struct pw_broker_conf {
+	char name[PW_FORWARD_NAME_LEN];
+	struct pw_addr address;
+	uint16_t port;
+	char username[PW_FORWARD_STR_LEN]; /**< empty: none */
+	char password[PW_FORWARD_STR_LEN];
+	uint32_t keepalive_interval;	/**< [60000] PINGREQ after this much silence of ours */
+	uint32_t connect_timeout;	/**< [5000] TCP handshake and CONNACK, each */
+	uint32_t ack_timeout;		/**< [20000] no acknowledgement while messages are outstanding */
+	uint32_t restart_base;		/**< [500] least wait before a reconnect */
+	uint32_t restart_cap;		/**< [30000] longest wait */
+	uint32_t max_inflight_messages; /**< [1024] QoS 1 window where the broker names none */
+	uint32_t session_expiry_interval; /**< [3600000] asked of a 5.0 broker */
+};
+
+/** What to do with messages of a QoS when the log is full. */
+enum pw_when_full { PW_WHEN_FULL_BLOCK, PW_WHEN_FULL_DROP };
+
+/** First route whose filter matches the topic, in file order, has the message. */
+struct pw_route_conf {
+	char name[PW_FORWARD_NAME_LEN];
+	char filter[PW_FORWARD_STR_LEN];
+	uint32_t brokers;		  /**< 1 << broker index; fanout: all; ack: all */
+	enum pw_when_full when_full_qos0; /**< [drop] */
+	enum pw_when_full when_full_qos1; /**< [block]; drop is refused: nothing acknowledged is lost */
+};
+
+/** Limits on devices and sizes of what is reserved per worker. */
+struct pw_limits_conf {
+	uint32_t max_connections;     /**< device sessions per worker [1024] */
+	uint32_t max_queued_messages; /**< entries of one log, a power of two up to 32768 [8192] */
+	uint32_t max_packet_size;     /**< [1 MiB + 64 KiB] */
+	uint32_t receive_maximum;     /**< told to 5.0 devices [64]; messages of one device in the log */
+	uint32_t connect_deadline;    /**< CONNECT must be whole by then [10000] */
+	uint32_t max_keepalive;	      /**< seconds; Server Keep Alive where a device asks more [1200] */
+	uint32_t idle_timeout;	      /**< for devices with keepalive 0 (ms) [0: never] */
+	uint32_t copy_break;	      /**< frames shorter than this are copied on append [256]; 0: never */
+	uint32_t drain_deadline;      /**< [5000] */
+};
+
+/** Everything. */
+struct pw_forward_settings {
+	char instance[PW_FORWARD_NAME_LEN];	 /**< in client identifiers towards brokers */
+	char clientid_prefix[PW_FORWARD_NAME_LEN]; /**< [pubwire] */
+	struct pw_listener_conf listener[PW_FORWARD_MAX_LISTENERS];
+	uint32_t nb_listeners;
+	struct pw_broker_conf broker[PW_FORWARD_MAX_BROKERS];
+	uint32_t nb_brokers;
+	struct pw_route_conf route[PW_FORWARD_MAX_ROUTES];
+	uint32_t nb_routes;
+	struct pw_limits_conf limits;
+	uint32_t lanes; /**< 1 << enum pw_lane: the protocol families served */
+};
+
+/** Fill with the defaults in brackets above; no listener, broker or route. */
+void pw_forward_defaults(struct pw_forward_settings *s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

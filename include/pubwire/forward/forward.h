@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_FORWARD_FORWARD_H
+#define PUBWIRE_FORWARD_FORWARD_H
+
+/**
+ * @file
+ * Device sessions, forward logs, broker connections.
+ *
+ * One `pw_forward` per worker, single-threaded and sans-I/O above one TCP stack. Workers that serve
+ * devices own a log per lane; workers that serve brokers own, for logs that are assigned to them, a
+ * connection to every broker and its cursor. What crosses workers: the logs themselves (one
+ * producer, a consumer a broker), completions and small messages by the post hook.
+ *
+ * A log is served by: its own worker where that worker serves brokers; else broker worker number
+ * (device worker's ordinal mod number of broker workers). So every (log, broker) pair has one
+ * connection, and packet identifiers of different logs never meet on a connection.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pubwire/base/counter.h>
+#include <pubwire/base/histogram.h>
+#include <pubwire/base/pool.h>
+#include <pubwire/forward/conf.h>
+#include <pubwire/tcp/tcp.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a worker serves. */
+enum pw_role { PW_ROLE_DEVICES = 1, PW_ROLE_BROKERS = 2 };
+
+/** A message between the forwards of two workers; contents are lib/forward's. */
+struct pw_forward_msg {
+	uint8_t bytes[64];
+};
+
+struct pw_forward;	  /**< one worker's */
+struct pw_forward_shared; /**< the logs and the routes, seen by all */
+
+/** What all workers share. */
+struct pw_forward_shared_conf {
+	const struct pw_forward_settings *settings; /**< outlives everything made here */
+	uint32_t nb_workers;
+	uint8_t role[PW_FORWARD_MAX_WORKERS];  /**< enum pw_role bits of each worker */
+	int socket[PW_FORWARD_MAX_WORKERS];
+	uint64_t seed; /**< of client identifier hashes; the same for all workers */
+};
+
+/** Reserve logs, compile routes. Main lcore. NULL with rte_errno. */
+struct pw_forward_shared *pw_forward_shared_create(const struct pw_forward_shared_conf *conf);
+
+/** After every pw_forward was destroyed. */
+void pw_forward_shared_destroy(struct pw_forward_shared *s);
+
+/** How to build one worker's part. */
+struct pw_forward_conf {
+	struct pw_forward_shared *shared;
+	uint32_t worker; /**< own index */
+	struct pw_tcp *tcp;
+	const struct pw_mem *mem;
+	uint64_t seed; /**< jitter and assigned client identifiers; differs per worker */
+	void *ctx;
+	/** Send a message to another worker, in order. 0 or -ENOBUFS: forward keeps it and retries. */
+	int (*post)(void *ctx, uint32_t worker, const struct pw_forward_msg *msg);
+	/** Source address and so on for a broker connection come from the TCP stack's hooks; this
+	 *  gives the local address to connect from. 0 or -EHOSTUNREACH. */
+	int (*source)(void *ctx, const struct pw_addr *dst, struct pw_addr *src);
+	int socket;
+};
+
+/** Build; listens and starts to connect at the first pw_forward_poll(). Main lcore. NULL with rte_errno. */
+struct pw_forward *pw_forward_create(const struct pw_forward_conf *conf, uint64_t now);
+
+/**
+ * Release every reference and the memory. Order: every pw_forward, then every pw_tcp (whose gone
+ * upcalls must not come after: forward aborts its connections here), then pw_forward_shared.
+ */
+void pw_forward_destroy(struct pw_forward *f, uint64_t now);
+
+/** A message that another worker posted to this one. */
+void pw_forward_receive(struct pw_forward *f, const struct pw_forward_msg *msg, uint64_t now);
+
+/**
+ * After TCP's dispatch, before its flush: cursors pull from logs into send queues, completions
+ * become acknowledgements, blocked devices are read again, what could not be posted is tried again.
+ *
+ * @return work done, 0 where there was none (for the idle policy and the busy share)
+ */
+uint32_t pw_forward_poll(struct pw_forward *f, uint64_t now);
+
+/** Fire timers. */
+void pw_forward_advance(struct pw_forward *f, uint64_t now);
+
+/** A time no later than the next timer (ns), UINT64_MAX where none runs. */
+uint64_t pw_forward_next(const struct pw_forward *f);
+
+/** Buffer pressure, as pw_tcp_set_pressure(): from 1 on devices are not read. */
+void pw_forward_set_pressure(struct pw_forward *f, uint32_t level);
+
+/**
+ * Stop accepting, publish wills that are due, tell 5.0 devices 0x8B, let acknowledgements of what is
+ * outstanding through until the deadline, then close everything.
+ */
+void pw_forward_drain(struct pw_forward *f, uint64_t now);
+
+/** True once draining is complete: no device connection and, on broker workers, none to a broker. */
+bool pw_forward_drained(const struct pw_forward *f);
+
+/** What devices and logs count; per worker. */
+#define PW_DEVICE_COUNTERS(X)                                                                      \
+	X(connects, "CONNECT packets accepted")                                                    \
+	X(connects_refused, "CONNECT packets refused")                                             \
+	X(takeovers, "Sessions taken over by a second CONNECT")                                    \
+	X(disconnects, "DISCONNECT packets from devices")                                          \
+	X(disconnects_sent, "DISCONNECT packets sent to devices")                                  \
+	X(lost, "Device connections that ended without DISCONNECT")                                \
+	X(keepalive_expired, "Devices closed because they were silent beyond 1.5 times keepalive") \
+	X(connect_deadline, "Connections closed because no CONNECT came in time")                  \
+	X(malformed, "Packets refused as malformed or out of place")                               \
+	X(wills_published, "Wills published")                                                      \
+	X(wills_dropped, "Wills that could not be forwarded")                                      \
+	X(pings, "PINGREQ packets answered")                                                       \
+	X(subscribes_refused, "Subscriptions refused: not supported")                              \
+	X(publishes_qos0, "PUBLISH packets of QoS 0 received")                                     \
+	X(publishes_qos1, "PUBLISH packets of QoS 1 received")                                     \
+	X(publishes_qos2_refused, "PUBLISH packets of QoS 2 refused: not supported")               \
+	X(payload_bytes, "Payload bytes of accepted PUBLISH packets")                              \
+	X(accepted, "Messages accepted into a log")                                                \
+	X(acknowledged, "Messages of QoS 1 acknowledged to their device")                          \
+	X(completed_qos0, "Messages of QoS 0 that every connected broker was given")               \
+	X(orphaned, "Acknowledgements whose device was gone")                                      \
+	X(dropped_no_route, "Messages that no route matched")                                      \
+	X(dropped_log_full, "Messages of QoS 0 dropped because the log was full")                  \
+	X(dropped_no_buffer, "Messages of QoS 0 dropped because a pool was empty")                 \
+	X(dropped_on_shutdown, "Messages given up when the drain deadline passed")                 \
+	X(refused_by_broker, "Messages of QoS 1 that a broker refused with a reason code")         \
+	X(blocked, "Times that a device was not read because a bound was reached")                 \
+	X(bytes_by_ref, "Frame bytes that entered a log as references")                            \
+	X(bytes_copied, "Frame bytes that entered a log as copies")
+
+PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
+
+/** What one (log, broker) connection counts; upstream metrics. */
+#define PW_UPSTREAM_COUNTERS(X)                                                                    \
+	X(connects, "Connections established with the broker (CONNACK accepted)")                  \
+	X(connect_failures, "Attempts that failed")                                                \
+	X(disconnects, "Established connections that ended")                                       \
+	X(stuck, "Connections closed because acknowledgements stopped")                            \
+	X(messages_qos0, "Messages of QoS 0 queued to the broker")                                 \
+	X(messages_qos1, "Messages of QoS 1 queued to the broker for the first time")              \
+	X(redelivered, "Messages of QoS 1 queued again after a reconnect")                         \
+	X(acked, "Messages of QoS 1 that the broker acknowledged")                                 \
+	X(refused, "Messages of QoS 1 that the broker refused with a reason code")                 \
+	X(bytes, "Frame bytes queued to the broker")                                               \
+	X(dropped_disconnected, "Messages of QoS 0 dropped while the broker was away")             \
+	X(dropped_too_large, "Messages larger than the broker accepts")                            \
+	X(protocol_errors, "Packets from the broker that make no sense")                           \
+	X(window_full, "Times that the in-flight window stopped the cursor")                       \
+	X(socket_full, "Times that the send queue stopped the cursor")
+
+PW_COUNTER_STRUCT(pw_upstream_counters, PW_UPSTREAM_COUNTERS);
+
+/** State of a broker connection, for people. */
+#define PW_UPSTREAM_STATES(X)                                                                      \
+	X(WAITING, "waiting to connect")                                                           \
+	X(TCP, "TCP handshake")                                                                    \
+	X(MQTT, "waiting for CONNACK")                                                             \
+	X(UP, "up")                                                                                \
+	X(CLOSED, "closed")
+
+#define PW_UPSTREAM_ENUM(s, text) PW_UPSTREAM_##s,
+enum pw_upstream_state { PW_UPSTREAM_STATES(PW_UPSTREAM_ENUM) };
+#undef PW_UPSTREAM_ENUM
+
+const char *pw_upstream_state_str(enum pw_upstream_state s);
+
+/** One (log, broker) connection as an operator sees it; a snapshot from any thread. */
+struct pw_upstream_info {
+	uint32_t broker;     /**< index */
+	uint32_t log_worker; /**< worker that owns the log */
+	enum pw_lane lane;
+	enum pw_upstream_state state;
+	uint64_t lag;	     /**< entries of the log that this broker has not been given */
+	uint32_t inflight;   /**< QoS 1 messages queued and not acknowledged */
+	uint32_t window;     /**< most of them */
+	uint64_t connected_at; /**< ns, 0 where not up */
+	char last_error[96]; /**< empty where none */
+	struct pw_upstream_counters counters;
+};
+
+/** Connections of this worker; fills up to max, returns how many there are. Any thread. */
+uint32_t pw_forward_upstreams(const struct pw_forward *f, struct pw_upstream_info *out,
+			      uint32_t max);
+
+/** One log as an operator sees it. */
+struct pw_log_info {
+	enum pw_lane lane;
+	uint32_t capacity;
+	uint32_t used;	      /**< entries between the oldest not complete and the newest */
+	uint32_t outstanding; /**< messages that some broker still needs */
+	uint64_t appended;
+};
+
+uint32_t pw_forward_logs(const struct pw_forward *f, struct pw_log_info *out, uint32_t max);
+
+/** Device sessions now; any thread. */
+uint32_t pw_forward_sessions(const struct pw_forward *f);
+
+const struct pw_device_counters *pw_forward_counters(const struct pw_forward *f);
+
+/**
+ * Time from the arrival of a PUBLISH (the poll's `now`) until it stood in every broker's send queue
+ * (QoS 0), and until its PUBACK was queued to the device (QoS 1). Any thread may read.
+ */
+const struct pw_hist *pw_forward_latency_qos0(const struct pw_forward *f);
+const struct pw_hist *pw_forward_latency_qos1(const struct pw_forward *f);
+
+/** One device session, for telemetry. Owner lcore fills it on request; see pw_forward_session_at(). */
+struct pw_session_info {
+	char client_id[64]; /**< cut to fit */
+	struct pw_flow flow;
+	uint8_t version;
+	uint32_t inflight;
+	uint16_t keepalive;
+	uint64_t messages;
+};
+
+/** Snapshot of the sessions from index *at on; any thread, racy by nature, never out of bounds. */
+uint32_t pw_forward_session_list(const struct pw_forward *f, uint32_t *at,
+				 struct pw_session_info *out, uint32_t max);
+
+/** Bytes that one idle device session takes here, for the memory plan. */
+size_t pw_forward_session_size(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

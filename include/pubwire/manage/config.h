@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_MANAGE_CONFIG_H
+#define PUBWIRE_MANAGE_CONFIG_H
+
+/**
+ * @file
+ * The configuration file (YAML): loading, checking, printing. Main lcore only; the YAML library
+ * allocates. Every refusal is one line: "FILE:LINE:COLUMN: key: what is wrong, what was expected".
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <pubwire/forward/conf.h>
+#include <pubwire/worker/worker.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PW_CONFIG_MAX_PORTS 8
+#define PW_CONFIG_MAX_EAL   32
+
+/** A port as configured. */
+struct pw_config_port {
+	char name[PW_FORWARD_NAME_LEN];
+	char device[64];
+	struct pw_wire_addr addr[PW_WIRE_MAX_ADDRS];
+	uint32_t nb_addrs;
+	struct pw_addr gateway; /**< all zero: none */
+	uint16_t mtu;
+	uint16_t vlan;
+	uint16_t rx_desc, tx_desc;
+	uint32_t disable_caps; /**< enum pw_port_cap */
+};
+
+/** The whole configuration, defaults filled in, validated. Plain data: may be copied and zeroed. */
+struct pw_config {
+	char eal[PW_CONFIG_MAX_EAL][128]; /**< EAL arguments of the file, before those of the command line */
+	uint32_t nb_eal;
+	struct pw_config_port port[PW_CONFIG_MAX_PORTS];
+	uint32_t nb_ports;
+	uint32_t lcore[PW_FORWARD_MAX_WORKERS]; /**< worker lcores */
+	uint8_t role[PW_FORWARD_MAX_WORKERS];	/**< enum pw_role bits of each */
+	uint32_t nb_workers;
+	enum pw_idle idle;
+	uint32_t pkt_buffers; /**< elements of each pool */
+	uint32_t hdr_buffers;
+	uint32_t ind_buffers;
+	struct pw_tcp_conf tcp;
+	struct pw_forward_settings forward;
+	char log_level[16];
+};
+
+/**
+ * Load and check a file.
+ *
+ * @param err  receives the line of the refusal
+ * @return     0; -ENOENT no such file; -EINVAL refused
+ */
+int pw_config_load(struct pw_config *c, const char *path, char *err, size_t err_len)
+	__attribute__((warn_unused_result));
+
+/** Write the effective configuration as YAML that pw_config_load() takes. Passwords as "***". */
+void pw_config_print(const struct pw_config *c, FILE *out);
+
+/** Bytes of hugepage memory that a configuration will reserve, and what for, for --check-config. */
+struct pw_config_memory {
+	size_t pkt, hdr, ind, tcp, sessions, logs, total;
+};
+void pw_config_memory(const struct pw_config *c, struct pw_config_memory *m);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

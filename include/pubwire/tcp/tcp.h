@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_TCP_TCP_H
+#define PUBWIRE_TCP_TCP_H
+
+/**
+ * @file
+ * TCP that hands out and takes packet buffers by reference (RFC 9293).
+ *
+ * One stack per lcore, single-threaded, sans-I/O: packets and time are passed in, segments leave
+ * through a hook, randomness comes from the seed. Upcalls are made from pw_tcp_dispatch(),
+ * pw_tcp_advance() and, for connections that it ends, from pw_tcp_destroy(); never from inside another
+ * call of the application, so an application may call anything from an upcall.
+ *
+ * Receiving: in-order bytes stand in the connection's receive queue, a chain of mbufs. The
+ * application looks at them in place (pw_tcp_rx_chain), takes references of its own on what it wants to
+ * keep (pw_slice_hold) and says how much it is done with (pw_tcp_consume), which opens the window.
+ *
+ * Sending: the application gives held slices (pw_tcp_send); the connection keeps each until the
+ * peer has acknowledged its last byte, then drops the reference. Every transmission is a new header
+ * buffer and new indirect buffers: payload bytes are never written by this library.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include <pubwire/base/addr.h>
+#include <pubwire/base/counter.h>
+#include <pubwire/base/pool.h>
+#include <pubwire/base/slice.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** States of RFC 9293 3.3.2; CLOSED is the state of a handle that finds nothing. */
+#define PW_TCP_STATES(X)                                                                           \
+	X(CLOSED)                                                                                  \
+	X(LISTEN)                                                                                  \
+	X(SYN_SENT)                                                                                \
+	X(SYN_RECEIVED)                                                                            \
+	X(ESTABLISHED)                                                                             \
+	X(FIN_WAIT_1)                                                                              \
+	X(FIN_WAIT_2)                                                                              \
+	X(CLOSE_WAIT)                                                                              \
+	X(CLOSING)                                                                                 \
+	X(LAST_ACK)                                                                                \
+	X(TIME_WAIT)
+
+#define PW_TCP_STATE_ENUM(s) PW_TCP_##s,
+enum pw_tcp_state { PW_TCP_STATES(PW_TCP_STATE_ENUM) };
+#undef PW_TCP_STATE_ENUM
+
+/** Why a connection ended; row: name, text. */
+#define PW_TCP_ENDS(X)                                                                             \
+	X(CLOSED, "closed by both sides")                                                          \
+	X(RESET, "reset by the peer")                                                              \
+	X(ABORTED, "aborted by this side")                                                         \
+	X(REFUSED, "refused by the peer")                                                          \
+	X(TIMEOUT, "the peer stopped acknowledging")                                               \
+	X(UNREACHABLE, "no route or no answer from the next hop")                                  \
+	X(NO_BUFFER, "a pool was empty")
+
+#define PW_TCP_END_ENUM(e, text) PW_TCP_END_##e,
+enum pw_tcp_end { PW_TCP_ENDS(PW_TCP_END_ENUM) };
+#undef PW_TCP_END_ENUM
+
+/** Text of a state or an end. */
+const char *pw_tcp_state_str(enum pw_tcp_state s);
+const char *pw_tcp_end_str(enum pw_tcp_end e);
+
+struct pw_tcp;	    /**< a stack */
+struct pw_tcp_conn; /**< a connection; valid until its `gone` upcall returns */
+
+/** What a connection tells its owner. `conn` is borrowed. Unused ones may be NULL but gone. */
+struct pw_tcp_ops {
+	/**
+	 * Passive open: the handshake is complete. Set the user word here. A negative return refuses
+	 * the connection (it is reset and no further upcall is made).
+	 */
+	int (*accepted)(void *ctx, struct pw_tcp_conn *conn, uint64_t now);
+	/** Active open: the handshake is complete. */
+	void (*connected)(void *ctx, struct pw_tcp_conn *conn, uint64_t now);
+	/** New bytes stand in the receive queue, or the peer has closed its side (see pw_tcp_eof). */
+	void (*readable)(void *ctx, struct pw_tcp_conn *conn, uint64_t now);
+	/** The peer has acknowledged sent bytes: pw_tcp_send_room() has grown. */
+	void (*acked)(void *ctx, struct pw_tcp_conn *conn, uint64_t now);
+	/** The connection has ended; last upcall, its buffers are released after it. */
+	void (*gone)(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now);
+};
+
+/** Where segments go and ports come from. */
+struct pw_tcp_hooks {
+	void *ctx;
+	/** As pw_wire_send_tcp(): ownership of m passes. 0 or -errno. */
+	int (*output)(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now);
+	/** MTU (bytes of IP packet) and segments a packet may have towards dst. 0 or -errno. */
+	int (*path)(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs);
+	/**
+	 * Choose flow->lport for an active open so that replies come back to this lcore; attempt
+	 * counts from 0 while the choices are found in use. NULL: any ephemeral port. 0 or -EADDRNOTAVAIL.
+	 */
+	int (*choose_port)(void *ctx, struct pw_flow *flow, uint32_t attempt);
+};
+
+/** Sizes and policy of a stack; 0 stands for the default in brackets. */
+struct pw_tcp_conf {
+	const char *name;	  /**< unique in the process, at most 16 bytes */
+	uint32_t max_conns;	  /**< [1024] */
+	uint32_t max_time_wait;	  /**< [max_conns]; the oldest is recycled beyond */
+	uint32_t max_syn_rcvd;	  /**< half-open connections [max_conns / 4, at least 16] */
+	uint32_t max_tx_slices;	  /**< slices in all send queues [16384] */
+	uint32_t rx_window;	  /**< bytes offered to a peer, per connection [65535 << scale] */
+	uint32_t tx_queue_bytes;  /**< most bytes in one send queue [262144] */
+	uint32_t max_ooo;	  /**< out-of-order segments held per connection [8] */
+	uint32_t max_ooo_total;	  /**< and in all [1/8 of the pkt pool] */
+	uint32_t rx_copy_break;	  /**< segments up to this are joined into the buffer before [256] */
+	uint32_t msl_ms;	  /**< maximum segment lifetime [30000]: TIME_WAIT lasts twice that */
+	uint32_t min_rto_ms;	  /**< [200] */
+	uint32_t max_rto_ms;	  /**< [60000] */
+	uint32_t syn_retries;	  /**< [5] */
+	uint32_t user_timeout_ms; /**< unacknowledged data older than this ends a connection [120000] */
+	uint32_t keepalive_ms;	  /**< idle time before probes, 0: none */
+	uint32_t delack_ms;	  /**< [40] */
+	uint64_t seed;		  /**< of initial sequence numbers and the table's hash */
+	const struct pw_mem *mem;
+	struct pw_tcp_hooks hooks;
+	int socket;
+};
+
+#define PW_TCP_COUNTERS(X)                                                                         \
+	X(segs_in, "Segments received")                                                            \
+	X(segs_out, "Segments sent")                                                               \
+	X(bytes_in, "Payload bytes accepted in order")                                             \
+	X(bytes_out, "Payload bytes sent, retransmissions included")                               \
+	X(bytes_by_ref, "Payload bytes sent as references to the buffers they arrived in")         \
+	X(bytes_linearised, "Payload bytes copied because the port takes too few segments")        \
+	X(active_opens, "Connections opened by this side")                                         \
+	X(passive_opens, "Connections accepted")                                                   \
+	X(open_failures, "Connections that never became established")                              \
+	X(established, "Connections that became established")                                      \
+	X(resets_in, "Connections reset by the peer")                                              \
+	X(resets_out, "Segments with RST sent")                                                    \
+	X(timeouts, "Connections ended because the peer stopped acknowledging")                    \
+	X(retransmits, "Segments retransmitted")                                                   \
+	X(fast_retransmits, "Fast recoveries entered")                                             \
+	X(rto_fired, "Retransmission timeouts")                                                    \
+	X(dup_acks_in, "Duplicate acknowledgements received")                                      \
+	X(acks_delayed, "Acknowledgements sent by the delay timer")                                \
+	X(zero_window_probes, "Zero-window probes sent")                                           \
+	X(keepalive_probes, "Keepalive probes sent")                                               \
+	X(ooo_in, "Segments received out of order and held")                                       \
+	X(drop_ooo_full, "Out-of-order segments dropped because a bound was reached")              \
+	X(drop_header, "Segments with a bad header length or options")                             \
+	X(drop_no_conn, "Segments for no connection or listener")                                  \
+	X(drop_seq, "Segments outside the window")                                                 \
+	X(drop_ack, "Segments with an unacceptable acknowledgement")                               \
+	X(drop_paws, "Segments refused by their timestamp")                                        \
+	X(drop_duplicate, "Payload bytes received twice")                                          \
+	X(drop_window, "Payload bytes beyond the window")                                          \
+	X(drop_pressure, "Segments dropped because buffers ran short")                             \
+	X(drop_syn_full, "Connection requests refused because a table was full")                   \
+	X(drop_syn_pressure, "Connection requests refused because buffers ran short")              \
+	X(drop_tx_no_buffer, "Segments not sent because a pool was empty; retried")                \
+	X(drop_tx_unreachable, "Segments not sent because there was no way to the peer")           \
+	X(challenge_acks, "Challenge acknowledgements sent")                                       \
+	X(time_wait_reused, "TIME_WAIT records reused by a new connection")                        \
+	X(rx_coalesced, "Small segments copied into the buffer before them")
+
+PW_COUNTER_STRUCT(pw_tcp_counters, PW_TCP_COUNTERS);
+
+/** Build a stack. Main lcore. NULL with rte_errno. Given back by pw_tcp_destroy(). */
+struct pw_tcp *pw_tcp_create(const struct pw_tcp_conf *conf, uint64_t now);
+
+/** End every connection (gone: ABORTED, no RST), release every buffer, free the memory. */
+void pw_tcp_destroy(struct pw_tcp *t);
+
+/** Accept connections to a local address and port. 0; -EADDRINUSE; -ENOSPC beyond 16 listeners. */
+int pw_tcp_listen(struct pw_tcp *t, const struct pw_addr *local, uint16_t port,
+		  const struct pw_tcp_ops *ops, void *ctx) __attribute__((warn_unused_result));
+
+/** Stop accepting on a listener; connections stay. 0 or -ENOENT. */
+int pw_tcp_unlisten(struct pw_tcp *t, const struct pw_addr *local, uint16_t port);
+
+/**
+ * Open a connection; the SYN goes out at once.
+ *
+ * @param flow  lport 0: chosen by the hook
+ * @param user  the connection's user word
+ * @param out   receives the connection
+ * @return      0; -ENOMEM table full; -EADDRNOTAVAIL; -EADDRINUSE; -EHOSTUNREACH
+ */
+int pw_tcp_connect(struct pw_tcp *t, const struct pw_flow *flow, const struct pw_tcp_ops *ops,
+		   void *ctx, uint64_t user, struct pw_tcp_conn **out, uint64_t now)
+	__attribute__((warn_unused_result));
+
+/**
+ * Process received TCP packets as pw_wire_input() leaves them; ownership of all passes in. Makes
+ * no upcall: touched connections go on the ready list.
+ */
+void pw_tcp_input(struct pw_tcp *t, struct rte_mbuf **pkts, uint32_t n, uint64_t now);
+
+/** Make the upcalls of the connections on the ready list. */
+void pw_tcp_dispatch(struct pw_tcp *t, uint64_t now);
+
+/** Send what the burst has made due: data, then acknowledgements that no data carried. */
+void pw_tcp_flush(struct pw_tcp *t, uint64_t now);
+
+/** Fire timers (with their upcalls). */
+void pw_tcp_advance(struct pw_tcp *t, uint64_t now);
+
+/** A time no later than the next timer (ns), UINT64_MAX where none runs. */
+uint64_t pw_tcp_next(const struct pw_tcp *t);
+
+/** Buffer pressure: 0 none; 1 windows stop growing for what is not consumed; 2 SYNs are refused too. */
+void pw_tcp_set_pressure(struct pw_tcp *t, uint32_t level);
+
+/** See pw_wire_hooks.icmp_error. */
+void pw_tcp_icmp_error(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uint16_t mtu,
+		       uint8_t code, uint64_t now);
+
+/** Handle of a connection, for messages that may come late. */
+pw_handle pw_tcp_handle(const struct pw_tcp *t, const struct pw_tcp_conn *c);
+
+/** Connection of a handle, NULL where it is gone. */
+struct pw_tcp_conn *pw_tcp_find(const struct pw_tcp *t, pw_handle h);
+
+/** The owner's word. */
+uint64_t pw_tcp_user(const struct pw_tcp_conn *c);
+void pw_tcp_set_user(struct pw_tcp_conn *c, uint64_t user);
+
+/** State and addresses. */
+enum pw_tcp_state pw_tcp_state(const struct pw_tcp_conn *c);
+void pw_tcp_flow(const struct pw_tcp_conn *c, struct pw_flow *out);
+
+/** First mbuf of the receive queue (borrowed; bytes at data_off/data_len, linked by next) or NULL. */
+struct rte_mbuf *pw_tcp_rx_chain(const struct pw_tcp_conn *c);
+
+/** Bytes in the receive queue. */
+uint32_t pw_tcp_rx_len(const struct pw_tcp_conn *c);
+
+/** True where the peer has closed its side and every byte before that is in the queue or consumed. */
+bool pw_tcp_eof(const struct pw_tcp_conn *c);
+
+/**
+ * Done with the first n bytes of the receive queue (n <= pw_tcp_rx_len): the queue's reference on
+ * each buffer that is passed is dropped and the window opens.
+ */
+void pw_tcp_consume(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n);
+
+/** Bytes that pw_tcp_send() would take now; 0 where this side has closed. */
+uint32_t pw_tcp_send_room(const struct pw_tcp *t, const struct pw_tcp_conn *c);
+
+/** Bytes given to pw_tcp_send() that the peer has not acknowledged. */
+uint32_t pw_tcp_unacked(const struct pw_tcp_conn *c);
+
+/**
+ * Queue bytes for sending. Held slices: their references pass to the connection where the call
+ * succeeds, and stay with the caller where it fails. All or nothing. Neighbours in one buffer join.
+ * Segments leave at pw_tcp_flush().
+ *
+ * @return 0; -EAGAIN not enough room (bytes); -ENOBUFS no slice blocks; -EPIPE this side has closed or
+ *         the connection is not established
+ */
+int pw_tcp_send(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s, uint32_t n)
+	__attribute__((warn_unused_result));
+
+/** Copy len bytes into a gather buffer and queue them; as pw_tcp_send(). For small control packets. */
+int pw_tcp_send_copy(struct pw_tcp *t, struct pw_tcp_conn *c, const void *data, uint32_t len)
+	__attribute__((warn_unused_result));
+
+/** No more from this side: FIN after what is queued. `gone` follows once both sides have closed. */
+void pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
+
+/**
+ * Reset the connection now. `gone` (ABORTED) is not called: the caller knows, and c is invalid on return.
+ */
+void pw_tcp_abort(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
+
+/** What one connection says of itself. */
+struct pw_tcp_info {
+	enum pw_tcp_state state;
+	uint32_t srtt_us;
+	uint32_t rto_ms;
+	uint32_t cwnd;	       /**< bytes */
+	uint32_t ssthresh;     /**< bytes */
+	uint32_t snd_wnd;      /**< bytes the peer offers */
+	uint32_t rcv_wnd;      /**< bytes we offer */
+	uint32_t unacked;      /**< bytes */
+	uint32_t rx_queued;    /**< bytes */
+	uint32_t retransmits;  /**< segments */
+	uint16_t mss;	       /**< bytes of payload a segment may carry */
+};
+
+/** Fill info. Owner lcore. */
+void pw_tcp_info(const struct pw_tcp *t, const struct pw_tcp_conn *c, struct pw_tcp_info *out);
+
+/** Connections in the table now, TIME_WAIT records not among them; any thread. */
+uint32_t pw_tcp_conns(const struct pw_tcp *t);
+
+/** Counters; readable from any thread. */
+const struct pw_tcp_counters *pw_tcp_counters(const struct pw_tcp *t);
+
+/** Bytes of one connection's state and of its place in the table, for the memory plan. */
+size_t pw_tcp_conn_size(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_WIRE_PORT_H
+#define PUBWIRE_WIRE_PORT_H
+
+/**
+ * @file
+ * A port: one DPDK ethdev, set up from what the device says it can do and what a self-test proved.
+ *
+ * Set-up runs on the main lcore before the workers start. In the loop, an RX queue and a TX queue
+ * belong to one lcore each; a port with fewer queues than workers is shared by handing packets over
+ * (lib/worker), not by locks.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include <pubwire/base/addr.h>
+#include <pubwire/base/pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PW_PORT_MAX_WORKERS 64
+#define PW_PORT_RETA_MAX    512
+
+/** What a port does for us beyond bare frames. */
+enum pw_port_cap {
+	PW_PORT_RX_CKSUM = 1 << 0,   /**< RX checksum status in ol_flags may be believed */
+	PW_PORT_TX_IP_CKSUM = 1 << 1,
+	PW_PORT_TX_TCP_CKSUM = 1 << 2,
+	PW_PORT_TX_MULTI_SEG = 1 << 3,
+	PW_PORT_TX_TSO = 1 << 4,     /**< negotiated, used once lib/tcp segments by TSO */
+	PW_PORT_RX_RSS = 1 << 5,     /**< RX queues follow rss_key/reta: steering needs no check */
+	PW_PORT_TX_VLAN = 1 << 6,
+};
+
+/** How to set a port up. Strings need only live through the call. */
+struct pw_port_conf {
+	const char *device;    /**< ethdev name or PCI address, e.g. net_af_packet0 */
+	uint16_t nb_workers;   /**< workers that will share the port; queues are min(this, device) */
+	uint16_t rx_desc;      /**< 0: the driver's default, else 512 */
+	uint16_t tx_desc;
+	uint16_t mtu;	       /**< 0: 1500 */
+	uint16_t vlan;	       /**< 802.1Q VLAN id to send and accept, 0: untagged */
+	uint32_t disable_caps; /**< enum pw_port_cap bits not to use, the operator's switches */
+	bool promiscuous;
+};
+
+/** A port after set-up; read-only while the workers run. */
+struct pw_port {
+	uint16_t id;		    /**< ethdev port id */
+	uint16_t nb_rxq;
+	uint16_t nb_txq;
+	uint16_t mtu;
+	uint16_t vlan;
+	uint16_t max_segs;	    /**< segments a packet may have when sent, at least 1 */
+	uint32_t caps;		    /**< enum pw_port_cap bits that are in use */
+	struct rte_ether_addr mac;
+	char device[64];
+	char driver[32];
+	uint8_t rss_key[64];	    /**< Toeplitz key of the device, or ours for software RSS */
+	uint16_t rss_key_len;	    /**< bytes, at least 40 */
+	uint16_t reta_size;	    /**< entries in use, a power of two */
+	uint16_t reta[PW_PORT_RETA_MAX]; /**< hash -> worker index (queue i belongs to worker i) */
+};
+
+/**
+ * Configure an ethdev, its queues and offloads, and start it. Main lcore.
+ *
+ * @param err  receives one line that says what failed and what to do about it
+ * @return     0; -ENODEV unknown device; or the driver's -errno
+ */
+int pw_port_open(struct pw_port *port, const struct pw_port_conf *conf, const struct pw_mem *mem,
+		 char *err, size_t err_len) __attribute__((warn_unused_result));
+
+/** Stop and close the ethdev. Main lcore, after the workers have stopped. */
+void pw_port_close(struct pw_port *port);
+
+/** Write the caps in words ("multi-seg ip-cksum ...") into buf; returns buf. */
+const char *pw_port_caps_str(uint32_t caps, char *buf, size_t len);
+
+/**
+ * Toeplitz hash of a flow as the port's receiver sees it (remote = source, local = destination).
+ * Both the device's RSS and software RSS compute this. Any lcore.
+ */
+uint32_t pw_port_hash(const struct pw_port *port, const struct pw_flow *flow);
+
+/** Worker index that a flow's packets go to. Any lcore. */
+static inline uint16_t
+pw_port_worker_of_hash(const struct pw_port *port, uint32_t hash)
+{
+	return port->reta[hash & (port->reta_size - 1)];
+}
+
+/** Worker index of a flow. Any lcore. */
+static inline uint16_t
+pw_port_worker(const struct pw_port *port, const struct pw_flow *flow)
+{
+	return pw_port_worker_of_hash(port, pw_port_hash(port, flow));
+}
+
+/**
+ * Worker index of a received frame: TCP over IPv4 (and IPv6) by its flow; everything else, and
+ * fragments, by the default worker 0. Looks at headers only, checks bounds. Any lcore.
+ */
+uint16_t pw_port_worker_of_frame(const struct pw_port *port, const struct rte_mbuf *m);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_WIRE_WIRE_H
+#define PUBWIRE_WIRE_WIRE_H
+
+/**
+ * @file
+ * Everything between an ethdev and TCP: Ethernet, VLAN, ARP, IPv4, ICMP, neighbours, routes.
+ *
+ * One instance per worker, single-threaded and sans-I/O: received bursts are passed in, frames
+ * leave through the tx hook, time is an argument. Interfaces (a port with its addresses) are the same
+ * on every worker; neighbours learnt by one are told to the others through the learn hook.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include <pubwire/base/addr.h>
+#include <pubwire/base/counter.h>
+#include <pubwire/base/pool.h>
+#include <pubwire/wire/port.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PW_WIRE_MAX_IFACES 8
+#define PW_WIRE_MAX_ADDRS  8
+#define PW_WIRE_NEIGH_MAX  65536 /**< upper bound of the conf value, see pw_wire_conf.neighbours */
+
+/** An address with its on-link prefix. */
+struct pw_wire_addr {
+	struct pw_addr addr;
+	uint8_t prefix_len; /**< of the address's own family, 0..32 or 0..128 */
+};
+
+/** One interface: a port, its addresses, the gateway behind it. */
+struct pw_wire_iface {
+	const struct pw_port *port; /**< caps, mtu, mac, vlan; owned by the caller, outlives the wire */
+	struct pw_wire_addr addr[PW_WIRE_MAX_ADDRS];
+	uint32_t nb_addrs;
+	struct pw_addr gateway; /**< all zero: none */
+};
+
+/** Received packets that lib/tcp is to have. */
+#define PW_WIRE_BURST 64
+
+/** What leaves the instance. The hooks are called on the instance's lcore. */
+struct pw_wire_hooks {
+	void *ctx;
+	/** Takes the frame (ownership passes), on interface index iface. */
+	void (*tx)(void *ctx, uint32_t iface, struct rte_mbuf *m);
+	/** A neighbour was learnt or changed; tell the other instances. May be NULL. */
+	void (*learnt)(void *ctx, uint32_t iface, const struct pw_addr *ip,
+		       const struct rte_ether_addr *mac);
+	/**
+	 * ICMP said "fragmentation needed" (mtu > 0) or "unreachable" (mtu 0, code in code) about a
+	 * TCP segment that flow sent with sequence number seq. May be NULL.
+	 */
+	void (*icmp_error)(void *ctx, const struct pw_flow *flow, uint32_t seq, uint16_t mtu,
+			   uint8_t code, uint64_t now);
+};
+
+/** How to build an instance. */
+struct pw_wire_conf {
+	const char *name; /**< unique in the process, at most 16 bytes */
+	struct pw_wire_iface iface[PW_WIRE_MAX_IFACES];
+	uint32_t nb_ifaces;
+	uint32_t neighbours;  /**< size of the neighbour table, 0: 1024 */
+	uint32_t hold_queue;  /**< frames held per unresolved neighbour, 0: 4 */
+	const struct pw_mem *mem;
+	struct pw_wire_hooks hooks;
+	int socket;
+};
+
+#define PW_WIRE_COUNTERS(X)                                                                        \
+	X(frames_in, "Frames received")                                                            \
+	X(frames_out, "Frames handed to ports")                                                    \
+	X(bytes_in, "Bytes received, Ethernet headers included")                                   \
+	X(bytes_out, "Bytes sent, Ethernet headers included")                                      \
+	X(drop_runt, "Frames shorter than their headers")                                          \
+	X(drop_not_ours_mac, "Unicast frames for another Ethernet address")                        \
+	X(drop_vlan, "Frames with another VLAN tag than the interface's")                          \
+	X(drop_ethertype, "Frames of a protocol that is not spoken here")                          \
+	X(drop_ip_header, "IPv4 headers with a bad version, length or option field")               \
+	X(drop_ip_cksum, "IPv4 headers with a bad checksum")                                       \
+	X(drop_ip_dst, "IPv4 packets for another address")                                         \
+	X(drop_ip_src, "IPv4 packets from a source that can't be answered (multicast, 0.0.0.0)")   \
+	X(drop_fragment, "IPv4 fragments that could not be used")                                  \
+	X(drop_proto, "IPv4 packets of a protocol that is not spoken here")                        \
+	X(drop_l4_cksum, "TCP or ICMP checksums that are wrong")                                   \
+	X(drop_no_buffer, "Packets dropped because a buffer pool was empty")                       \
+	X(drop_no_route, "Packets with no route to their destination")                             \
+	X(drop_unresolved, "Packets whose next hop did not answer ARP")                            \
+	X(drop_hold_full, "Packets dropped because a hold queue was full")                         \
+	X(drop_oversize, "Packets larger than the interface's MTU")                                \
+	X(rx_copied, "Received buffers copied because somebody else held a reference")             \
+	X(tx_linearised, "Sent packets copied into one buffer because the port takes no more")     \
+	X(arp_requests_in, "ARP requests received")                                                \
+	X(arp_replies_in, "ARP replies received")                                                  \
+	X(arp_requests_out, "ARP requests sent")                                                   \
+	X(arp_replies_out, "ARP replies sent")                                                     \
+	X(arp_invalid, "ARP packets that make no sense")                                           \
+	X(neigh_learnt, "Neighbours learnt or changed")                                            \
+	X(neigh_expired, "Neighbours forgotten")                                                   \
+	X(neigh_table_full, "Neighbours not learnt because the table was full")                    \
+	X(icmp_echo_in, "ICMP echo requests answered")                                             \
+	X(icmp_errors_in, "ICMP errors received about our packets")                                \
+	X(icmp_errors_out, "ICMP errors sent")                                                     \
+	X(icmp_limited, "ICMP answers held back by the rate limit")                                \
+	X(icmp_ignored, "ICMP messages of a type that needs no answer")
+
+PW_COUNTER_STRUCT(pw_wire_counters, PW_WIRE_COUNTERS);
+
+/** An instance. */
+struct pw_wire;
+
+/** Build an instance. Main lcore. NULL with rte_errno. Given back by pw_wire_destroy(). */
+struct pw_wire *pw_wire_create(const struct pw_wire_conf *conf);
+
+/** Drop held frames and free the instance. */
+void pw_wire_destroy(struct pw_wire *w);
+
+/**
+ * Process a burst of received frames (ownership of all passes in). ARP and ICMP are answered here.
+ *
+ * @param iface  interface index they arrived on
+ * @param n      at most PW_WIRE_BURST
+ * @param tcp    room for n; receives the TCP packets for us, which the caller then owns: data starts
+ *               at the Ethernet header, l2_len and l3_len are set, headers lie in the first
+ *               segment, padding is trimmed, checksums are verified, and every segment is direct,
+ *               unshared (reference count 1) and ours to rewrite
+ * @return       packets in tcp
+ */
+uint32_t pw_wire_input(struct pw_wire *w, uint32_t iface, struct rte_mbuf **frames, uint32_t n,
+		       struct rte_mbuf **tcp, uint64_t now);
+
+/** What the output path has to know about a destination. */
+struct pw_wire_path {
+	uint32_t iface; /**< interface index */
+	uint16_t mtu;	/**< bytes of IP packet */
+	uint32_t caps;	/**< enum pw_port_cap of the port */
+	uint16_t max_segs;
+	struct pw_addr source; /**< address we would send from */
+};
+
+/** Route lookup. 0; -EHOSTUNREACH where no route exists. */
+int pw_wire_path(const struct pw_wire *w, const struct pw_addr *dst, struct pw_wire_path *out)
+	__attribute__((warn_unused_result));
+
+/** True where the address is one of ours. */
+bool pw_wire_is_local(const struct pw_wire *w, const struct pw_addr *a);
+
+/**
+ * Send a TCP segment. m is a chain that starts at the TCP header (l4_len set, headroom of at least
+ * 64 bytes in the first segment) with its checksum field zero; wire prepends IP and
+ * Ethernet, does both checksums (by offload or in software), resolves the next hop (holding the
+ * frame while ARP runs), linearises where the port takes fewer segments, and calls the tx hook.
+ *
+ * Ownership of m passes in, whatever is returned.
+ * @return 0; -EHOSTUNREACH no route; -EMSGSIZE larger than the MTU; -ENOBUFS no buffer or hold queue full
+ */
+int pw_wire_send_tcp(struct pw_wire *w, const struct pw_flow *flow, struct rte_mbuf *m, uint8_t ttl,
+		     uint64_t now);
+
+/** Send ICMP "port unreachable"-class answers about a received frame (borrowed). Rate-limited. */
+void pw_wire_icmp_error(struct pw_wire *w, uint32_t iface, const struct rte_mbuf *frame,
+			uint8_t type, uint8_t code, uint64_t now);
+
+/** A neighbour that another instance has learnt. */
+void pw_wire_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
+		   const struct rte_ether_addr *mac, uint64_t now);
+
+/** Announce our addresses (gratuitous ARP, RFC 5227 3); at start and after a link came up. */
+void pw_wire_announce(struct pw_wire *w, uint64_t now);
+
+/** Retry and expire neighbours, refill rate limits. Call at least every 100 ms of time. */
+void pw_wire_advance(struct pw_wire *w, uint64_t now);
+
+/** Counters; readable from any thread. */
+const struct pw_wire_counters *pw_wire_counters(const struct pw_wire *w);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

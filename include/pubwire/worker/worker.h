@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_WORKER_WORKER_H
+#define PUBWIRE_WORKER_WORKER_H
+
+/**
+ * @file
+ * The poll loop of a pinned lcore, and the rings between workers.
+ *
+ * A `pw_fleet` is all workers of the process. It owns what they share (steering, rings, logs) and,
+ * per worker, one wire, one TCP stack and one forward. Worker i owns RX and TX queue i of each port that
+ * has as many; on a port with fewer queues, received frames are steered by the software RSS of their
+ * queue's owner, and frames to send are handed to a queue's owner.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pubwire/base/counter.h>
+#include <pubwire/base/pool.h>
+#include <pubwire/forward/forward.h>
+#include <pubwire/tcp/tcp.h>
+#include <pubwire/wire/port.h>
+#include <pubwire/wire/wire.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a worker does when a loop found nothing. */
+enum pw_idle { PW_IDLE_POLL, PW_IDLE_ADAPTIVE };
+
+/** How to build the fleet. Everything pointed to outlives it. */
+struct pw_fleet_conf {
+	uint32_t nb_workers;
+	uint32_t lcore[PW_FORWARD_MAX_WORKERS]; /**< EAL lcore ids, distinct */
+	uint8_t role[PW_FORWARD_MAX_WORKERS];	/**< enum pw_role bits */
+	struct pw_wire_iface iface[PW_WIRE_MAX_IFACES];
+	uint32_t nb_ifaces;
+	struct pw_port *port[PW_WIRE_MAX_IFACES]; /**< open; of the interface of the same index */
+	const struct pw_forward_settings *settings;
+	struct pw_mem *mem;
+	struct pw_tcp_conf tcp; /**< sizes and policy; name, mem, hooks and seed are set by the fleet */
+	enum pw_idle idle;
+	uint32_t idle_sleep_us; /**< adaptive: longest sleep [50] */
+	uint64_t seed;
+};
+
+#define PW_WORKER_COUNTERS(X)                                                                      \
+	X(loops, "Turns of the poll loop")                                                         \
+	X(busy_loops, "Turns that found work")                                                     \
+	X(total_cycles, "TSC cycles in the loop")                                                  \
+	X(busy_cycles, "TSC cycles in turns that found work")                                      \
+	X(sleeps, "Times that an idle worker slept")                                               \
+	X(rx_frames, "Frames received from ports")                                                 \
+	X(tx_frames, "Frames accepted by ports")                                                   \
+	X(drop_tx_full, "Frames dropped because a port's queue stayed full")                       \
+	X(steered_out, "Frames handed to the worker that owns their flow")                         \
+	X(steered_in, "Frames received from the worker that owns their queue")                     \
+	X(drop_steer_full, "Frames dropped because the ring to another worker was full")           \
+	X(tx_lent, "Frames sent through another worker's queue")                                   \
+	X(messages_in, "Messages from other workers")                                              \
+	X(messages_out, "Messages to other workers")                                               \
+	X(message_ring_full, "Times that a message waited because a ring was full")
+
+PW_COUNTER_STRUCT(pw_worker_counters, PW_WORKER_COUNTERS);
+
+struct pw_fleet;
+
+/** Build. Main lcore. NULL with rte_errno, and one line of text in err. */
+struct pw_fleet *pw_fleet_create(const struct pw_fleet_conf *conf, char *err, size_t err_len);
+
+/** Free; the workers have stopped. */
+void pw_fleet_destroy(struct pw_fleet *f);
+
+/** One turn of worker i's loop at a time: what the lcore's loop calls, and what tests call. */
+uint32_t pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now);
+
+/** Launch every worker on its lcore. 0 or -errno. */
+int pw_fleet_start(struct pw_fleet *f) __attribute__((warn_unused_result));
+
+/** Ask for a drain; returns at once. Any thread. */
+void pw_fleet_drain(struct pw_fleet *f);
+
+/** True once every worker has drained. Any thread. */
+bool pw_fleet_drained(const struct pw_fleet *f);
+
+/** Stop the loops and wait for the lcores. Main lcore. */
+void pw_fleet_stop(struct pw_fleet *f);
+
+/** Parts of worker i, for telemetry. Their stats functions say which thread may call. */
+uint32_t pw_fleet_workers(const struct pw_fleet *f);
+uint32_t pw_fleet_lcore(const struct pw_fleet *f, uint32_t i);
+uint8_t pw_fleet_role(const struct pw_fleet *f, uint32_t i);
+const struct pw_wire *pw_fleet_wire(const struct pw_fleet *f, uint32_t i);
+const struct pw_tcp *pw_fleet_tcp(const struct pw_fleet *f, uint32_t i);
+const struct pw_forward *pw_fleet_forward(const struct pw_fleet *f, uint32_t i);
+const struct pw_worker_counters *pw_fleet_counters(const struct pw_fleet *f, uint32_t i);
+
+/** Nanoseconds of the monotonic clock that the loops use (TSC). Any thread. */
+uint64_t pw_clock_now(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

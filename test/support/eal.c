@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_lcore.h>
+
+#include "eal.h"
+
+#define MAX_ARGS 32
+
+unsigned int
+test_eal_init_with(const char *lcores, unsigned int mb, const char *const *extra, unsigned int n)
+{
+	char memory[16], prefix[40];
+	char *argv[MAX_ARGS] = {
+		"test",		"-l",		(char *)lcores, "-m",	     memory,
+		"--no-huge",	"--no-pci",	"--no-shconf",	"--no-telemetry",
+		"--log-level",	"lib.eal:error", "--file-prefix", prefix,
+	};
+	int argc = 0;
+
+	snprintf(memory, sizeof(memory), "%u", mb);
+	snprintf(prefix, sizeof(prefix), "pwtest%d", (int)getpid());
+	while (argv[argc] != NULL)
+		argc++;
+	for (unsigned int i = 0; i < n && argc < MAX_ARGS - 1; i++)
+		argv[argc++] = (char *)extra[i];
+	if (rte_eal_init(argc, argv) < 0) {
+		fprintf(stderr, "EAL does not start\n");
+		exit(1);
+	}
+	return rte_lcore_count();
+}
+
+void
+test_eal_init(void)
+{
+	(void)test_eal_init_with("0", 256, NULL, 0);
+}
