@@ -7,8 +7,8 @@
  * Hierarchical timing wheel with embedded nodes: arm and cancel in constant time, no allocation.
  *
  * Time is passed in, in nanoseconds; the wheel counts ticks. A timer fires at the first advance
- * whose time is at or past its expiry, never before it, at most one tick late relative to that time.
- * One lcore owns a wheel and all nodes on it.
+ * whose time is at or past its expiry, never before it, at most one tick late relative to that
+ * time. One lcore owns a wheel and all nodes on it.
  */
 
 #include <stdbool.h>
@@ -26,14 +26,25 @@ struct pw_timer {
 	uint64_t expiry;	/**< ns */
 };
 
+/** Timers in the order of their arrival. */
+struct pw_timer_queue {
+	struct pw_timer *head;
+	struct pw_timer **tail;
+};
+
 #define PW_WHEEL_BITS	8
 #define PW_WHEEL_LEVELS 4
 
-/** The wheel: 4 levels of 256 slots; at 1 ms a tick it spans 49 days, beyond which timers re-queue. */
+/**
+ * The wheel: 4 levels of 256 slots; at 1 ms a tick it spans 49 days, beyond which timers re-queue.
+ * Nodes point into it: it stays where pw_wheel_init() found it.
+ */
 struct pw_wheel {
 	uint64_t tick_ns;
 	uint64_t tick; /**< ticks that have been advanced over */
 	uint32_t armed;
+	struct pw_timer_queue due;    /**< waiting for an advance */
+	struct pw_timer_queue firing; /**< taken over by the advance that runs */
 	struct pw_timer *slot[PW_WHEEL_LEVELS][1 << PW_WHEEL_BITS];
 	uint64_t map[PW_WHEEL_LEVELS][(1 << PW_WHEEL_BITS) / 64]; /**< slots that are not empty */
 };
@@ -66,7 +77,11 @@ pw_timer_armed(const struct pw_timer *t)
 uint32_t pw_wheel_advance(struct pw_wheel *w, uint64_t now, uint32_t budget, pw_wheel_fn fn,
 			  void *ctx);
 
-/** A time no later than the earliest expiry (ns), or UINT64_MAX where nothing is armed. */
+/**
+ * Time of the next advance that has something to do (ns): 0 where a timer is overdue, UINT64_MAX
+ * where nothing is armed, else no more than one tick past the earliest expiry. An advance to it
+ * makes progress, but need not fire: far timers come near in steps.
+ */
 uint64_t pw_wheel_next(const struct pw_wheel *w);
 
 #ifdef __cplusplus

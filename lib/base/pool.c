@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Objects, and beside them a row each of generation and free list. An object that is out has the
+ * mark TAKEN for its successor, so that a second put and a handle of a free object show. The
+ * generation grows at put; it starts at 1, so that no handle is 0.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_errno.h>
+#include <rte_memzone.h>
+
+#include <pubwire/base/pool.h>
+
+#define NIL   UINT32_MAX
+#define TAKEN (UINT32_MAX - 1)
+
+struct row {
+	uint32_t generation;
+	uint32_t next; /* index of the next free object, NIL at the end; TAKEN while out */
+};
+
+struct pw_pool {
+	/* line 0: get and put */
+	uint8_t *objects;
+	struct row *rows;
+	uint32_t free; /* index of the first free object */
+	uint32_t size;
+	uint32_t count;
+	uint32_t in_use; /* atomic stores of the owner, loads of anybody */
+	uint32_t high;
+	uint32_t unused;
+	uint64_t exhausted;
+	/* cold */
+	const struct rte_memzone *zone;
+	char name[RTE_MEMZONE_NAMESIZE];
+} __rte_cache_aligned;
+
+static uint32_t
+round_size(uint32_t size)
+{
+	return size < RTE_CACHE_LINE_SIZE ? RTE_ALIGN_CEIL(size, 8u)
+					  : RTE_ALIGN_CEIL(size, (uint32_t)RTE_CACHE_LINE_SIZE);
+}
+
+static size_t
+rows_bytes(uint32_t count)
+{
+	return RTE_ALIGN_CEIL((size_t)count * sizeof(struct row), (size_t)RTE_CACHE_LINE_SIZE);
+}
+
+size_t
+pw_pool_bytes(uint32_t count, uint32_t size)
+{
+	return sizeof(struct pw_pool) + rows_bytes(count) + (size_t)count * round_size(size);
+}
+
+struct pw_pool *
+pw_pool_create(const char *name, uint32_t count, uint32_t size, int socket)
+{
+	const struct rte_memzone *zone;
+	struct pw_pool *p;
+
+	if (count == 0 || count >= TAKEN || size == 0 || size > UINT32_MAX - RTE_CACHE_LINE_SIZE ||
+	    strlen(name) >= RTE_MEMZONE_NAMESIZE) {
+		rte_errno = EINVAL;
+		return NULL;
+	}
+	zone = rte_memzone_reserve_aligned(name, pw_pool_bytes(count, size), socket, 0,
+					   RTE_CACHE_LINE_SIZE);
+	if (zone == NULL)
+		return NULL;
+	p = zone->addr;
+	memset(p, 0, sizeof(*p));
+	p->zone = zone;
+	p->size = round_size(size);
+	p->count = count;
+	p->rows = (struct row *)(p + 1);
+	p->objects = (uint8_t *)p->rows + rows_bytes(count);
+	memcpy(p->name, name, strlen(name) + 1);
+	for (uint32_t i = 0; i < count; i++)
+		p->rows[i] = (struct row){.generation = 1, .next = i + 1 < count ? i + 1 : NIL};
+	return p;
+}
+
+void
+pw_pool_destroy(struct pw_pool *p)
+{
+	if (p == NULL)
+		return;
+	assert(p->in_use == 0);
+	(void)rte_memzone_free(p->zone);
+}
+
+uint32_t
+pw_pool_index(const struct pw_pool *p, const void *obj)
+{
+	size_t off = (size_t)((const uint8_t *)obj - p->objects);
+
+	assert((const uint8_t *)obj >= p->objects && off / p->size < p->count &&
+	       off % p->size == 0);
+	return (uint32_t)(off / p->size);
+}
+
+void *
+pw_pool_get(struct pw_pool *p)
+{
+	uint32_t i = p->free;
+	void *obj;
+
+	if (unlikely(i == NIL)) {
+		__atomic_store_n(&p->exhausted, p->exhausted + 1, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	p->free = p->rows[i].next;
+	p->rows[i].next = TAKEN;
+	__atomic_store_n(&p->in_use, p->in_use + 1, __ATOMIC_RELAXED);
+	if (p->in_use > p->high)
+		__atomic_store_n(&p->high, p->in_use, __ATOMIC_RELAXED);
+	obj = p->objects + (size_t)i * p->size;
+	memset(obj, 0, p->size);
+	return obj;
+}
+
+void
+pw_pool_put(struct pw_pool *p, void *obj)
+{
+	uint32_t i = pw_pool_index(p, obj);
+	struct row *row = &p->rows[i];
+
+	assert(row->next == TAKEN);
+	if (++row->generation == 0)
+		row->generation = 1;
+	row->next = p->free;
+	p->free = i;
+	__atomic_store_n(&p->in_use, p->in_use - 1, __ATOMIC_RELAXED);
+}
+
+pw_handle
+pw_pool_handle(const struct pw_pool *p, const void *obj)
+{
+	uint32_t i = pw_pool_index(p, obj);
+
+	assert(p->rows[i].next == TAKEN);
+	return (uint64_t)p->rows[i].generation << 32 | i;
+}
+
+void *
+pw_pool_find(const struct pw_pool *p, pw_handle h)
+{
+	uint32_t i = (uint32_t)h;
+
+	if (i >= p->count || p->rows[i].generation != h >> 32 || p->rows[i].next != TAKEN)
+		return NULL;
+	return p->objects + (size_t)i * p->size;
+}
+
+void *
+pw_pool_at(const struct pw_pool *p, uint32_t index)
+{
+	assert(index < p->count && p->rows[index].next == TAKEN);
+	return p->objects + (size_t)index * p->size;
+}
+
+void
+pw_pool_stats(const struct pw_pool *p, struct pw_pool_stats *out)
+{
+	*out = (struct pw_pool_stats){
+		.name = p->name,
+		.count = p->count,
+		.in_use = __atomic_load_n(&p->in_use, __ATOMIC_RELAXED),
+		.high = __atomic_load_n(&p->high, __ATOMIC_RELAXED),
+		.exhausted = __atomic_load_n(&p->exhausted, __ATOMIC_RELAXED),
+		.size = p->size,
+	};
+}
