@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Files that the lab writes: pubwire's configuration, mosquitto's, and EAL's arguments."""
+
+import os
+
+from . import net
+from .process import RUN_DIR, run_path
+
+PREFIX = "pubwire-lab"
+
+
+def vdevs(driver, queues):
+    """(--vdev arguments, device names of the ports in configuration) by side."""
+    args, names = [], {}
+    for i, side in enumerate(net.SIDES):
+        dev = net.outer(side)
+        names[side] = f"net_{driver}{i}"
+        if driver == "af_packet":
+            # 64 frames of 2 KB a block: few, large mappings. 2048 frames ride out a burst.
+            args.append(f"net_af_packet{i},iface={dev},qpairs={queues},blocksz=131072,"
+                        "framesz=2048,framecnt=2048,qdisc_bypass=1")
+        elif driver == "af_xdp":
+            args.append(f"net_af_xdp{i},iface={dev},start_queue=0,queue_count={queues}")
+        else:
+            args.append(f"net_tap{i},iface={dev}")
+    return args, names
+
+
+def eal_arguments(opts, huge):
+    """What follows "--" on pubwire's command line. Worker i is lcore i + 1, main is lcore 0."""
+    cpus = opts["lcores"]
+    main_cpu = min(os.sched_getaffinity(0))
+    lcores = ",".join([f"0@{main_cpu}"] + [f"{i + 1}@{c}" for i, c in enumerate(cpus)])
+    args = [f"--file-prefix={PREFIX}", "--lcores", lcores, "--no-pci"]
+    if not huge:
+        args += ["--no-huge", "-m", "512"]
+    for v in vdevs(opts["driver"], len(cpus))[0]:
+        args += ["--vdev", v]
+    return args
+
+
+def write_pubwire(opts):
+    """The configuration of the demonstration. Returns its path."""
+    names = vdevs(opts["driver"], len(opts["lcores"]))[1]
+    n = len(opts["lcores"])
+    if opts["split"]:
+        half = max(1, n // 2)
+        roles = (f"  devices: [{', '.join(str(i) for i in range(1, half + 1))}]\n"
+                 f"  brokers: [{', '.join(str(i) for i in range(half + 1, n + 1))}]\n")
+    else:
+        roles = f"  lcores: [{', '.join(str(i) for i in range(1, n + 1))}]\n"
+    text = ["# Written by scripts/lab; give your own with --config.\n"
+            "instance: lab\n"
+            "log:\n"
+            "  level: info\n"
+            "workers:\n" + roles +
+            "  idle: adaptive\n"
+            "memory:\n"
+            "  packet_buffers: 32768\n"
+            "ports:\n"]
+    for side, port in (("dev", "devices"), ("brk", "brokers")):
+        text.append(f"  - name: {port}\n"
+                    f"    device: {names[side]}\n"
+                    f"    addresses: [{net.PUBWIRE[side]}/16]\n")
+    text.append("listeners:\n"
+                "  - name: mqtt\n"
+                f"    address: {net.PUBWIRE['dev']}\n"
+                "    port: 1883\n"
+                "brokers:\n")
+    for i in range(opts["brokers"]):
+        # A broker of the lab is near, and back within moments when a test restarts it.
+        text.append(f"  - name: broker{i + 1}\n"
+                    f"    address: {net.broker_address(i)}\n"
+                    "    port: 1883\n"
+                    "    connect_timeout: 2s\n"
+                    "    restart_timeout: [100ms, 1s]\n")
+    text.append("routes:\n"
+                "  - name: everything\n"
+                "    filter: \"#\"\n"
+                f"    brokers: [{', '.join(f'broker{i + 1}' for i in range(opts['brokers']))}]\n"
+                "    fanout: all\n"
+                "    ack: all\n"
+                "    when_full:\n"
+                "      qos0: block     # a demonstration loses nothing\n"
+                "      qos1: block\n")
+    path = run_path("pubwire.yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("".join(text))
+    return path
+
+
+def write_mosquitto(i, persistence):
+    """Configuration of broker i: it drops nothing and waits for nobody. Returns its path."""
+    name = f"mosquitto-{i + 1}"
+    store = os.path.join(RUN_DIR, name)
+    lines = [
+        f"listener 1883 {net.broker_address(i)}",
+        "allow_anonymous true",
+        # It stays root: everything it writes is below the lab's own directory.
+        "user root",
+        "log_dest stderr", "log_type error", "log_type warning", "log_type notice",
+        "log_type information",
+        "sys_interval 0",
+        "set_tcp_nodelay true",
+        # 0 means no limit: what a subscriber has not taken yet waits, QoS 0 too.
+        "max_queued_messages 0", "max_queued_bytes 0",
+        "max_inflight_messages 0", "max_inflight_bytes 0",
+        "message_size_limit 0",
+        "persistence " + ("true" if persistence else "false"),
+    ]
+    if persistence:
+        os.makedirs(store, exist_ok=True)
+        lines += [f"persistence_location {store}/", "autosave_interval 5"]
+    path = run_path(name + ".conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("\n".join(lines) + "\n")
+    return path

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Up, down, status: everything between the namespaces and a pubwire that forwards."""
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+import time
+
+from . import config, hugepages, net
+from . import process as proc
+from .process import RUN_DIR, LabError, run_path
+from .telemetry import Telemetry, TelemetryError
+
+REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+STATE = "state.json"
+PAGES = 96  # 192 MB: pools of the lab's configuration, and EAL's own
+
+
+def say(text):
+    print(f"lab: {text}", flush=True)
+
+
+def default_cpus():
+    """One worker, on the last CPU; the first has the main lcore, brokers and clients."""
+    return [max(os.sched_getaffinity(0))]
+
+
+def default_options():
+    return {"brokers": 2, "no_brokers": False, "driver": "af_packet", "lcores": default_cpus(),
+            "split": False, "config": None, "persistence": False, "no_huge": False,
+            "pubwire": None, "no_pubwire": False}
+
+
+def binary(opts):
+    """The pubwire to run: asked for, in the environment, or the newest build of the tree."""
+    for path in (opts["pubwire"], os.environ.get("PUBWIRE")):
+        if path:
+            if not os.access(path, os.X_OK):
+                raise LabError(f"{path} is not a program")
+            return path
+    for build in ("release", "debug", "asan"):
+        path = os.path.join(REPO, "build", build, "app", "pubwire")
+        if os.access(path, os.X_OK):
+            return path
+    path = shutil.which("pubwire")
+    if path:
+        return path
+    raise LabError("no pubwire is built: run scripts/build")
+
+
+class _Lock:
+    """One up or down at a time."""
+
+    def __enter__(self):
+        os.makedirs(RUN_DIR, exist_ok=True)
+        # Beside the directory, which down() removes.
+        self.file = open(RUN_DIR + ".lock", "w", encoding="ascii")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def __exit__(self, *unused):
+        self.file.close()
+
+
+def load_state():
+    try:
+        with open(run_path(STATE), encoding="utf-8") as f:
+            return json.load(f)
+    except (OSError, ValueError):
+        return None
+
+
+def save_state(state):
+    tmp = run_path(STATE + ".new")
+    with open(tmp, "w", encoding="utf-8") as f:
+        json.dump(state, f, indent=1)
+    os.replace(tmp, run_path(STATE))
+
+
+def start_broker(i, persistence=False):
+    """Start (again) mosquitto i in pw-brk and wait until it listens."""
+    name = f"mosquitto-{i + 1}"
+    prog = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if not prog:
+        raise LabError("mosquitto is not installed: scripts/deps lab installs it")
+    conf = config.write_mosquitto(i, persistence)
+    # "ip netns exec" becomes the program: the PID is mosquitto's.
+    proc.start(name, ["ip", "netns", "exec", net.namespace("brk"), prog, "-c", conf])
+    _wait_listen(name, net.broker_address(i))
+
+
+def _wait_listen(name, address, port=1883, patience=10.0):
+    want = "".join(f"{int(b):02X}" for b in reversed(address.split("."))) + f":{port:04X}"
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        pid = proc.read_pid(name)
+        if pid is None:
+            break
+        try:
+            with open(f"/proc/{pid}/net/tcp", encoding="ascii") as f:
+                if any(line.split()[1] == want and line.split()[3] == "0A" for line in f):
+                    return
+        except OSError:
+            pass
+        time.sleep(0.03)
+    raise LabError(f"{name} does not listen at {address}:{port}; its log ends:\n" + proc.tail(name))
+
+
+def broker_rows():
+    """Rows of /pubwire/brokers, whatever the container: each has at least a state."""
+    with Telemetry(config.PREFIX) as t:
+        reply = t.ask("/pubwire/brokers")
+    rows = reply if isinstance(reply, list) else (reply or {}).values()
+    return [r for r in rows if isinstance(r, dict)]
+
+
+def _wait_pubwire(opts, patience=30.0):
+    """Until telemetry answers and every broker that we started is connected."""
+    end = time.monotonic() + patience
+    want_up = not opts["no_brokers"]
+    seen = "its telemetry does not answer"
+    while time.monotonic() < end:
+        if not proc.alive("pubwire"):
+            raise LabError("pubwire ended; its log ends:\n" + proc.tail("pubwire"))
+        try:
+            rows = broker_rows()
+            states = [str(r.get("state", "?")) for r in rows]
+            if not want_up or (states and all(s == "up" for s in states)):
+                return
+            seen = "its brokers are " + ", ".join(states or ["none"])
+        except TelemetryError:
+            pass
+        time.sleep(0.05)
+    raise LabError(f"pubwire is not ready after {patience:.0f} s: {seen}; its log ends:\n"
+                   + proc.tail("pubwire"))
+
+
+def start_pubwire(opts, huge):
+    prog = binary(opts)
+    conf = os.path.abspath(opts["config"]) if opts["config"] else config.write_pubwire(opts)
+    argv = [prog, "--config", conf, "--"] + config.eal_arguments(opts, huge)
+    with open(run_path("pubwire.cmd"), "w", encoding="utf-8") as f:
+        f.write(" ".join(argv) + "\n")
+    env = dict(os.environ)
+    env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
+    proc.start("pubwire", argv, env=env)
+
+
+def up(opts, quiet=False):
+    if os.geteuid():
+        raise LabError("namespaces and hugepages need root: run it as root")
+    tell = (lambda text: None) if quiet else say
+    with _Lock():
+        state = load_state()
+        if state and state["options"] == opts and _healthy(opts):
+            tell("is up already with these options")
+            return
+        if state or any(net.exists(s) for s in net.SIDES):
+            tell("another lab is there, or what a crash left: taking it down first")
+            _down()
+        # From here on down() knows what to undo, however far this comes.
+        os.makedirs(RUN_DIR, exist_ok=True)
+        state = {"options": opts, "hugepages": {}}
+        save_state(state)
+        try:
+            _up(opts, state, tell)
+        except BaseException:
+            if sys.exc_info()[0] is LabError:
+                keep_logs()
+            _down()
+            raise
+
+
+def keep_logs():
+    """What a failed up() leaves for its reader."""
+    if os.path.exists(run_path("pubwire.log")):
+        shutil.copy(run_path("pubwire.log"), RUN_DIR + ".failed.log")
+
+
+def _up(opts, state, tell):
+    net.make_namespaces()
+    queues = max(1, len(opts["lcores"]))
+    if opts["driver"] != "tap":
+        net.make_veth(opts["brokers"], queues)
+    huge = False
+    if not opts["no_pubwire"] and not opts["no_huge"]:
+        huge, state["hugepages"] = hugepages.reserve(PAGES)
+        save_state(state)
+        if not huge:
+            tell(f"warning: {PAGES} hugepages of 2 MB could not be had: running with --no-huge, "
+                 "which is slow")
+    if not opts["no_pubwire"]:
+        start_pubwire(opts, huge)
+        if opts["driver"] == "tap":
+            net.adopt_taps(opts["brokers"], alive=lambda: proc.alive("pubwire"))
+    elif opts["driver"] == "tap":
+        raise LabError("--no-pubwire needs a veth driver: with tap pubwire makes the interfaces")
+    if not opts["no_brokers"]:
+        for i in range(opts["brokers"]):
+            start_broker(i, opts["persistence"])
+    if not opts["no_pubwire"]:
+        _wait_pubwire(opts)
+    tell(describe(opts, huge))
+
+
+def describe(opts, huge):
+    n = len(opts["lcores"])
+    shape = f"{n} worker{'s' if n > 1 else ''} on CPU {','.join(map(str, opts['lcores']))}"
+    if opts["split"]:
+        shape += ", device and broker lcores apart"
+    kind = "addresses for brokers" if opts["no_brokers"] else "mosquitto"
+    return (f"up: devices in pw-dev connect to {net.PUBWIRE['dev']}:1883; {opts['brokers']} {kind} "
+            f"in pw-brk from {net.broker_address(0)}; {opts['driver']}, {shape}, "
+            + ("hugepages" if huge else "no hugepages"))
+
+
+def _healthy(opts):
+    if not all(net.exists(s) for s in net.SIDES):
+        return False
+    want = [] if opts["no_pubwire"] else ["pubwire"]
+    if not opts["no_brokers"]:
+        want += [f"mosquitto-{i + 1}" for i in range(opts["brokers"])]
+    return all(proc.alive(n) for n in want)
+
+
+def down():
+    with _Lock():
+        _down()
+
+
+def _down():
+    """Undo everything there is; nothing here fails because something is missing."""
+    state = load_state() or {}
+    # pubwire first: it drains towards brokers that still answer.
+    for name in sorted(proc.names(), key=lambda n: n != "pubwire"):
+        proc.stop(name)
+    # What people started by "lab exec" would keep the namespaces' links alive.
+    for side in net.SIDES:
+        for pid in net.processes_inside(side):
+            try:
+                os.kill(pid, 15)
+            except ProcessLookupError:
+                pass
+    net.remove()
+    hugepages.remove_files(config.PREFIX)
+    shutil.rmtree("/var/run/dpdk/" + config.PREFIX, ignore_errors=True)
+    hugepages.restore(state.get("hugepages", {}))
+    shutil.rmtree(RUN_DIR, ignore_errors=True)
+
+
+def restart_pubwire(sig=15):
+    """Stop pubwire (the rest of the lab stays) and start it again; for tests."""
+    state = load_state()
+    proc.stop("pubwire", sig=sig)
+    start_pubwire(state["options"], bool(not state["options"]["no_huge"]))
+    if state["options"]["driver"] == "tap":
+        net.adopt_taps(state["options"]["brokers"])
+    _wait_pubwire(state["options"])

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Namespaces, links and addresses.
+
+    pw-dev  dev0 10.77.0.2/16  ----  pubwire 10.77.0.1 | 10.78.0.1  ----  pw-brk  brk0 10.78.0.11...
+
+With af_packet and af_xdp a link is a veth pair whose other end, pwl-dev or pwl-brk, stays in the
+root namespace for pubwire; with tap pubwire makes the interface and it moves afterwards."""
+
+import os
+import time
+
+from .process import LabError, sh
+
+SIDES = ("dev", "brk")
+BROKER_FIRST = 11
+MAX_BROKERS = 32
+PUBWIRE = {"dev": "10.77.0.1", "brk": "10.78.0.1"}
+
+
+def namespace(side):
+    return "pw-" + side
+
+
+def inner(side):
+    """The interface in the namespace."""
+    return side + "0"
+
+
+def outer(side):
+    """The interface that pubwire opens, in the root namespace."""
+    return "pwl-" + side
+
+
+def broker_address(i):
+    return f"10.78.0.{BROKER_FIRST + i}"
+
+
+def addresses(side, brokers):
+    if side == "dev":
+        return ["10.77.0.2"]
+    return [broker_address(i) for i in range(max(brokers, 1))]
+
+
+def exists(side):
+    return os.path.exists("/run/netns/" + namespace(side))
+
+
+def _sysctl(path, value, ns=None):
+    cmd = ["sysctl", "-qw", f"{path}={value}"]
+    # A kernel without IPv6 has no such key, and needs none.
+    sh(*(["ip", "netns", "exec", ns] if ns else []), *cmd, check=False)
+
+
+def _whole_frames(dev, ns=None):
+    """No offloads: what crosses the link has its checksum and is no longer than the MTU."""
+    cmd = ["ethtool", "-K", dev, "tx", "off", "sg", "off", "tso", "off", "gso", "off", "gro", "off"]
+    sh(*(["ip", "netns", "exec", ns] if ns else []), *cmd)
+
+
+def _set_up_inner(side, brokers):
+    ns, dev = namespace(side), inner(side)
+    _whole_frames(dev, ns)
+    for a in addresses(side, brokers):
+        sh("ip", "-n", ns, "addr", "add", a + "/16", "dev", dev)
+    sh("ip", "-n", ns, "link", "set", dev, "up")
+
+
+def make_namespaces():
+    for side in SIDES:
+        ns = namespace(side)
+        sh("ip", "netns", "add", ns)
+        # No router solicitations or DAD between the tests' packets.
+        _sysctl("net.ipv6.conf.all.disable_ipv6", 1, ns)
+        _sysctl("net.ipv6.conf.default.disable_ipv6", 1, ns)
+        sh("ip", "-n", ns, "link", "set", "lo", "up")
+
+
+def make_veth(brokers, queues):
+    """veth pairs for both sides, up, with addresses inside."""
+    for side in SIDES:
+        ns, near, far = namespace(side), outer(side), inner(side)
+        q = ["numtxqueues", str(queues), "numrxqueues", str(queues)]
+        sh("ip", "link", "add", near, *q, "type", "veth", "peer", "name", far, *q, "netns", ns)
+        _sysctl(f"net.ipv6.conf.{near}.disable_ipv6", 1)
+        # The host sees the frames too: it must not route them.
+        _sysctl(f"net.ipv4.conf.{near}.forwarding", 0)
+        _whole_frames(near)
+        _set_up_inner(side, brokers)
+        sh("ip", "link", "set", near, "up")
+
+
+def adopt_taps(brokers, patience=15.0, alive=lambda: True):
+    """Move the TAP interfaces of pubwire into the namespaces, once they are there."""
+    for side in SIDES:
+        end = time.monotonic() + patience
+        while not os.path.exists("/sys/class/net/" + outer(side)):
+            if time.monotonic() > end or not alive():
+                raise LabError(f"pubwire did not make the TAP interface {outer(side)}")
+            time.sleep(0.05)
+    # Only when the port is started: the driver talks to the interface by name until then.
+    for side in SIDES:
+        end = time.monotonic() + patience
+        while not _is_up(outer(side)):
+            if time.monotonic() > end or not alive():
+                raise LabError(f"pubwire did not start the port of {outer(side)}")
+            time.sleep(0.05)
+    time.sleep(0.2)
+    for side in SIDES:
+        ns = namespace(side)
+        sh("ip", "link", "set", outer(side), "netns", ns, "name", inner(side))
+        _set_up_inner(side, brokers)
+
+
+def _is_up(dev):
+    try:
+        with open(f"/sys/class/net/{dev}/flags", encoding="ascii") as f:
+            return int(f.read(), 16) & 1
+    except OSError:
+        return False
+
+
+def remove():
+    """Take away what make_* made, as much of it as there is."""
+    for side in SIDES:
+        if os.path.exists("/sys/class/net/" + outer(side)):
+            sh("ip", "link", "del", outer(side), check=False)
+        if exists(side):
+            sh("ip", "netns", "del", namespace(side), check=False)
+
+
+def processes_inside(side):
+    """PIDs that live in the namespace."""
+    if not exists(side):
+        return []
+    return [int(p) for p in sh("ip", "netns", "pids", namespace(side), check=False).split()]
