@@ -4,7 +4,8 @@
 
 /**
  * @file
- * Framing of MQTT 3.1, 3.1.1 and 5.0: where a packet ends, and bytes that may lie in several buffers.
+ * Framing of MQTT 3.1, 3.1.1 and 5.0: where a packet ends, and bytes that may lie in several
+ * buffers.
  *
  * Nothing here allocates, copies a payload or keeps state; any lcore may call.
  */
@@ -57,14 +58,14 @@ const char *pw_mqtt_type_str(uint8_t type);
 	X(NONE, 0x00, "none")                                                                      \
 	X(TYPE, 0x81, "reserved packet type")                                                      \
 	X(FLAGS, 0x81, "fixed header flags that the type does not allow")                          \
-	X(REMAINING_LENGTH, 0x81, "remaining length of more than four bytes")                      \
+	X(REMAINING_LENGTH, 0x81, "a remaining length of more than four bytes, or padded in 5.0")  \
 	X(TOO_LARGE, 0x95, "packet larger than the maximum packet size")                           \
 	X(TRUNCATED, 0x81, "a field runs past the end of the packet")                              \
 	X(TRAILING, 0x81, "bytes left over after the last field")                                  \
 	X(UTF8, 0x81, "a string that is not well-formed UTF-8")                                    \
 	X(PROTOCOL_NAME, 0x84, "a protocol name that is not MQTT or MQIsdp")                       \
 	X(PROTOCOL_VERSION, 0x84, "a protocol version that is not spoken here")                    \
-	X(CONNECT_FLAGS, 0x81, "reserved or contradictory CONNECT flags")                          \
+	X(CONNECT_FLAGS, 0x81, "reserved or contradictory CONNECT or CONNACK flags")               \
 	X(CLIENT_ID, 0x85, "a client identifier that is not allowed")                              \
 	X(QOS, 0x81, "QoS 3")                                                                      \
 	X(DUP_QOS0, 0x81, "DUP set on a QoS 0 PUBLISH")                                            \
@@ -75,7 +76,9 @@ const char *pw_mqtt_type_str(uint8_t type);
 	X(PROPERTY, 0x81, "a property that is unknown or not allowed in this packet")              \
 	X(PROPERTY_TWICE, 0x82, "a property that may stand once stands twice")                     \
 	X(PROPERTY_VALUE, 0x82, "a property value out of range")                                   \
-	X(NO_PAYLOAD, 0x82, "SUBSCRIBE or UNSUBSCRIBE without a topic filter")                     \
+	X(PROPERTY_MISSING, 0x82, "authentication data or AUTH without an authentication method")  \
+	X(VARINT, 0x81, "a variable byte integer of more bytes than it needs or may have")         \
+	X(NO_PAYLOAD, 0x82, "no topic filter, or no reason code, where at least one must stand")   \
 	X(SUBSCRIPTION, 0x81, "reserved subscription options")                                     \
 	X(REASON_CODE, 0x81, "a reason code that the packet does not allow")                       \
 	X(UNEXPECTED, 0x82, "a packet that may not come here or now")
@@ -103,12 +106,14 @@ struct pw_mqtt_span {
 };
 
 /**
- * Where does the packet end? Needs two to five bytes.
+ * Where does the packet end? Needs two to five bytes. A padded remaining length passes here, since
+ * only 5.0 forbids it; the decoders, which know the version, refuse it.
  *
  * @param head   first bytes of the packet
  * @param n      how many of them are there (more than 5 does not help)
  * @param max    the largest packet that is accepted (bytes in all), 0: no limit but the protocol's
- * @param total  receives the bytes of the whole packet, fixed header included; set with TOO_LARGE too
+ * @param total  receives the bytes of the whole packet, fixed header included; set with TOO_LARGE
+ * too
  * @param err    receives the reason of -EBADMSG
  * @return       bytes of the fixed header (2..5); -EAGAIN more bytes needed; -EBADMSG
  */
@@ -117,7 +122,7 @@ int pw_mqtt_frame(const uint8_t *head, uint32_t n, uint32_t max, uint32_t *total
 
 /**
  * Bytes of a span, contiguous: a pointer into the buffer where the span lies in one slice, else a
- * copy in scratch.
+ * copy in scratch. Finding the slice takes time in proportion to the slices before it.
  *
  * @param scratch  room for span.len bytes, or NULL
  * @return         the bytes; NULL where they span buffers and scratch is NULL
@@ -130,7 +135,10 @@ const uint8_t *pw_mqtt_bytes(const struct pw_mqtt_buf *b, struct pw_mqtt_span sp
  */
 uint8_t *pw_mqtt_byte(const struct pw_mqtt_buf *b, uint32_t off);
 
-/** True where the bytes are well-formed UTF-8 as MQTT wants it (1.5.4): no surrogates, no U+0000. */
+/**
+ * True where the bytes are well-formed UTF-8 as MQTT wants it (1.5.4): no surrogates, no U+0000.
+ * Control characters and noncharacters, which a receiver may refuse or not, pass.
+ */
 bool pw_mqtt_utf8(const uint8_t *p, uint32_t n);
 
 #ifdef __cplusplus

@@ -6,11 +6,24 @@
  * @file
  * The control packets of MQTT 3.1, 3.1.1 and 5.0, decoded in place and encoded.
  *
- * A decoder takes one whole frame (pw_mqtt_frame said where it ends) as slices and fills a struct whose
- * fields are numbers and spans into the frame: nothing is copied. It returns the bytes consumed (b->len),
- * or -EBADMSG with the reason in *err. An encoder writes into a flat buffer and returns the bytes written,
- * or -ENOBUFS; strings that it takes are borrowed. Encoders assert what the caller must guarantee (lengths
- * up to 65,535, packet identifiers not 0). Any lcore may call; no state is kept.
+ * A decoder takes one whole frame (pw_mqtt_frame said where it ends) as slices and fills a struct
+ * whose fields are numbers and spans into the frame: nothing is copied. It returns the bytes
+ * consumed (b->len), or -EBADMSG with the reason in *err. An encoder writes into a flat buffer and
+ * returns the bytes written, or -ENOBUFS where room is too small, or -EMSGSIZE where the packet
+ * would be longer than the protocol can say; strings that it takes are borrowed. Encoders assert
+ * what the caller must guarantee (lengths up to 65,535, packet identifiers not 0). Any lcore may
+ * call; no state is kept.
+ *
+ * Where the versions differ:
+ * - 3.1 is read leniently where its text is silent: the reserved bits of CONNECT, CONNACK and
+ * SUBSCRIBE options are ignored, PUBREL, SUBSCRIBE and UNSUBSCRIBE may carry DUP, DUP may stand on
+ * QoS 0, and a user name or password that the flags announce may be missing at the end (3.1
+ * section 3.1). Its client identifiers are said to have 1 to 23 characters; up to 65,535 bytes are
+ * accepted, as brokers do, but not the empty one.
+ * - $share/ has a meaning in 5.0 only; in 3.1 and 3.1.1 such a filter is a filter like others.
+ * - What depends on who sends is the caller's to check: a Subscription Identifier in a PUBLISH from
+ * a client [MQTT-3.3.4-6], a Session Expiry Interval in a DISCONNECT from a server [MQTT-3.14.2-2],
+ * a topic alias beyond the maximum that was announced, reason codes that only one side may send.
  */
 
 #include <stdbool.h>
@@ -30,7 +43,8 @@ struct pw_mqtt_str {
 
 /**
  * Properties of MQTT 5.0 2.2.2.2. Row: name, identifier, type, once, packets.
- * Types: BYTE U16 U32 VARINT STR BIN PAIR. "packets" is a mask of 1 << type, with bit 0 for the will.
+ * Types: BYTE U16 U32 VARINT STR BIN PAIR. "packets" is a mask of 1 << type, with bit 0 for the
+ * will.
  */
 #define PW_MQTT_P(type) (1u << PW_MQTT_##type)
 #define PW_MQTT_P_WILL	1u
@@ -75,10 +89,13 @@ struct pw_mqtt_str {
 enum pw_mqtt_prop { PW_MQTT_PROPERTIES(PW_MQTT_PROP_ENUM) PW_MQTT_PROP_MAX };
 #undef PW_MQTT_PROP_ENUM
 
-/** Decoded properties. The value of a property that stands several times is that of its first. */
+/**
+ * Decoded properties. The value of a property that stands several times is that of its first.
+ * value and at are set only where present says so; the rest of them is left as it was.
+ */
 struct pw_mqtt_props {
-	uint32_t present;      /**< 1 << enum pw_mqtt_prop */
-	uint32_t user_pairs;   /**< user properties seen */
+	uint32_t present;	 /**< 1 << enum pw_mqtt_prop */
+	uint32_t user_pairs;	 /**< user properties seen */
 	struct pw_mqtt_span all; /**< the whole property section, its length field not included */
 	union {
 		uint32_t num;		  /**< BYTE U16 U32 VARINT */
@@ -131,9 +148,9 @@ struct pw_mqtt_connack {
 struct pw_mqtt_publish {
 	bool dup, retain;
 	uint8_t qos;
-	uint16_t packet_id;	    /**< 0 for QoS 0 */
-	uint32_t packet_id_at;	    /**< offset of the identifier in the frame, 0 for QoS 0 */
-	struct pw_mqtt_span topic;  /**< may be empty with a topic alias (5.0) */
+	uint16_t packet_id;	   /**< 0 for QoS 0 */
+	uint32_t packet_id_at;	   /**< offset of the identifier in the frame, 0 for QoS 0 */
+	struct pw_mqtt_span topic; /**< may be empty with a topic alias (5.0) */
 	struct pw_mqtt_span payload;
 	struct pw_mqtt_props props;
 };
@@ -170,7 +187,11 @@ struct pw_mqtt_disconnect {
 	int pw_mqtt_decode_##name(const struct pw_mqtt_buf *b, uint8_t version, struct out *o,     \
 				  enum pw_mqtt_error *err) __attribute__((warn_unused_result))
 
-/** CONNECT: version is not looked at, it is in the packet. */
+/**
+ * CONNECT: version is not looked at, it is in the packet. o->version is set as far as it could be
+ * read, also where the packet is refused, so that the answer can be given in the peer's version; 0
+ * otherwise.
+ */
 PW_MQTT_DECODER(connect, pw_mqtt_connect);
 PW_MQTT_DECODER(connack, pw_mqtt_connack);
 PW_MQTT_DECODER(publish, pw_mqtt_publish);
@@ -242,7 +263,8 @@ int pw_mqtt_encode_subscribe(void *dst, uint32_t room, enum pw_mqtt_type type, u
 
 int pw_mqtt_encode_suback(void *dst, uint32_t room, enum pw_mqtt_type type, uint8_t version,
 			  uint16_t packet_id, const uint8_t *codes, uint32_t n,
-			  const struct pw_mqtt_props_out *props) __attribute__((warn_unused_result));
+			  const struct pw_mqtt_props_out *props)
+	__attribute__((warn_unused_result));
 
 /** PINGREQ, PINGRESP. */
 int pw_mqtt_encode_ping(void *dst, uint32_t room, enum pw_mqtt_type type)

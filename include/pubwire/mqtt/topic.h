@@ -14,15 +14,17 @@
 extern "C" {
 #endif
 
-/** True for a topic name: 1..65535 bytes, no wildcard, no null [MQTT-4.7.3-1]. UTF-8 is not checked. */
+/** True for a topic name: 1..65535 bytes, no wildcard, no null [MQTT-4.7.3-1]. UTF-8 is not
+ * checked. */
 bool pw_mqtt_topic_valid(const uint8_t *topic, uint32_t len);
 
-/** True for a topic filter: wildcards whole levels, # last [MQTT-4.7.1-1]; $share/name/filter too. */
+/** True for a topic filter: wildcards whole levels, # last [MQTT-4.7.1-1]; $share/name/filter too.
+ */
 bool pw_mqtt_filter_valid(const uint8_t *filter, uint32_t len);
 
 /**
- * True where a valid filter matches a valid topic. A filter that starts with a wildcard does not match
- * a topic that starts with $ [MQTT-4.7.2-1]. "$share/..." is the caller's to strip.
+ * True where a valid filter matches a valid topic. A filter that starts with a wildcard does not
+ * match a topic that starts with $ [MQTT-4.7.2-1]. "$share/..." is the caller's to strip.
  */
 bool pw_mqtt_topic_match(const uint8_t *filter, uint32_t filter_len, const uint8_t *topic,
 			 uint32_t topic_len);
