@@ -45,7 +45,9 @@ struct pw_config {
 	uint32_t lcore[PW_FORWARD_MAX_WORKERS]; /**< worker lcores */
 	uint8_t role[PW_FORWARD_MAX_WORKERS];	/**< enum pw_role bits of each */
 	uint32_t nb_workers;
+	int32_t main_cpu;		       /**< CPU of the main lcore; -1: chosen */
 	enum pw_idle idle;
+	uint32_t idle_sleep_us; /**< longest sleep of an idle worker */
 	uint32_t pkt_buffers; /**< elements of each pool */
 	uint32_t hdr_buffers;
 	uint32_t ind_buffers;
@@ -54,11 +56,24 @@ struct pw_config {
 	char log_level[16];
 };
 
+/** pw_config_load_as(): lcores are those of an EAL option, so the file's need not be CPUs. */
+#define PW_CONFIG_EAL_LCORES (1u << 0)
+
+/** True where an EAL argument says which lcores there are (-l, -c, --lcores, ...). */
+bool pw_config_eal_lcores(const char *arg);
+
+/** Fill with the defaults that a file may leave out; no port, listener, broker, route or worker. */
+void pw_config_defaults(struct pw_config *c);
+
+/** pw_config_load() with flags (PW_CONFIG_EAL_LCORES or 0). */
+int pw_config_load_as(struct pw_config *c, const char *path, uint32_t flags, char *err,
+		      size_t err_len) __attribute__((warn_unused_result));
+
 /**
  * Load and check a file.
  *
  * @param err  receives the line of the refusal
- * @return     0; -ENOENT no such file; -EINVAL refused
+ * @return     0; -EINVAL refused; -ENOENT no such file, or another -errno of opening it
  */
 int pw_config_load(struct pw_config *c, const char *path, char *err, size_t err_len)
 	__attribute__((warn_unused_result));

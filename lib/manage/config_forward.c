@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Brokers, routes and limits: that every broker can be reached and has a use, and that sizes fit each
+ * other.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_common.h>
+
+#include <pubwire/mqtt/topic.h>
+
+#include "config_pvt.h"
+
+static int
+take_restart(struct config_loader *l, const char *section, const struct raw_list *r,
+	     struct pw_broker_conf *b)
+{
+	static const struct num_key wait = {.kind = NUM_MS, .min = 10, .max = 86400000};
+	char path[CONFIG_PATH_LEN];
+	uint64_t v[2];
+
+	if (r->v == NULL)
+		return 0;
+	snprintf(path, sizeof(path), "%s.restart_timeout", section);
+	if (r->n != 2)
+		return config_refuse(l, path, "%u values; expected [LEAST, LONGEST] wait", r->n);
+	for (uint32_t i = 0; i < 2; i++) {
+		char item[CONFIG_PATH_LEN + 16];
+		int rc;
+
+		snprintf(item, sizeof(item), "%s[%u]", path, i);
+		rc = config_number(l, item, r->v[i], &wait, &v[i]);
+		if (rc != 0)
+			return rc;
+	}
+	if (v[1] < v[0])
+		return config_refuse(l, path,
+				     "the longest wait is below the least; expected [LEAST, LONGEST]");
+	b->restart_base = v[0];
+	b->restart_cap = v[1];
+	return 0;
+}
+
+static int
+take_credentials(struct config_loader *l, const char *section, const struct raw_broker *r,
+		 struct pw_broker_conf *b)
+{
+	const char *const text[] = {r->username, r->password};
+	char *const dst[] = {b->username, b->password};
+	static const char *const key[] = {"username", "password"};
+	char path[CONFIG_PATH_LEN];
+
+	for (uint32_t i = 0; i < RTE_DIM(text); i++) {
+		if (text[i] == NULL)
+			continue;
+		snprintf(path, sizeof(path), "%s.%s", section, key[i]);
+		if (strlen(text[i]) >= PW_FORWARD_STR_LEN)
+			return config_refuse(l, path, "%zu bytes; expected at most %d",
+					     strlen(text[i]), PW_FORWARD_STR_LEN - 1);
+		snprintf(dst[i], PW_FORWARD_STR_LEN, "%s", text[i]);
+	}
+	/* [MQTT-3.1.2-22] of 3.1.1: a password goes with a user name. */
+	if (b->password[0] != '\0' && b->username[0] == '\0')
+		return config_refuse_key(l, path,
+					 "a password without a user name; expected username too");
+	return 0;
+}
+
+/* The address must be somebody else's, and there must be a way to it. */
+static int
+check_reachable(struct config_loader *l, const char *path, const char *text,
+		const struct pw_broker_conf *b)
+{
+	static const struct pw_addr none;
+
+	if (config_port_with(l->c, &b->address) >= 0)
+		return config_refuse(l, path, "%s is pubwire's own address; expected the broker's",
+				     text);
+	if (config_port_onlink(l->c, &b->address) >= 0)
+		return 0;
+	for (uint32_t p = 0; p < l->c->nb_ports; p++)
+		if (!pw_addr_eq(&l->c->port[p].gateway, &none))
+			return 0;
+	return config_refuse(l, path,
+			     "no port has a way to %s; expected an address on a port's network, or "
+			     "a port with a gateway", text);
+}
+
+static int
+take_broker(struct config_loader *l, const char *section, const struct raw_broker *r,
+	    struct pw_broker_conf *b)
+{
+	const struct pw_forward_settings *s = &l->c->forward;
+	char path[CONFIG_PATH_LEN];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s.name", section);
+	rc = config_name(l, path, r->name, b->name);
+	if (rc != 0)
+		return rc;
+	for (uint32_t i = 0; i < s->nb_brokers; i++)
+		if (strcmp(s->broker[i].name, b->name) == 0)
+			return config_refuse(l, path,
+					     "'%s' stands twice; expected each name once", b->name);
+	snprintf(path, sizeof(path), "%s.address", section);
+	rc = config_v4(l, path, r->address, &b->address);
+	if (rc != 0)
+		return rc;
+	rc = check_reachable(l, path, r->address, b);
+	if (rc != 0)
+		return rc;
+	rc = config_numbers(l, section, config_broker_keys, r, b);
+	if (rc != 0)
+		return rc;
+	for (uint32_t i = 0; i < s->nb_brokers; i++)
+		if (pw_addr_eq(&s->broker[i].address, &b->address) && s->broker[i].port == b->port)
+			return config_refuse(l, path,
+					     "broker '%s' has this address and port; expected each "
+					     "pair once", s->broker[i].name);
+	rc = take_credentials(l, section, r, b);
+	if (rc == 0)
+		rc = take_restart(l, section, &r->restart_timeout, b);
+	return rc;
+}
+
+int
+config_take_brokers(struct config_loader *l)
+{
+	struct pw_forward_settings *s = &l->c->forward;
+	char section[CONFIG_PATH_LEN];
+
+	if (l->raw->nb_brokers == 0 || l->raw->nb_brokers > PW_FORWARD_MAX_BROKERS)
+		return config_refuse(l, "brokers", "%u brokers; expected 1 to %d",
+				     l->raw->nb_brokers, PW_FORWARD_MAX_BROKERS);
+	for (uint32_t i = 0; i < l->raw->nb_brokers; i++) {
+		struct pw_broker_conf *b = &s->broker[i];
+		int rc;
+
+		b->port = 1883;
+		b->keepalive_interval = 60000;
+		b->connect_timeout = 5000;
+		b->ack_timeout = 20000;
+		b->restart_base = 500;
+		b->restart_cap = 30000;
+		b->max_inflight_messages = 1024;
+		b->session_expiry_interval = 3600000;
+		snprintf(section, sizeof(section), "brokers[%u]", i);
+		rc = take_broker(l, section, &l->raw->brokers[i], b);
+		if (rc != 0)
+			return rc;
+		s->nb_brokers++;
+	}
+	return 0;
+}
+
+/* fanout and ack have one value so far; the others are named so that nobody hopes. */
+static int
+check_only_all(struct config_loader *l, const char *section, const char *key, const char *text,
+	       const char *const *later)
+{
+	char path[CONFIG_PATH_LEN];
+
+	if (text == NULL || strcmp(text, "all") == 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s.%s", section, key);
+	for (; *later != NULL; later++)
+		if (strncmp(text, *later, strlen(*later)) == 0)
+			return config_refuse(l, path, "'%.40s' is not supported yet; expected all",
+					     text);
+	return config_refuse(l, path, "'%.40s' is unknown; expected all", text);
+}
+
+static int
+take_when_full(struct config_loader *l, const char *section, const struct raw_when_full *w,
+	       struct pw_route_conf *t)
+{
+	char path[CONFIG_PATH_LEN];
+	uint32_t word;
+	int rc;
+
+	t->when_full_qos0 = PW_WHEN_FULL_DROP;
+	t->when_full_qos1 = PW_WHEN_FULL_BLOCK;
+	if (w == NULL)
+		return 0;
+	if (w->qos0 != NULL) {
+		snprintf(path, sizeof(path), "%s.when_full.qos0", section);
+		rc = config_word(l, path, w->qos0, config_when_full_words, &word);
+		if (rc != 0)
+			return rc;
+		t->when_full_qos0 = (enum pw_when_full)word;
+	}
+	if (w->qos1 != NULL) {
+		snprintf(path, sizeof(path), "%s.when_full.qos1", section);
+		rc = config_word(l, path, w->qos1, config_when_full_words, &word);
+		if (rc != 0)
+			return rc;
+		if (word == PW_WHEN_FULL_DROP)
+			return config_refuse(l, path,
+					     "'drop' would lose QoS 1 messages; expected block");
+	}
+	return 0;
+}
+
+static int
+take_targets(struct config_loader *l, const char *section, const struct raw_list *r,
+	     struct pw_route_conf *t)
+{
+	const struct pw_forward_settings *s = &l->c->forward;
+	char path[CONFIG_PATH_LEN];
+
+	if (r->n == 0) {
+		snprintf(path, sizeof(path), "%s.brokers", section);
+		return config_refuse(l, path, "no broker; expected names of brokers");
+	}
+	for (uint32_t i = 0; i < r->n; i++) {
+		uint32_t b = 0;
+
+		snprintf(path, sizeof(path), "%s.brokers[%u]", section, i);
+		while (b < s->nb_brokers && strcmp(s->broker[b].name, r->v[i]) != 0)
+			b++;
+		if (b == s->nb_brokers)
+			return config_refuse(l, path,
+					     "'%.40s' is no broker; expected a name that stands in "
+					     "brokers", r->v[i]);
+		if (t->brokers & (1u << b))
+			return config_refuse(l, path,
+					     "'%s' stands twice; expected each broker once", r->v[i]);
+		t->brokers |= 1u << b;
+	}
+	return 0;
+}
+
+static int
+take_filter(struct config_loader *l, const char *section, const char *filter,
+	    struct pw_route_conf *t)
+{
+	const struct pw_forward_settings *s = &l->c->forward;
+	char path[CONFIG_PATH_LEN];
+
+	snprintf(path, sizeof(path), "%s.filter", section);
+	if (filter == NULL)
+		return config_refuse(l, path, "missing; expected a topic filter such as \"#\"");
+	if (strlen(filter) >= sizeof(t->filter))
+		return config_refuse(l, path, "%zu bytes; expected at most %zu", strlen(filter),
+				     sizeof(t->filter) - 1);
+	if (strncmp(filter, "$share/", 7) == 0)
+		return config_refuse(l, path,
+				     "a shared subscription is not a route; expected a plain topic "
+				     "filter");
+	if (!pw_mqtt_filter_valid((const uint8_t *)filter, strlen(filter)))
+		return config_refuse(l, path,
+				     "'%.60s' is no topic filter; expected + as a whole level and # "
+				     "as the whole last one", filter);
+	snprintf(t->filter, sizeof(t->filter), "%s", filter);
+	for (uint32_t i = 0; i < s->nb_routes; i++)
+		if (strcmp(s->route[i].filter, filter) == 0)
+			return config_refuse(l, path,
+					     "route '%s' has this filter and comes first; expected "
+					     "each filter once", s->route[i].name);
+	return 0;
+}
+
+static int
+take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
+	   struct pw_route_conf *t)
+{
+	static const char *const fanouts[] = {"one", "hash", "round_robin", "failover", "any", NULL};
+	static const char *const acks[] = {"any", "quorum", "local", NULL};
+	const struct pw_forward_settings *s = &l->c->forward;
+	char section[32], path[CONFIG_PATH_LEN];
+	int rc = 0;
+
+	snprintf(section, sizeof(section), "routes[%u]", index);
+	snprintf(path, sizeof(path), "%s.name", section);
+	snprintf(t->name, sizeof(t->name), "route-%u", index + 1);
+	if (r->name != NULL)
+		rc = config_name(l, path, r->name, t->name);
+	if (rc != 0)
+		return rc;
+	for (uint32_t i = 0; i < s->nb_routes; i++)
+		if (strcmp(s->route[i].name, t->name) == 0)
+			return config_refuse(l, path,
+					     "'%s' stands twice; expected each name once", t->name);
+	rc = take_filter(l, section, r->filter, t);
+	if (rc == 0)
+		rc = take_targets(l, section, &r->brokers, t);
+	if (rc == 0)
+		rc = check_only_all(l, section, "fanout", r->fanout, fanouts);
+	if (rc == 0)
+		rc = check_only_all(l, section, "ack", r->ack, acks);
+	if (rc == 0)
+		rc = take_when_full(l, section, r->when_full, t);
+	return rc;
+}
+
+int
+config_take_routes(struct config_loader *l)
+{
+	struct pw_forward_settings *s = &l->c->forward;
+	uint32_t used = 0;
+	char path[CONFIG_PATH_LEN];
+
+	if (l->raw->nb_routes == 0 || l->raw->nb_routes > PW_FORWARD_MAX_ROUTES)
+		return config_refuse(l, "routes", "%u routes; expected 1 to %d", l->raw->nb_routes,
+				     PW_FORWARD_MAX_ROUTES);
+	for (uint32_t i = 0; i < l->raw->nb_routes; i++) {
+		int rc = take_route(l, i, &l->raw->routes[i], &s->route[i]);
+
+		if (rc != 0)
+			return rc;
+		used |= s->route[i].brokers;
+		s->nb_routes++;
+	}
+	for (uint32_t b = 0; b < s->nb_brokers; b++) {
+		if (used & (1u << b))
+			continue;
+		snprintf(path, sizeof(path), "brokers[%u].name", b);
+		return config_refuse(l, path,
+				     "no route names '%s'; expected every broker in a route",
+				     s->broker[b].name);
+	}
+	return 0;
+}
+
+static int
+take_protocols(struct config_loader *l)
+{
+	const struct raw_list *r = &l->raw->protocols;
+	char path[CONFIG_PATH_LEN];
+
+	if (r->v == NULL)
+		return 0;
+	l->c->forward.lanes = 0;
+	for (uint32_t i = 0; i < r->n; i++) {
+		uint32_t lane;
+
+		snprintf(path, sizeof(path), "protocols[%u]", i);
+		if (strcmp(r->v[i], "3.1.1") == 0)
+			lane = 1u << PW_LANE_3;
+		else if (strcmp(r->v[i], "5.0") == 0 || strcmp(r->v[i], "5") == 0)
+			lane = 1u << PW_LANE_5;
+		else
+			return config_refuse(l, path,
+					     "'%.40s' is no protocol; expected 3.1.1 (which serves "
+					     "3.1 too) or 5.0", r->v[i]);
+		if (l->c->forward.lanes & lane)
+			return config_refuse(l, path,
+					     "'%s' stands twice; expected each protocol once", r->v[i]);
+		l->c->forward.lanes |= lane;
+	}
+	if (l->c->forward.lanes == 0)
+		return config_refuse(l, "protocols", "empty; expected 3.1.1, 5.0 or both");
+	return 0;
+}
+
+/* Sizes that have to fit each other. */
+static int
+check_sizes(struct config_loader *l)
+{
+	const struct pw_config *c = l->c;
+	const struct pw_limits_conf *m = &c->forward.limits;
+	/* A message in full segments of the smallest MTU that Ethernet peers use, 1500. */
+	uint32_t pieces = m->max_packet_size / 1448 + 1;
+
+	if (!rte_is_power_of_2(m->max_queued_messages))
+		return config_refuse(l, "limits.max_queued_messages",
+				     "%u is not a power of two; expected 16, 32, ... 32768",
+				     m->max_queued_messages);
+	if (m->receive_maximum > m->max_queued_messages)
+		return config_refuse(l, "limits.receive_maximum",
+				     "%u is above max_queued_messages; expected at most %u",
+				     m->receive_maximum, m->max_queued_messages);
+	if (pieces > c->pkt_buffers / 4)
+		return config_refuse(l, "limits.max_packet_size",
+				     "one message of %u bytes may take %u of %u packet_buffers; "
+				     "expected at most a quarter", m->max_packet_size, pieces,
+				     c->pkt_buffers);
+	if (c->tcp.max_rto_ms < c->tcp.min_rto_ms)
+		return config_refuse(l, "tcp.max_rto", "%u is below min_rto; expected at least %u",
+				     c->tcp.max_rto_ms, c->tcp.min_rto_ms);
+	return 0;
+}
+
+/*
+ * Connections of a worker's stack: devices, an eighth more for those that are opening or closing, and
+ * one to every broker for every log that the worker may serve.
+ */
+static uint32_t
+stack_conns(const struct pw_config *c)
+{
+	uint32_t devices = 0, brokers = 0, logs;
+
+	for (uint32_t w = 0; w < c->nb_workers; w++) {
+		devices += (c->role[w] & PW_ROLE_DEVICES) != 0;
+		brokers += (c->role[w] & PW_ROLE_BROKERS) != 0;
+	}
+	logs = (devices + brokers - 1) / brokers * __builtin_popcount(c->forward.lanes);
+	return c->forward.limits.max_connections + c->forward.limits.max_connections / 8 + 16 +
+	       logs * c->forward.nb_brokers;
+}
+
+int
+config_take_limits(struct config_loader *l)
+{
+	const struct raw_config *raw = l->raw;
+	struct pw_config *c = l->c;
+	int rc = 0;
+
+	if (raw->instance != NULL)
+		rc = config_name(l, "instance", raw->instance, c->forward.instance);
+	if (rc == 0 && raw->clientid_prefix != NULL)
+		rc = config_name(l, "clientid_prefix", raw->clientid_prefix,
+				 c->forward.clientid_prefix);
+	if (rc == 0 && raw->limits != NULL)
+		rc = config_numbers(l, "limits", config_limit_keys, raw->limits,
+				    &c->forward.limits);
+	if (rc == 0 && raw->tcp != NULL)
+		rc = config_numbers(l, "tcp", config_tcp_keys, raw->tcp, &c->tcp);
+	if (rc == 0)
+		rc = take_protocols(l);
+	if (rc == 0)
+		rc = check_sizes(l);
+	if (rc == 0)
+		c->tcp.max_conns = stack_conns(c);
+	return rc;
+}

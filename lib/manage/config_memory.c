@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a configuration reserves, from the same sizes that the libraries use when they reserve it.
+ */
+
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include "config_pvt.h"
+
+/* A packet pool: its elements, the ring that holds the free ones, a cache for every lcore there could be. */
+static size_t
+mempool_bytes(uint32_t n, uint32_t room)
+{
+	size_t element = rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + room, 0, NULL);
+	ssize_t ring = rte_ring_get_memsize(rte_align32pow2(n + 1));
+
+	return (size_t)n * element + (ring > 0 ? ring : 0) + sizeof(struct rte_mempool) +
+	       RTE_MAX_LCORE * sizeof(struct rte_mempool_cache);
+}
+
+void
+pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
+{
+	const struct pw_limits_conf *limits = &c->forward.limits;
+	uint32_t device_workers = 0;
+	size_t log_entries;
+
+	memset(m, 0, sizeof(*m));
+	for (uint32_t w = 0; w < c->nb_workers; w++)
+		device_workers += (c->role[w] & PW_ROLE_DEVICES) != 0;
+	log_entries = (size_t)device_workers * __builtin_popcount(c->forward.lanes) *
+		      limits->max_queued_messages;
+	m->pkt = mempool_bytes(c->pkt_buffers, RTE_PKTMBUF_HEADROOM + 2048);
+	m->hdr = mempool_bytes(c->hdr_buffers, RTE_PKTMBUF_HEADROOM + 128);
+	m->ind = mempool_bytes(c->ind_buffers, 0);
+	m->tcp = c->nb_workers * ((size_t)c->tcp.max_conns * pw_tcp_conn_size() +
+				  pw_pool_bytes(c->tcp.max_tx_slices, sizeof(struct pw_slice)));
+	m->sessions = device_workers * (size_t)limits->max_connections * pw_forward_session_size();
+	m->logs = log_entries * RTE_CACHE_LINE_SIZE;
+	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->logs;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The effective configuration as YAML, every default written out. Loading it gives the same
+ * configuration, but for passwords, which are not shown.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_common.h>
+
+#include "config_pvt.h"
+
+/* A double-quoted scalar (YAML 1.1 5.13, 7.3.1). */
+static void
+quote(FILE *out, const char *s)
+{
+	fputc('"', out);
+	for (; *s != '\0'; s++) {
+		unsigned char ch = *s;
+
+		if (ch == '"' || ch == '\\')
+			fprintf(out, "\\%c", ch);
+		else if (ch < 0x20 || ch == 0x7f)
+			fprintf(out, "\\x%02x", ch);
+		else
+			fputc(ch, out);
+	}
+	fputc('"', out);
+}
+
+static void
+numbers(FILE *out, const char *indent, const struct num_key *keys, const void *of)
+{
+	for (const struct num_key *k = keys; k->key != NULL; k++)
+		fprintf(out, "%s%s: %" PRIu64 "\n", indent, k->key, config_number_get(k, of));
+}
+
+static void
+print_workers(const struct pw_config *c, FILE *out)
+{
+	const uint8_t both = PW_ROLE_DEVICES | PW_ROLE_BROKERS;
+	static const struct {
+		const char *key;
+		uint8_t role;
+	} lists[] = {
+		{"lcores", both}, {"devices", PW_ROLE_DEVICES}, {"brokers", PW_ROLE_BROKERS}};
+
+	fprintf(out, "workers:\n");
+	for (uint32_t i = 0; i < RTE_DIM(lists); i++) {
+		const char *sep = "";
+
+		fprintf(out, "  %s: [", lists[i].key);
+		for (uint32_t w = 0; w < c->nb_workers; w++) {
+			if (c->role[w] != lists[i].role)
+				continue;
+			fprintf(out, "%s%u", sep, c->lcore[w]);
+			sep = ", ";
+		}
+		fprintf(out, "]\n");
+	}
+	if (c->main_cpu >= 0)
+		fprintf(out, "  main_cpu: %d\n", c->main_cpu);
+	else
+		fprintf(out, "  main_cpu: auto\n");
+	fprintf(out, "  idle: %s\n", config_idle_words[c->idle]);
+	numbers(out, "  ", config_worker_keys, c);
+}
+
+static void
+print_ports(const struct pw_config *c, FILE *out)
+{
+	static const struct pw_addr none;
+	char text[PW_ADDR_STRLEN];
+
+	fprintf(out, "ports:\n");
+	for (uint32_t i = 0; i < c->nb_ports; i++) {
+		const struct pw_config_port *p = &c->port[i];
+		const char *sep = "";
+
+		fprintf(out, "  - name: ");
+		quote(out, p->name);
+		fprintf(out, "\n    device: ");
+		quote(out, p->device);
+		fprintf(out, "\n    addresses: [");
+		for (uint32_t a = 0; a < p->nb_addrs; a++)
+			fprintf(out, "%s%s/%u", a > 0 ? ", " : "",
+				pw_addr_str(&p->addr[a].addr, text), p->addr[a].prefix_len);
+		fprintf(out, "]\n");
+		if (!pw_addr_eq(&p->gateway, &none))
+			fprintf(out, "    gateway: %s\n", pw_addr_str(&p->gateway, text));
+		numbers(out, "    ", config_port_keys, p);
+		fprintf(out, "    disable_offloads: [");
+		for (const struct cap_word *w = config_cap_words; w->word != NULL; w++) {
+			if (!(p->disable_caps & w->cap))
+				continue;
+			fprintf(out, "%s%s", sep, w->word);
+			sep = ", ";
+		}
+		fprintf(out, "]\n");
+	}
+}
+
+static void
+print_brokers(const struct pw_forward_settings *s, FILE *out)
+{
+	char text[PW_ADDR_STRLEN];
+
+	fprintf(out, "listeners:\n");
+	for (uint32_t i = 0; i < s->nb_listeners; i++) {
+		fprintf(out, "  - name: ");
+		quote(out, s->listener[i].name);
+		fprintf(out, "\n    address: %s\n    port: %u\n",
+			pw_addr_str(&s->listener[i].address, text), s->listener[i].port);
+	}
+	fprintf(out, "brokers:\n");
+	for (uint32_t i = 0; i < s->nb_brokers; i++) {
+		const struct pw_broker_conf *b = &s->broker[i];
+
+		fprintf(out, "  - name: ");
+		quote(out, b->name);
+		fprintf(out, "\n    address: %s\n    username: ", pw_addr_str(&b->address, text));
+		quote(out, b->username);
+		fprintf(out, "\n    password: \"%s\"\n", b->password[0] != '\0' ? "***" : "");
+		numbers(out, "    ", config_broker_keys, b);
+		fprintf(out, "    restart_timeout: [%u, %u]\n", b->restart_base, b->restart_cap);
+	}
+}
+
+static void
+print_routes(const struct pw_forward_settings *s, FILE *out)
+{
+	fprintf(out, "routes:\n");
+	for (uint32_t i = 0; i < s->nb_routes; i++) {
+		const struct pw_route_conf *t = &s->route[i];
+		const char *sep = "";
+
+		fprintf(out, "  - name: ");
+		quote(out, t->name);
+		fprintf(out, "\n    filter: ");
+		quote(out, t->filter);
+		fprintf(out, "\n    brokers: [");
+		for (uint32_t b = 0; b < s->nb_brokers; b++) {
+			if (!(t->brokers & (1u << b)))
+				continue;
+			fputs(sep, out);
+			quote(out, s->broker[b].name);
+			sep = ", ";
+		}
+		fprintf(out, "]\n    fanout: all\n    ack: all\n");
+		fprintf(out, "    when_full: {qos0: %s, qos1: %s}\n",
+			config_when_full_words[t->when_full_qos0],
+			config_when_full_words[t->when_full_qos1]);
+	}
+}
+
+void
+pw_config_print(const struct pw_config *c, FILE *out)
+{
+	const struct pw_forward_settings *s = &c->forward;
+	bool v3 = s->lanes & (1u << PW_LANE_3), v5 = s->lanes & (1u << PW_LANE_5);
+
+	fprintf(out, "eal: [");
+	for (uint32_t i = 0; i < c->nb_eal; i++) {
+		fputs(i > 0 ? ", " : "", out);
+		quote(out, c->eal[i]);
+	}
+	fprintf(out, "]\ninstance: ");
+	quote(out, s->instance);
+	fprintf(out, "\nclientid_prefix: ");
+	quote(out, s->clientid_prefix);
+	fprintf(out, "\nlog:\n  level: %s\n", c->log_level);
+	print_workers(c, out);
+	fprintf(out, "memory:\n");
+	numbers(out, "  ", config_memory_keys, c);
+	print_ports(c, out);
+	print_brokers(s, out);
+	print_routes(s, out);
+	fprintf(out, "limits:\n");
+	numbers(out, "  ", config_limit_keys, &s->limits);
+	fprintf(out, "tcp:\n");
+	numbers(out, "  ", config_tcp_keys, &c->tcp);
+	fprintf(out, "protocols: [%s%s%s]\n", v3 ? "3.1.1" : "", v3 && v5 ? ", " : "",
+		v5 ? "5.0" : "");
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_MANAGE_CONFIG_PVT_H
+#define PUBWIRE_MANAGE_CONFIG_PVT_H
+
+/*
+ * How a configuration file becomes a struct pw_config.
+ *
+ * The file is read twice. libyaml keeps the position of every node, and finds what is not YAML at
+ * all. libcyaml holds it against the schema: unknown keys, keys that stand twice, a list where a
+ * mapping was wanted. Every leaf is loaded as text and converted here, so that an absent key is told
+ * from a zero, and a refusal can say what was expected. Checks name a node by its path
+ * ("brokers[1].port"); the position is looked up only when there is something to refuse.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cyaml/cyaml.h>
+#include <yaml.h>
+
+#include <pubwire/manage/config.h>
+
+#define CONFIG_PATH_LEN 160
+
+/* A list of texts as libcyaml leaves it. */
+struct raw_list {
+	char **v;
+	uint32_t n;
+};
+
+/* What a number counts; decides the suffixes it may carry and the word in a refusal. */
+enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
+
+/*
+ * Keys that are numbers. Row: key, field of the destination, kind, least, most.
+ * The destination's fields are uint16_t or uint32_t.
+ */
+#define PORT_NUMBERS(X)                                                                            \
+	X(mtu, mtu, NUM_BYTES, 576, 9000)                                                          \
+	X(vlan, vlan, NUM_COUNT, 0, 4094)                                                          \
+	X(rx_descriptors, rx_desc, NUM_COUNT, 0, 32768)                                            \
+	X(tx_descriptors, tx_desc, NUM_COUNT, 0, 32768)
+
+#define BROKER_NUMBERS(X)                                                                          \
+	X(port, port, NUM_COUNT, 1, 65535)                                                         \
+	X(keepalive_interval, keepalive_interval, NUM_MS, 1000, 65535000)                          \
+	X(connect_timeout, connect_timeout, NUM_MS, 100, 600000)                                   \
+	X(ack_timeout, ack_timeout, NUM_MS, 100, 3600000)                                          \
+	X(max_inflight_messages, max_inflight_messages, NUM_COUNT, 1, 32768)                       \
+	X(session_expiry_interval, session_expiry_interval, NUM_MS, 0, 4294967294)
+
+#define LIMIT_NUMBERS(X)                                                                           \
+	X(max_connections, max_connections, NUM_COUNT, 1, 4194304)                                 \
+	X(max_queued_messages, max_queued_messages, NUM_COUNT, 16, 32768)                          \
+	X(max_packet_size, max_packet_size, NUM_BYTES, 128, 268435460)                             \
+	X(receive_maximum, receive_maximum, NUM_COUNT, 1, 65535)                                   \
+	X(connect_deadline, connect_deadline, NUM_MS, 100, 3600000)                                \
+	X(max_keepalive, max_keepalive, NUM_SECONDS, 1, 65535)                                     \
+	X(idle_timeout, idle_timeout, NUM_MS, 0, 4294967294)                                       \
+	X(copy_break, copy_break, NUM_BYTES, 0, 2048)                                              \
+	X(drain_deadline, drain_deadline, NUM_MS, 0, 3600000)
+
+#define TCP_NUMBERS(X)                                                                             \
+	X(keepalive, keepalive_ms, NUM_MS, 0, 86400000)                                            \
+	X(user_timeout, user_timeout_ms, NUM_MS, 1000, 86400000)                                   \
+	X(rx_window, rx_window, NUM_BYTES, 4096, 1073725440)                                       \
+	X(tx_queue_bytes, tx_queue_bytes, NUM_BYTES, 4096, 1073725440)                             \
+	X(tx_slices, max_tx_slices, NUM_COUNT, 64, 16777216)                                       \
+	X(delayed_ack, delack_ms, NUM_MS, 1, 500)                                                  \
+	X(min_rto, min_rto_ms, NUM_MS, 10, 60000)                                                  \
+	X(max_rto, max_rto_ms, NUM_MS, 1000, 240000)                                               \
+	X(syn_retries, syn_retries, NUM_COUNT, 1, 20)                                              \
+	X(msl, msl_ms, NUM_MS, 100, 240000)                                                        \
+	X(max_out_of_order, max_ooo, NUM_COUNT, 1, 1024)                                           \
+	X(rx_copy_break, rx_copy_break, NUM_BYTES, 1, 1460)
+
+#define MEMORY_NUMBERS(X)                                                                          \
+	X(packet_buffers, pkt_buffers, NUM_COUNT, 512, 16777216)                                   \
+	X(header_buffers, hdr_buffers, NUM_COUNT, 256, 16777216)                                   \
+	X(indirect_buffers, ind_buffers, NUM_COUNT, 256, 16777216)
+
+#define WORKER_NUMBERS(X) X(idle_sleep, idle_sleep_us, NUM_US, 1, 100000)
+
+#define RAW_NUMBER(key, field, kind, min, max) char *key;
+
+struct raw_log {
+	char *level;
+};
+
+struct raw_workers {
+	struct raw_list lcores, devices, brokers;
+	char *main_cpu;
+	char *idle;
+	WORKER_NUMBERS(RAW_NUMBER)
+};
+
+struct raw_memory {
+	MEMORY_NUMBERS(RAW_NUMBER)
+};
+
+struct raw_port {
+	char *name, *device, *gateway;
+	struct raw_list addresses, disable_offloads;
+	PORT_NUMBERS(RAW_NUMBER)
+};
+
+struct raw_listener {
+	char *name, *address, *port;
+};
+
+struct raw_broker {
+	char *name, *address, *username, *password;
+	struct raw_list restart_timeout;
+	BROKER_NUMBERS(RAW_NUMBER)
+};
+
+struct raw_when_full {
+	char *qos0, *qos1;
+};
+
+struct raw_route {
+	char *name, *filter, *fanout, *ack;
+	struct raw_list brokers;
+	struct raw_when_full *when_full;
+};
+
+struct raw_limits {
+	LIMIT_NUMBERS(RAW_NUMBER)
+};
+
+struct raw_tcp {
+	TCP_NUMBERS(RAW_NUMBER)
+};
+
+/* The file, as text; a pointer is NULL where the key is absent. */
+struct raw_config {
+	struct raw_list eal;
+	char *instance, *clientid_prefix;
+	struct raw_log *log;
+	struct raw_workers *workers;
+	struct raw_memory *memory;
+	struct raw_port *ports;
+	uint32_t nb_ports;
+	struct raw_listener *listeners;
+	uint32_t nb_listeners;
+	struct raw_broker *brokers;
+	uint32_t nb_brokers;
+	struct raw_route *routes;
+	uint32_t nb_routes;
+	struct raw_limits *limits;
+	struct raw_tcp *tcp;
+	struct raw_list protocols;
+};
+
+/* One number: where its text lies, where its value goes, what it may be. */
+struct num_key {
+	const char *key;
+	uint32_t raw_off;
+	uint32_t dst_off;
+	uint32_t dst_size;
+	enum num_kind kind;
+	int64_t min, max;
+};
+
+extern const struct num_key config_port_keys[], config_broker_keys[], config_limit_keys[],
+	config_tcp_keys[], config_memory_keys[], config_worker_keys[]; /* ended by a NULL key */
+
+extern const cyaml_schema_value_t config_schema;
+
+/* Value of a number's destination. */
+uint64_t config_number_get(const struct num_key *k, const void *dst);
+
+/* Words of the enumerations, in the order of their values; ended by NULL. */
+extern const char *const config_idle_words[];
+extern const char *const config_level_words[]; /* index + 1 is RTE_LOG_ */
+extern const char *const config_when_full_words[];
+
+struct cap_word {
+	const char *word;
+	uint32_t cap;
+};
+extern const struct cap_word config_cap_words[]; /* ended by a NULL word */
+
+/* A load in progress. */
+struct config_loader {
+	const char *file;
+	uint32_t flags;
+	size_t len; /* bytes of the file */
+	yaml_document_t doc;
+	bool has_doc;
+	const struct raw_config *raw;
+	struct pw_config *c;
+	char *err;
+	size_t err_len;
+	char cyaml_error[512];	/* first line that libcyaml logged */
+	char cyaml_path[CONFIG_PATH_LEN]; /* where it was */
+};
+
+/* Read and parse the file: syntax, one document. 0 or -errno with l->err. */
+int config_yaml_open(struct config_loader *l);
+void config_yaml_close(struct config_loader *l);
+
+/* Line and column (from 1) of a path's value, or of its key; the nearest parent where it is absent. */
+void config_yaml_locate(const struct config_loader *l, const char *path, bool key, size_t *line,
+			size_t *column);
+
+/* Hold the file against the schema. *raw is released with config_raw_free(). 0 or -EINVAL. */
+int config_raw_load(struct config_loader *l, struct raw_config **raw);
+void config_raw_free(struct raw_config *raw);
+
+/* Write "FILE:LINE:COLUMN: path: text" to l->err; returns -EINVAL. */
+int config_refuse(struct config_loader *l, const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same, at the key itself. */
+int config_refuse_key(struct config_loader *l, const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Converters; each refuses at the path. */
+int config_number(struct config_loader *l, const char *path, const char *text,
+		  const struct num_key *k, uint64_t *out);
+int config_numbers(struct config_loader *l, const char *section, const struct num_key *keys,
+		   const void *raw, void *dst);
+int config_word(struct config_loader *l, const char *path, const char *text,
+		const char *const *words, uint32_t *out);
+int config_name(struct config_loader *l, const char *path, const char *text, char *dst);
+int config_v4(struct config_loader *l, const char *path, const char *text, struct pw_addr *out);
+
+/* The sections, in the order in which they are checked. */
+int config_take_eal(struct config_loader *l);
+int config_take_workers(struct config_loader *l);
+int config_take_ports(struct config_loader *l);
+int config_take_listeners(struct config_loader *l);
+int config_take_brokers(struct config_loader *l);
+int config_take_routes(struct config_loader *l);
+int config_take_limits(struct config_loader *l);
+
+/* The port that has an address itself, or on whose network it is; -1 where none. */
+int config_port_with(const struct pw_config *c, const struct pw_addr *a);
+int config_port_onlink(const struct pw_config *c, const struct pw_addr *a);
+
+/* True where this machine has the CPU and the process may use it. */
+bool config_cpu_usable(uint32_t cpu);
+
+#endif

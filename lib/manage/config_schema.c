@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The shape of the file, for libcyaml, and the tables of its numbers and words. Every key is optional
+ * here: what must be there is checked later, where a refusal can say why.
+ */
+
+#include <rte_common.h>
+
+#include "config_pvt.h"
+
+#define TEXT_MAX 4096
+#define LIST_MAX 1024
+
+#define TEXT(tag, key)                                                                             \
+	CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct tag, key, 0, \
+			       TEXT_MAX)
+
+static const cyaml_schema_value_t text_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, TEXT_MAX),
+};
+
+#define LIST_OF(name, tag, field_, count_, type_, item)                                            \
+	{                                                                                          \
+		.key = name,                                                                       \
+		.value = {.type = CYAML_SEQUENCE,                                                  \
+			  .flags = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,                       \
+			  .data_size = sizeof(type_),                                              \
+			  .sequence = {.entry = &(item), .min = 0, .max = LIST_MAX}},              \
+		.data_offset = offsetof(struct tag, field_), .count_size = sizeof(uint32_t),       \
+		.count_offset = offsetof(struct tag, count_),                                      \
+	}
+#define TEXTS(tag, key) LIST_OF(#key, tag, key.v, key.n, char *, text_value)
+
+#define PART(tag, key, part, fields)                                                               \
+	CYAML_FIELD_MAPPING_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct tag, key,   \
+				fields)
+
+#define PORT_TEXT(key, ...)   TEXT(raw_port, key),
+#define BROKER_TEXT(key, ...) TEXT(raw_broker, key),
+#define LIMIT_TEXT(key, ...)  TEXT(raw_limits, key),
+#define TCP_TEXT(key, ...)    TEXT(raw_tcp, key),
+#define MEMORY_TEXT(key, ...) TEXT(raw_memory, key),
+#define WORKER_TEXT(key, ...) TEXT(raw_workers, key),
+
+static const cyaml_schema_field_t log_fields[] = {TEXT(raw_log, level), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t workers_fields[] = {
+	TEXTS(raw_workers, lcores),   TEXTS(raw_workers, devices), TEXTS(raw_workers, brokers),
+	TEXT(raw_workers, main_cpu),  TEXT(raw_workers, idle),	   WORKER_NUMBERS(WORKER_TEXT)
+	CYAML_FIELD_END};
+
+static const cyaml_schema_field_t memory_fields[] = {MEMORY_NUMBERS(MEMORY_TEXT) CYAML_FIELD_END};
+
+static const cyaml_schema_field_t port_fields[] = {
+	TEXT(raw_port, name),	    TEXT(raw_port, device),
+	TEXTS(raw_port, addresses), TEXT(raw_port, gateway),
+	PORT_NUMBERS(PORT_TEXT) TEXTS(raw_port, disable_offloads), CYAML_FIELD_END};
+static const cyaml_schema_value_t port_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields)};
+
+static const cyaml_schema_field_t listener_fields[] = {
+	TEXT(raw_listener, name), TEXT(raw_listener, address), TEXT(raw_listener, port),
+	CYAML_FIELD_END};
+static const cyaml_schema_value_t listener_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_listener, listener_fields)};
+
+static const cyaml_schema_field_t broker_fields[] = {
+	TEXT(raw_broker, name),	    TEXT(raw_broker, address),
+	TEXT(raw_broker, username), TEXT(raw_broker, password),
+	BROKER_NUMBERS(BROKER_TEXT) TEXTS(raw_broker, restart_timeout), CYAML_FIELD_END};
+static const cyaml_schema_value_t broker_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_broker, broker_fields)};
+
+static const cyaml_schema_field_t when_full_fields[] = {
+	TEXT(raw_when_full, qos0), TEXT(raw_when_full, qos1), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t route_fields[] = {
+	TEXT(raw_route, name),	 TEXT(raw_route, filter),
+	TEXTS(raw_route, brokers), TEXT(raw_route, fanout),
+	TEXT(raw_route, ack),	 PART(raw_route, when_full, raw_when_full, when_full_fields),
+	CYAML_FIELD_END};
+static const cyaml_schema_value_t route_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_route, route_fields)};
+
+static const cyaml_schema_field_t limits_fields[] = {LIMIT_NUMBERS(LIMIT_TEXT) CYAML_FIELD_END};
+static const cyaml_schema_field_t tcp_fields[] = {TCP_NUMBERS(TCP_TEXT) CYAML_FIELD_END};
+
+static const cyaml_schema_field_t top_fields[] = {
+	TEXTS(raw_config, eal),
+	TEXT(raw_config, instance),
+	TEXT(raw_config, clientid_prefix),
+	PART(raw_config, log, raw_log, log_fields),
+	PART(raw_config, workers, raw_workers, workers_fields),
+	PART(raw_config, memory, raw_memory, memory_fields),
+	LIST_OF("ports", raw_config, ports, nb_ports, struct raw_port, port_value),
+	LIST_OF("listeners", raw_config, listeners, nb_listeners, struct raw_listener,
+		listener_value),
+	LIST_OF("brokers", raw_config, brokers, nb_brokers, struct raw_broker, broker_value),
+	LIST_OF("routes", raw_config, routes, nb_routes, struct raw_route, route_value),
+	PART(raw_config, limits, raw_limits, limits_fields),
+	PART(raw_config, tcp, raw_tcp, tcp_fields),
+	TEXTS(raw_config, protocols),
+	CYAML_FIELD_END};
+
+const cyaml_schema_value_t config_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw_config, top_fields)};
+
+#define KEY(raw, dst, key_, field, kind_, min_, max_)                                              \
+	{.key = #key_,                                                                             \
+	 .raw_off = offsetof(struct raw, key_),                                                    \
+	 .dst_off = offsetof(struct dst, field),                                                   \
+	 .dst_size = sizeof(((struct dst *)0)->field),                                             \
+	 .kind = kind_,                                                                            \
+	 .min = min_,                                                                              \
+	 .max = max_},
+#define PORT_KEY(...)	KEY(raw_port, pw_config_port, __VA_ARGS__)
+#define BROKER_KEY(...) KEY(raw_broker, pw_broker_conf, __VA_ARGS__)
+#define LIMIT_KEY(...)	KEY(raw_limits, pw_limits_conf, __VA_ARGS__)
+#define TCP_KEY(...)	KEY(raw_tcp, pw_tcp_conf, __VA_ARGS__)
+#define MEMORY_KEY(...) KEY(raw_memory, pw_config, __VA_ARGS__)
+#define WORKER_KEY(...) KEY(raw_workers, pw_config, __VA_ARGS__)
+
+const struct num_key config_port_keys[] = {PORT_NUMBERS(PORT_KEY){NULL}};
+const struct num_key config_broker_keys[] = {BROKER_NUMBERS(BROKER_KEY){NULL}};
+const struct num_key config_limit_keys[] = {LIMIT_NUMBERS(LIMIT_KEY){NULL}};
+const struct num_key config_tcp_keys[] = {TCP_NUMBERS(TCP_KEY){NULL}};
+const struct num_key config_memory_keys[] = {MEMORY_NUMBERS(MEMORY_KEY){NULL}};
+const struct num_key config_worker_keys[] = {WORKER_NUMBERS(WORKER_KEY){NULL}};
+
+const char *const config_idle_words[] = {"poll", "adaptive", NULL};
+const char *const config_level_words[] = {"emergency", "alert",	 "critical", "error",
+					  "warning",   "notice", "info",     "debug", NULL};
+const char *const config_when_full_words[] = {"block", "drop", NULL};
+
+const struct cap_word config_cap_words[] = {
+	{"rx-cksum", PW_PORT_RX_CKSUM},	      {"tx-ip-cksum", PW_PORT_TX_IP_CKSUM},
+	{"tx-tcp-cksum", PW_PORT_TX_TCP_CKSUM}, {"tx-multi-seg", PW_PORT_TX_MULTI_SEG},
+	{"tx-tso", PW_PORT_TX_TSO},	      {"rx-rss", PW_PORT_RX_RSS},
+	{"tx-vlan", PW_PORT_TX_VLAN},	      {NULL, 0},
+};
