@@ -73,6 +73,7 @@ struct pw_wire_conf {
 	const struct pw_mem *mem;
 	struct pw_wire_hooks hooks;
 	int socket;
+	uint64_t seed; /**< of the neighbour table's hash */
 };
 
 #define PW_WIRE_COUNTERS(X)                                                                        \
@@ -96,12 +97,13 @@ struct pw_wire_conf {
 	X(drop_unresolved, "Packets whose next hop did not answer ARP")                            \
 	X(drop_hold_full, "Packets dropped because a hold queue was full")                         \
 	X(drop_oversize, "Packets larger than the interface's MTU")                                \
-	X(rx_copied, "Received buffers copied because somebody else held a reference")             \
+	X(rx_copied, "Received packets copied: shared, or their headers not in one buffer")        \
 	X(tx_linearised, "Sent packets copied into one buffer because the port takes no more")     \
 	X(arp_requests_in, "ARP requests received")                                                \
 	X(arp_replies_in, "ARP replies received")                                                  \
 	X(arp_requests_out, "ARP requests sent")                                                   \
 	X(arp_replies_out, "ARP replies sent")                                                     \
+	X(arp_conflicts, "ARP packets of somebody who uses one of our addresses")                  \
 	X(arp_invalid, "ARP packets that make no sense")                                           \
 	X(neigh_learnt, "Neighbours learnt or changed")                                            \
 	X(neigh_expired, "Neighbours forgotten")                                                   \
@@ -160,7 +162,8 @@ bool pw_wire_is_local(const struct pw_wire *w, const struct pw_addr *a);
  * frame while ARP runs), linearises where the port takes fewer segments, and calls the tx hook.
  *
  * Ownership of m passes in, whatever is returned.
- * @return 0; -EHOSTUNREACH no route; -EMSGSIZE larger than the MTU; -ENOBUFS no buffer or hold queue full
+ * @param ttl  time to live, 0: 64
+ * @return 0; -EHOSTUNREACH no route, or the next hop did not answer a moment ago; -EMSGSIZE larger than the MTU; -ENOBUFS no buffer or hold queue full
  */
 int pw_wire_send_tcp(struct pw_wire *w, const struct pw_flow *flow, struct rte_mbuf *m, uint8_t ttl,
 		     uint64_t now);

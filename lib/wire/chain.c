@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Chains of packet buffers: shorten, make private, sum.
+ */
+#include "wire_pvt.h"
+
+void
+wire_chain_trim(struct rte_mbuf *m, uint32_t len)
+{
+	struct rte_mbuf *s = m, *rest;
+	uint32_t left = len;
+	uint16_t segs = 1;
+
+	if (len >= m->pkt_len)
+		return;
+	while (left > s->data_len) {
+		left -= s->data_len;
+		s = s->next;
+		segs++;
+	}
+	s->data_len = left;
+	rest = s->next;
+	s->next = NULL;
+	m->nb_segs = segs;
+	m->pkt_len = len;
+	rte_pktmbuf_free(rest);
+}
+
+struct rte_mbuf *
+wire_chain_own(struct pw_wire *w, struct rte_mbuf *m, uint32_t len)
+{
+	bool ours = m->data_len >= RTE_MIN(len, m->pkt_len);
+	struct rte_mbuf *copy;
+
+	for (const struct rte_mbuf *s = m; s != NULL && ours; s = s->next)
+		ours = RTE_MBUF_DIRECT(s) && rte_mbuf_refcnt_read(s) == 1;
+	if (ours)
+		return m;
+	copy = rte_pktmbuf_copy(m, w->mem->pkt, 0, UINT32_MAX);
+	if (copy == NULL)
+		w->n.drop_no_buffer++;
+	else
+		w->n.rx_copied++;
+	rte_pktmbuf_free(m);
+	return copy;
+}
+
+uint16_t
+wire_chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	uint16_t sum = 0;
+
+	if (rte_raw_cksum_mbuf(m, off, len, &sum) < 0)
+		return 0; /* shorter than asked: callers have checked */
+	return sum;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * IPv4 input: the checks of RFC 1122 3.2.1 in their order, each with its counter. Options are
+ * skipped, source routes refused. Fragments are dropped and counted: TCP's segment size and path
+ * MTU keep its peers from sending any.
+ */
+#include <netinet/in.h>
+
+#include "wire_pvt.h"
+
+/* The longest IPv4 and TCP headers: what of a frame has to lie in its first buffer. */
+#define HEADERS_MAX    120
+
+#define TCP_HEADER_MIN 20
+
+#define OPT_END	       0 /* RFC 791 3.1 */
+#define OPT_NOP	       1
+#define OPT_LSRR       131 /* loose source route */
+#define OPT_SSRR       137 /* strict source route */
+
+static struct rte_ipv4_hdr *
+header(const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, m->l2_len);
+}
+
+/* Options that can be skipped: well formed, no source route (a host is not a way, RFC 7126 4.3). */
+static bool
+options_ok(const uint8_t *p, const uint8_t *end)
+{
+	while (p < end && *p != OPT_END) {
+		if (*p == OPT_NOP) {
+			p++;
+			continue;
+		}
+		if (*p == OPT_LSRR || *p == OPT_SSRR)
+			return false;
+		if (end - p < 2 || p[1] < 2 || p[1] > end - p)
+			return false;
+		p += p[1];
+	}
+	return true;
+}
+
+static bool
+header_sum_ok(const struct pw_port *port, const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
+{
+	if ((port->caps & PW_PORT_RX_CKSUM) &&
+	    (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		return true;
+	return rte_raw_cksum(ip, rte_ipv4_hdr_len(ip)) == 0xffff;
+}
+
+/* The counter of the first check that a header fails; NULL where it passes all. */
+static uint64_t *
+failed_check(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx)
+{
+	const struct iface *f = &w->iface[rx->iface];
+	const struct rte_ipv4_hdr *ip = header(m);
+	uint32_t there = m->pkt_len - m->l2_len;
+	uint32_t hlen = rte_ipv4_hdr_len(ip);
+	uint32_t total = rte_be_to_cpu_16(ip->total_length);
+	struct pw_addr src = pw_addr_v4(ip->src_addr);
+	struct pw_addr dst = pw_addr_v4(ip->dst_addr);
+
+	if ((ip->version_ihl >> 4) != IPVERSION) /* RFC 1122 3.2.1.1 */
+		return &w->n.drop_ip_header;
+	if (hlen < sizeof(*ip) || total < hlen || total > there)
+		return &w->n.drop_ip_header;
+	if (!header_sum_ok(f->port, m, ip)) /* 3.2.1.2 */
+		return &w->n.drop_ip_cksum;
+	/* 3.2.1.3; 3.3.6: what came to an Ethernet group is for nobody here either */
+	if (rx->l2_group || wire_local_index(f, &dst) < 0)
+		return &w->n.drop_ip_dst;
+	if (wire_not_a_host4(f, ip->src_addr) || pw_wire_is_local(w, &src))
+		return &w->n.drop_ip_src;
+	if (!options_ok((const uint8_t *)(ip + 1), (const uint8_t *)ip + hlen)) /* 3.2.1.8 */
+		return &w->n.drop_ip_header;
+	if (ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
+		return &w->n.drop_fragment;
+	return NULL;
+}
+
+static bool
+tcp_sum_ok(const struct pw_port *port, const struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip = header(m);
+	uint32_t off = m->l2_len + m->l3_len;
+	uint32_t sum;
+
+	if ((port->caps & PW_PORT_RX_CKSUM) &&
+	    (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return true;
+	sum = (uint32_t)rte_ipv4_phdr_cksum(ip, 0) + wire_chain_sum(m, off, m->pkt_len - off);
+	return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
+}
+
+static struct rte_mbuf *
+tcp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
+{
+	if (m->pkt_len - m->l2_len - m->l3_len < TCP_HEADER_MIN) {
+		w->n.drop_runt++;
+	} else if (!tcp_sum_ok(w->iface[rx->iface].port, m)) {
+		w->n.drop_l4_cksum++;
+	} else {
+		return m;
+	}
+	rte_pktmbuf_free(m);
+	return NULL;
+}
+
+struct rte_mbuf *
+wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
+{
+	const struct rte_ipv4_hdr *ip;
+	uint64_t *drop;
+
+	if (m->pkt_len - m->l2_len < sizeof(*ip)) {
+		w->n.drop_runt++;
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	m = wire_chain_own(w, m, m->l2_len + HEADERS_MAX);
+	if (m == NULL)
+		return NULL;
+	drop = failed_check(w, m, rx);
+	if (drop != NULL) {
+		(*drop)++;
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	ip = header(m);
+	m->l3_len = rte_ipv4_hdr_len(ip);
+	/* Short frames are padded to Ethernet's minimum: the datagram says where it ends. */
+	wire_chain_trim(m, m->l2_len + rte_be_to_cpu_16(ip->total_length));
+	switch (ip->next_proto_id) {
+	case IPPROTO_TCP:
+		return tcp_in(w, m, rx);
+	case IPPROTO_ICMP:
+		wire_icmp_in(w, m, rx);
+		return NULL;
+	default:
+		/* RFC 1122 3.2.2.1; UDP is known here, but none of its ports (4.1.3.1). */
+		w->n.drop_proto++;
+		pw_wire_icmp_error(w, rx->iface, m, WIRE_ICMP_UNREACHABLE,
+				   ip->next_proto_id == IPPROTO_UDP ? WIRE_ICMP_CODE_PORT
+								    : WIRE_ICMP_CODE_PROTOCOL,
+				   rx->now);
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Neighbours: what Ethernet address a next hop has, and the frames that wait to be told. Knows no
+ * ARP beyond "ask for this address"; keys are of either family.
+ */
+#include <errno.h>
+
+#include <rte_errno.h>
+#include <rte_jhash.h>
+#include <rte_malloc.h>
+
+#include "wire_pvt.h"
+
+#define DEFAULT_NEIGHBOURS 1024
+#define DEFAULT_HOLD	   4
+
+/* Entries of one state handled in one call: many expire together after a flood. */
+#define ADVANCE_MAX		 256
+
+#define NEIGH_TIMEOUT(state, ms) ms *(SECOND / 1000),
+static const uint64_t timeout[NEIGH_STATE_MAX] = {NEIGH_STATES(NEIGH_TIMEOUT)};
+
+static uint32_t
+hash(const struct neigh_table *t, uint32_t iface, const struct pw_addr *ip)
+{
+	uint32_t key[5];
+
+	memcpy(key, ip, sizeof(*ip));
+	key[4] = iface;
+	return rte_jhash_32b(key, 5, t->seed);
+}
+
+/* Slot of an address, or the empty one where it would be put. */
+static uint32_t
+slot_of(const struct neigh_table *t, uint32_t iface, const struct pw_addr *ip)
+{
+	uint32_t i = hash(t, iface, ip) & t->slot_mask;
+
+	/* Ends: at most half of the slots are in use. */
+	for (; t->slot[i] != 0; i = (i + 1) & t->slot_mask) {
+		const struct neigh *e = &t->entry[t->slot[i] - 1];
+
+		if (e->iface == iface && pw_addr_eq(&e->ip, ip))
+			break;
+	}
+	return i;
+}
+
+static struct neigh *
+find(struct neigh_table *t, uint32_t iface, const struct pw_addr *ip)
+{
+	uint32_t s = t->slot[slot_of(t, iface, ip)];
+
+	return s == 0 ? NULL : &t->entry[s - 1];
+}
+
+/* Close the gap that a removed entry leaves, so that no probe stops short of one beyond it. */
+static void
+slot_clear(struct neigh_table *t, uint32_t gap)
+{
+	uint32_t i = gap;
+
+	t->slot[gap] = 0;
+	for (;;) {
+		const struct neigh *e;
+		uint32_t home;
+
+		i = (i + 1) & t->slot_mask;
+		if (t->slot[i] == 0)
+			return;
+		e = &t->entry[t->slot[i] - 1];
+		home = hash(t, e->iface, &e->ip) & t->slot_mask;
+		/* Stays where its home lies in (gap, i], counted around the end. */
+		if (((i - home) & t->slot_mask) < ((i - gap) & t->slot_mask))
+			continue;
+		t->slot[gap] = t->slot[i];
+		t->slot[i] = 0;
+		gap = i;
+	}
+}
+
+static void
+unqueue(struct neigh_table *t, struct neigh *e)
+{
+	struct neigh_queue *q = &t->queue[e->state];
+
+	if (e->prev == NEIGH_NONE)
+		q->head = e->next;
+	else
+		t->entry[e->prev].next = e->next;
+	if (e->next == NEIGH_NONE)
+		q->tail = e->prev;
+	else
+		t->entry[e->next].prev = e->prev;
+}
+
+static void
+enqueue(struct neigh_table *t, struct neigh *e, enum neigh_state state, uint64_t now)
+{
+	struct neigh_queue *q = &t->queue[state];
+	uint32_t i = e - t->entry;
+
+	e->state = state;
+	e->deadline = now + timeout[state];
+	e->prev = q->tail;
+	e->next = NEIGH_NONE;
+	if (q->tail == NEIGH_NONE)
+		q->head = i;
+	else
+		t->entry[q->tail].next = i;
+	q->tail = i;
+}
+
+static void
+enter(struct neigh_table *t, struct neigh *e, enum neigh_state state, uint64_t now)
+{
+	unqueue(t, e);
+	enqueue(t, e, state, now);
+}
+
+static struct rte_mbuf **
+held(struct neigh_table *t, const struct neigh *e)
+{
+	return &t->hold[(size_t)(e - t->entry) * t->hold_max];
+}
+
+static void
+drop_held(struct pw_wire *w, struct neigh *e)
+{
+	w->n.drop_unresolved += e->held;
+	rte_pktmbuf_free_bulk(held(&w->neigh, e), e->held);
+	e->held = 0;
+}
+
+static void
+forget(struct pw_wire *w, struct neigh *e)
+{
+	struct neigh_table *t = &w->neigh;
+
+	RTE_ASSERT(e->held == 0);
+	slot_clear(t, slot_of(t, e->iface, &e->ip));
+	unqueue(t, e);
+	e->next = t->free;
+	t->free = e - t->entry;
+	w->n.neigh_expired++;
+}
+
+/* A new entry. A full table gives up the oldest that failed or is stale; NULL where none is. */
+static struct neigh *
+add(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, enum neigh_state state,
+    uint64_t now)
+{
+	struct neigh_table *t = &w->neigh;
+	struct neigh *e;
+
+	if (t->free == NEIGH_NONE) {
+		uint32_t oldest = t->queue[NEIGH_FAILED].head;
+
+		if (oldest == NEIGH_NONE)
+			oldest = t->queue[NEIGH_STALE].head;
+		if (oldest == NEIGH_NONE) {
+			w->n.neigh_table_full++;
+			return NULL;
+		}
+		forget(w, &t->entry[oldest]);
+	}
+	e = &t->entry[t->free];
+	t->free = e->next;
+	e->ip = *ip;
+	e->iface = iface;
+	e->tries = 0;
+	e->held = 0;
+	t->slot[slot_of(t, iface, ip)] = (e - t->entry) + 1;
+	enqueue(t, e, state, now);
+	return e;
+}
+
+static void
+transmit(struct pw_wire *w, const struct neigh *e, struct rte_mbuf *m)
+{
+	uint16_t type = pw_addr_is_v4(&e->ip) ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6;
+
+	wire_ether_out(w, e->iface, m, &e->mac, type);
+}
+
+/* Ask again; the last question to one that was known goes to everybody, in case it has moved. */
+static void
+ask(struct pw_wire *w, struct neigh *e)
+{
+	bool direct = e->state == NEIGH_PROBE && e->tries < NEIGH_TRIES - 1;
+
+	e->tries++;
+	wire_arp_request(w, e->iface, &e->ip, direct ? &e->mac : NULL);
+}
+
+int
+wire_neigh_send(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, struct rte_mbuf *m,
+		uint64_t now)
+{
+	struct neigh_table *t = &w->neigh;
+	struct neigh *e = find(t, iface, ip);
+
+	if (e == NULL) {
+		e = add(w, iface, ip, NEIGH_INCOMPLETE, now);
+		if (e == NULL) {
+			w->n.drop_hold_full++;
+			rte_pktmbuf_free(m);
+			return -ENOBUFS;
+		}
+		ask(w, e);
+	}
+	switch ((enum neigh_state)e->state) {
+	case NEIGH_STALE:
+		enter(t, e, NEIGH_PROBE, now);
+		e->tries = 0;
+		ask(w, e);
+		/* fallthrough */
+	case NEIGH_REACHABLE:
+	case NEIGH_PROBE:
+		transmit(w, e, m);
+		return 0;
+	case NEIGH_INCOMPLETE:
+		if (e->held == t->hold_max) {
+			w->n.drop_hold_full++;
+			rte_pktmbuf_free(m);
+			return -ENOBUFS;
+		}
+		held(t, e)[e->held++] = m;
+		return 0;
+	case NEIGH_FAILED:
+	case NEIGH_STATE_MAX:
+		break;
+	}
+	w->n.drop_unresolved++;
+	rte_pktmbuf_free(m);
+	return -EHOSTUNREACH;
+}
+
+/* State that news about an entry leads to. */
+static enum neigh_state
+after_news(const struct neigh *e, bool changed, enum neigh_source how)
+{
+	if (how == NEIGH_ANSWERED)
+		return NEIGH_REACHABLE;
+	switch ((enum neigh_state)e->state) {
+	case NEIGH_INCOMPLETE:
+		return how == NEIGH_TOLD ? NEIGH_REACHABLE : NEIGH_STALE;
+	case NEIGH_PROBE:
+		if (how == NEIGH_TOLD)
+			return NEIGH_REACHABLE;
+		return changed ? NEIGH_STALE : NEIGH_PROBE;
+	case NEIGH_REACHABLE:
+		return changed ? NEIGH_STALE : NEIGH_REACHABLE;
+	case NEIGH_STALE:
+	case NEIGH_FAILED:
+	case NEIGH_STATE_MAX:
+		break;
+	}
+	return NEIGH_STALE;
+}
+
+void
+wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
+		 const struct rte_ether_addr *mac, enum neigh_source how, uint64_t now)
+{
+	struct neigh_table *t = &w->neigh;
+	struct neigh *e = find(t, iface, ip);
+	enum neigh_state next;
+	bool changed;
+
+	if (e == NULL) {
+		if (how == NEIGH_HEARD)
+			return;
+		e = add(w, iface, ip, NEIGH_STALE, now);
+		if (e == NULL)
+			return;
+		changed = true;
+	} else {
+		changed = e->state == NEIGH_INCOMPLETE || e->state == NEIGH_FAILED ||
+			  !rte_is_same_ether_addr(&e->mac, mac);
+	}
+	next = after_news(e, changed, how);
+	e->mac = *mac;
+	/* Being spoken of does not prolong REACHABLE or PROBE; an answer does. */
+	if (next != e->state || next == NEIGH_STALE || how == NEIGH_ANSWERED) {
+		enter(t, e, next, now);
+		e->tries = 0;
+	}
+	for (uint32_t i = 0; i < e->held; i++)
+		transmit(w, e, held(t, e)[i]);
+	e->held = 0;
+	if (changed)
+		w->n.neigh_learnt++;
+	/* Answers are told even where nothing changed: another instance may have asked. */
+	if ((changed || how == NEIGH_ANSWERED) && how != NEIGH_TOLD && w->hooks.learnt != NULL)
+		w->hooks.learnt(w->hooks.ctx, iface, ip, mac);
+}
+
+static void
+timed_out(struct pw_wire *w, struct neigh *e, uint64_t now)
+{
+	struct neigh_table *t = &w->neigh;
+
+	switch ((enum neigh_state)e->state) {
+	case NEIGH_INCOMPLETE:
+	case NEIGH_PROBE:
+		if (e->tries < NEIGH_TRIES) {
+			enter(t, e, e->state, now);
+			ask(w, e);
+			return;
+		}
+		drop_held(w, e);
+		enter(t, e, NEIGH_FAILED, now);
+		return;
+	case NEIGH_REACHABLE:
+		enter(t, e, NEIGH_STALE, now);
+		return;
+	case NEIGH_STALE:
+	case NEIGH_FAILED:
+		forget(w, e);
+		return;
+	case NEIGH_STATE_MAX:
+		break;
+	}
+}
+
+void
+wire_neigh_advance(struct pw_wire *w, uint64_t now)
+{
+	struct neigh_table *t = &w->neigh;
+
+	for (uint32_t s = 0; s < NEIGH_STATE_MAX; s++) {
+		for (uint32_t n = 0; n < ADVANCE_MAX; n++) {
+			uint32_t head = t->queue[s].head;
+
+			if (head == NEIGH_NONE || t->entry[head].deadline > now)
+				break;
+			timed_out(w, &t->entry[head], now);
+		}
+	}
+}
+
+void
+pw_wire_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
+	      const struct rte_ether_addr *mac, uint64_t now)
+{
+	wire_neigh_learn(w, iface, ip, mac, NEIGH_TOLD, now);
+}
+
+int
+wire_neigh_init(struct pw_wire *w, const struct pw_wire_conf *conf)
+{
+	struct neigh_table *t = &w->neigh;
+	uint32_t slots;
+
+	t->count = conf->neighbours != 0 ? conf->neighbours : DEFAULT_NEIGHBOURS;
+	t->hold_max = conf->hold_queue != 0 ? conf->hold_queue : DEFAULT_HOLD;
+	t->seed = (uint32_t)(conf->seed ^ (conf->seed >> 32));
+	slots = rte_align32pow2(2 * t->count);
+	t->slot_mask = slots - 1;
+	t->entry = rte_zmalloc_socket(conf->name, t->count * sizeof(*t->entry), RTE_CACHE_LINE_SIZE,
+				      conf->socket);
+	t->slot = rte_zmalloc_socket(conf->name, slots * sizeof(*t->slot), RTE_CACHE_LINE_SIZE,
+				     conf->socket);
+	t->hold = rte_zmalloc_socket(conf->name, (size_t)t->count * t->hold_max * sizeof(*t->hold),
+				     RTE_CACHE_LINE_SIZE, conf->socket);
+	if (t->entry == NULL || t->slot == NULL || t->hold == NULL) {
+		wire_neigh_fini(w);
+		return -ENOMEM;
+	}
+	for (uint32_t s = 0; s < NEIGH_STATE_MAX; s++)
+		t->queue[s] = (struct neigh_queue){NEIGH_NONE, NEIGH_NONE};
+	for (uint32_t i = 0; i < t->count; i++)
+		t->entry[i].next = i + 1 < t->count ? i + 1 : NEIGH_NONE;
+	t->free = 0;
+	return 0;
+}
+
+void
+wire_neigh_fini(struct pw_wire *w)
+{
+	struct neigh_table *t = &w->neigh;
+
+	if (t->entry != NULL && t->hold != NULL) {
+		for (uint32_t i = 0; i < t->count; i++)
+			rte_pktmbuf_free_bulk(held(t, &t->entry[i]), t->entry[i].held);
+	}
+	rte_free(t->hold);
+	rte_free(t->slot);
+	rte_free(t->entry);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * IPv4 output. Headers are prepended to the first buffer of a chain, which is the sender's own;
+ * payload buffers behind it are only read: others may hold them. Checksums are left to the port
+ * where it does them, else summed over the chain.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+
+#include <rte_tcp.h>
+
+#include "wire_pvt.h"
+
+#define DEFAULT_TTL 64 /* RFC 1122 3.2.1.7, RFC 1700 */
+
+/* Copy a chain into as few buffers as hold it. Takes m; NULL where the pool is empty. */
+static struct rte_mbuf *
+linearise(struct pw_wire *w, struct rte_mbuf *m)
+{
+	struct rte_mbuf *flat = rte_pktmbuf_copy(m, w->mem->pkt, 0, UINT32_MAX);
+
+	if (flat == NULL)
+		w->n.drop_no_buffer++;
+	else
+		w->n.tx_linearised++;
+	rte_pktmbuf_free(m);
+	return flat;
+}
+
+/* The transport header is at the start of the chain; ip is complete but for its checksum. */
+static void
+tcp_sum(const struct pw_port *port, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
+{
+	struct rte_tcp_hdr *th = (struct rte_tcp_hdr *)(uintptr_t)(ip + 1);
+	uint32_t sum;
+
+	if (port->caps & PW_PORT_TX_TCP_CKSUM) {
+		m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM;
+		th->cksum = rte_ipv4_phdr_cksum(ip, m->ol_flags);
+		return;
+	}
+	th->cksum = 0;
+	sum = (uint32_t)rte_ipv4_phdr_cksum(ip, 0) +
+	      wire_chain_sum(m, sizeof(*ip), m->pkt_len - sizeof(*ip));
+	th->cksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+}
+
+static void
+prepend_header(const struct pw_port *port, struct rte_mbuf *m, uint32_t src, uint32_t dst,
+	       uint8_t proto, uint8_t ttl)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)rte_pktmbuf_prepend(m, sizeof(*ip));
+
+	*ip = (struct rte_ipv4_hdr){
+		.version_ihl = RTE_IPV4_VHL_DEF,
+		.total_length = rte_cpu_to_be_16(m->pkt_len),
+		/* RFC 6864 4.1: what can't be fragmented needs no identification. */
+		.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG),
+		.time_to_live = ttl != 0 ? ttl : DEFAULT_TTL,
+		.next_proto_id = proto,
+		.src_addr = src,
+		.dst_addr = dst,
+	};
+	m->l3_len = sizeof(*ip);
+	if (proto == IPPROTO_TCP)
+		tcp_sum(port, m, ip);
+	if (port->caps & PW_PORT_TX_IP_CKSUM)
+		m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+	else
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+}
+
+int
+wire_ip4_out(struct pw_wire *w, uint32_t src, uint32_t dst, uint8_t proto, uint8_t ttl,
+	     struct rte_mbuf *m, uint64_t now)
+{
+	struct pw_addr to = pw_addr_v4(dst), next_hop;
+	const struct iface *f;
+	uint32_t iface;
+	int rc;
+
+	rc = wire_route(w, &to, &iface, &next_hop);
+	if (rc < 0) {
+		w->n.drop_no_route++;
+		rte_pktmbuf_free(m);
+		return rc;
+	}
+	f = &w->iface[iface];
+	if (m->pkt_len + sizeof(struct rte_ipv4_hdr) > f->mtu) {
+		w->n.drop_oversize++;
+		rte_pktmbuf_free(m);
+		return -EMSGSIZE;
+	}
+	/* Room for one more tag: a port that inserts it may do so in the buffer. */
+	if (m->nb_segs > f->max_segs || rte_pktmbuf_headroom(m) < sizeof(struct rte_ipv4_hdr) +
+									  RTE_ETHER_HDR_LEN +
+									  RTE_VLAN_HLEN) {
+		m = linearise(w, m);
+		if (m == NULL)
+			return -ENOBUFS;
+	}
+	prepend_header(f->port, m, src, dst, proto, ttl);
+	return wire_neigh_send(w, iface, &next_hop, m, now);
+}
+
+int
+pw_wire_send_tcp(struct pw_wire *w, const struct pw_flow *flow, struct rte_mbuf *m, uint8_t ttl,
+		 uint64_t now)
+{
+	if (!pw_addr_is_v4(&flow->local) || !pw_addr_is_v4(&flow->remote)) {
+		w->n.drop_no_route++;
+		rte_pktmbuf_free(m);
+		return -EHOSTUNREACH;
+	}
+	return wire_ip4_out(w, pw_addr_be32(&flow->local), pw_addr_be32(&flow->remote), IPPROTO_TCP,
+			    ttl, m, now);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PW_WIRE_PVT_H
+#define PW_WIRE_PVT_H
+
+/*
+ * What the sources of lib/wire share. A received frame goes ether -> arp | ip4 -> icmp | TCP; a
+ * sent packet goes output -> route -> neigh -> ether. Every function that is given a frame it
+ * "takes" ends by handing it on, holding it or freeing it; what it "borrows" stays with the caller.
+ */
+
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include <pubwire/base/log.h>
+#include <pubwire/wire/wire.h>
+
+#include "neigh_pvt.h"
+
+#define SECOND	     1000000000ull
+
+#define VLAN_ID_MASK 0x0fff /* IEEE 802.1Q: the tag's lower twelve bits */
+
+/* RFC 792 */
+#define WIRE_ICMP_ECHO_REPLY	    0
+#define WIRE_ICMP_UNREACHABLE	    3
+#define WIRE_ICMP_ECHO		    8
+#define WIRE_ICMP_TIME_EXCEEDED	    11
+#define WIRE_ICMP_PARAMETER_PROBLEM 12
+#define WIRE_ICMP_CODE_PROTOCOL	    2
+#define WIRE_ICMP_CODE_PORT	    3
+#define WIRE_ICMP_CODE_FRAG_NEEDED  4
+
+/* A refilling allowance: RFC 1812 4.3.2.8 wants ICMP errors limited so. */
+struct token_bucket {
+	uint64_t filled; /* ns: the time up to which tokens have been added */
+	uint32_t tokens;
+	uint32_t rate; /* tokens a second, and a second's worth is the most that gathers */
+};
+
+/* An on-link network, the longest prefixes first. */
+struct route {
+	uint32_t net;  /* host order */
+	uint32_t mask; /* host order */
+	uint32_t iface;
+	uint32_t addr; /* index in the interface's addresses: our own there */
+};
+
+/* What is known of one of our addresses beside its configuration. */
+struct addr_state {
+	uint64_t defended; /* ns: not before this time is a conflict answered (RFC 5227 2.4) */
+};
+
+struct iface {
+	struct pw_wire_iface conf;
+	const struct pw_port *port;
+	struct addr_state addr[PW_WIRE_MAX_ADDRS];
+	uint64_t announce_at; /* ns: when the second announcement is due */
+	uint32_t announce_left;
+	uint16_t l2_len;   /* bytes of the Ethernet header of frames we write */
+	uint16_t mtu;	   /* bytes of IP packet that can be sent */
+	uint16_t max_segs; /* buffers that a sent packet may lie in */
+};
+
+struct pw_wire {
+	struct pw_wire_counters n;
+	const struct pw_mem *mem;
+	struct pw_wire_hooks hooks;
+	uint32_t nb_ifaces;
+	uint32_t nb_routes;
+	struct token_bucket errors;
+	struct token_bucket echoes;
+	struct pw_log_limit conflict_log;
+	struct neigh_table neigh;
+	struct route route[PW_WIRE_MAX_IFACES * PW_WIRE_MAX_ADDRS];
+	struct iface iface[PW_WIRE_MAX_IFACES];
+};
+
+/* What the input path has found out about a frame. */
+struct rx {
+	uint32_t iface;
+	bool l2_group; /* came to a broadcast or multicast Ethernet address */
+	uint64_t now;
+};
+
+/* route.c */
+void wire_routes_build(struct pw_wire *w);
+/* Interface and next hop of a destination; 0 or -EHOSTUNREACH. */
+int wire_route(const struct pw_wire *w, const struct pw_addr *dst, uint32_t *iface,
+	       struct pw_addr *next_hop);
+/* True where an address is a neighbour on an interface: on its networks, or its gateway. */
+bool wire_on_link(const struct pw_wire *w, uint32_t iface, const struct pw_addr *a);
+/* Our address on an interface that a next hop would expect; NULL where it has none. */
+const struct pw_addr *wire_source(const struct pw_wire *w, uint32_t iface,
+				  const struct pw_addr *next_hop);
+/* Index of an address among an interface's own, or -1. */
+int wire_local_index(const struct iface *f, const struct pw_addr *a);
+/* True for the broadcast addresses of an interface's networks, and 255.255.255.255. */
+bool wire_is_broadcast4(const struct iface *f, uint32_t be);
+/* True where an IPv4 address (network order) can't be one host's: RFC 1122 3.2.1.3. */
+bool wire_not_a_host4(const struct iface *f, uint32_t be);
+
+/* ether.c */
+/*
+ * Look at the Ethernet header of a borrowed frame: its l2_len is set, *type receives the protocol
+ * (host order). 0; or -1 with the counter of the drop raised.
+ */
+int wire_ether_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx, uint16_t *type);
+/* Prepend the header (room is there) and send; takes m, its data at the network header. */
+void wire_ether_out(struct pw_wire *w, uint32_t iface, struct rte_mbuf *m,
+		    const struct rte_ether_addr *dst, uint16_t type);
+
+/* arp.c */
+/* Takes m; its l2_len is set. */
+void wire_arp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx);
+/* Ask who has ip; dst NULL: everybody. */
+void wire_arp_request(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
+		      const struct rte_ether_addr *dst);
+/* The announcements that are due. */
+void wire_arp_advance(struct pw_wire *w, uint64_t now);
+
+/* neigh.c: see also neigh_pvt.h */
+/* How an address came to be known, from the weakest to the strongest. */
+enum neigh_source {
+	NEIGH_HEARD,	/* spoken to others: changes what is known, adds nothing */
+	NEIGH_ASKED,	/* it asked for us */
+	NEIGH_TOLD,	/* another instance says so */
+	NEIGH_ANSWERED, /* it replied to us */
+};
+void wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
+		      const struct rte_ether_addr *mac, enum neigh_source how, uint64_t now);
+int wire_neigh_init(struct pw_wire *w, const struct pw_wire_conf *conf);
+void wire_neigh_fini(struct pw_wire *w);
+/*
+ * Send to a neighbour, or hold until it is known. Takes m, its data at the network header.
+ * 0; -ENOBUFS hold queue or table full; -EHOSTUNREACH it did not answer a moment ago.
+ */
+int wire_neigh_send(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, struct rte_mbuf *m,
+		    uint64_t now);
+void wire_neigh_advance(struct pw_wire *w, uint64_t now);
+
+/* ip4.c */
+/* Takes m; its l2_len is set. Returns it where it is TCP for us, fit for lib/tcp; NULL otherwise.
+ */
+struct rte_mbuf *wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx);
+
+/* icmp.c */
+void wire_icmp_init(struct pw_wire *w);
+/* Takes m: an ICMP message for us, its header and checksum not looked at yet. */
+void wire_icmp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx);
+
+/* chain.c */
+/* Shorten a chain to len bytes; buffers that become empty are freed. */
+void wire_chain_trim(struct rte_mbuf *m, uint32_t len);
+/*
+ * Make a received frame ours to rewrite: every segment direct and unshared, and the first len
+ * bytes (at most what there is) in the first segment. Takes m; returns it, a copy, or NULL
+ * (counted).
+ */
+struct rte_mbuf *wire_chain_own(struct pw_wire *w, struct rte_mbuf *m, uint32_t len);
+/* Internet checksum (RFC 1071) over len bytes of a chain from off, folded, not complemented. */
+uint16_t wire_chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len);
+
+/* output.c */
+/*
+ * Prepend an IPv4 header, find the way, and send. Takes m, its data at the transport header, whose
+ * checksum is done (or, for TCP, done here: see pw_wire_send_tcp). Returns as pw_wire_send_tcp().
+ */
+int wire_ip4_out(struct pw_wire *w, uint32_t src, uint32_t dst, uint8_t proto, uint8_t ttl,
+		 struct rte_mbuf *m, uint64_t now);
+
+#endif
