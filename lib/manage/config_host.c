@@ -14,8 +14,17 @@
 
 #include "config_pvt.h"
 
+uint32_t
+pw_config_log_level(const struct pw_config *c)
+{
+	for (uint32_t i = 0; config_level_words[i] != NULL; i++)
+		if (strcmp(config_level_words[i], c->log_level) == 0)
+			return RTE_LOG_EMERG + i;
+	return RTE_LOG_INFO;
+}
+
 bool
-config_cpu_usable(uint32_t cpu)
+pw_config_cpu_usable(uint32_t cpu)
 {
 	cpu_set_t set;
 
@@ -102,7 +111,7 @@ take_lcores(struct config_loader *l, const char *key, const struct raw_list *lis
 				return config_refuse(l, path,
 						     "lcore %u stands twice; expected each lcore once",
 						     (uint32_t)id);
-		if (!(l->flags & PW_CONFIG_EAL_LCORES) && !config_cpu_usable(id))
+		if (!(l->flags & PW_CONFIG_EAL_LCORES) && !pw_config_cpu_usable(id))
 			return config_refuse(l, path,
 					     "CPU %u is not there or not allowed to this process; "
 					     "expected one of those that 'nproc' and 'taskset -p $$' "
@@ -152,7 +161,7 @@ take_main_cpu(struct config_loader *l, const char *text)
 		return config_refuse(l, "workers.main_cpu",
 				     "stands beside an EAL option that chooses lcores; expected one "
 				     "of them");
-	if (!config_cpu_usable(cpu))
+	if (!pw_config_cpu_usable(cpu))
 		return config_refuse(l, "workers.main_cpu",
 				     "CPU %u is not there or not allowed to this process; expected "
 				     "one that is, or auto", (uint32_t)cpu);

@@ -301,3 +301,19 @@ pw_config_load(struct pw_config *c, const char *path, char *err, size_t err_len)
 {
 	return pw_config_load_as(c, path, 0, err, err_len);
 }
+
+void
+pw_config_where(const char *file, const char *path, char *buf, size_t len)
+{
+	char ignored[256];
+	struct config_loader l = {.file = file, .err = ignored, .err_len = sizeof(ignored)};
+	size_t line, column;
+
+	if (config_yaml_open(&l) == 0) {
+		config_yaml_locate(&l, path, false, &line, &column);
+		snprintf(buf, len, "%s:%zu:%zu: %s", file, line, column, path);
+	} else {
+		snprintf(buf, len, "%s: %s", file, path);
+	}
+	config_yaml_close(&l);
+}

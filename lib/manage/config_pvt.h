@@ -239,7 +239,4 @@ int config_take_limits(struct config_loader *l);
 int config_port_with(const struct pw_config *c, const struct pw_addr *a);
 int config_port_onlink(const struct pw_config *c, const struct pw_addr *a);
 
-/* True where this machine has the CPU and the process may use it. */
-bool config_cpu_usable(uint32_t cpu);
-
 #endif

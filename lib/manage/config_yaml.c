@@ -55,6 +55,28 @@ refuse_syntax(struct config_loader *l, const yaml_parser_t *p)
 	return -EINVAL;
 }
 
+/* A key that is a list or a mapping is YAML, but nothing that a schema could name. */
+static int
+check_keys(struct config_loader *l)
+{
+	for (yaml_node_t *n = l->doc.nodes.start; n < l->doc.nodes.top; n++) {
+		if (n->type != YAML_MAPPING_NODE)
+			continue;
+		for (yaml_node_pair_t *p = n->data.mapping.pairs.start;
+		     p < n->data.mapping.pairs.top; p++) {
+			yaml_node_t *k = yaml_document_get_node(&l->doc, p->key);
+
+			if (k->type == YAML_SCALAR_NODE)
+				continue;
+			snprintf(l->err, l->err_len,
+				 "%s:%zu:%zu: a list or mapping as key; expected a plain key",
+				 l->file, k->start_mark.line + 1, k->start_mark.column + 1);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 int
 config_yaml_open(struct config_loader *l)
 {
@@ -89,6 +111,8 @@ config_yaml_open(struct config_loader *l)
 			rc = -EINVAL;
 		}
 		yaml_document_delete(&second);
+		if (rc == 0)
+			rc = check_keys(l);
 	}
 	yaml_parser_delete(&parser);
 	return rc;

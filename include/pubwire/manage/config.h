@@ -59,6 +59,12 @@ struct pw_config {
 /** pw_config_load_as(): lcores are those of an EAL option, so the file's need not be CPUs. */
 #define PW_CONFIG_EAL_LCORES (1u << 0)
 
+/** Level of pubwire's log types: RTE_LOG_* of struct pw_config's log_level. */
+uint32_t pw_config_log_level(const struct pw_config *c);
+
+/** True where this process may run on a CPU. */
+bool pw_config_cpu_usable(uint32_t cpu);
+
 /** True where an EAL argument says which lcores there are (-l, -c, --lcores, ...). */
 bool pw_config_eal_lcores(const char *arg);
 
@@ -77,6 +83,12 @@ int pw_config_load_as(struct pw_config *c, const char *path, uint32_t flags, cha
  */
 int pw_config_load(struct pw_config *c, const char *path, char *err, size_t err_len)
 	__attribute__((warn_unused_result));
+
+/**
+ * Where a key stands, for what can be checked only once EAL runs: writes "FILE:LINE:COLUMN: path"
+ * for a path such as "ports[0].device".
+ */
+void pw_config_where(const char *file, const char *path, char *buf, size_t len);
 
 /** Write the effective configuration as YAML that pw_config_load() takes. Passwords as "***". */
 void pw_config_print(const struct pw_config *c, FILE *out);

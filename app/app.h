@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_APP_APP_H
+#define PUBWIRE_APP_APP_H
+
+/*
+ * The program's parts, built from the configuration in the order of the fields and taken down in the
+ * reverse order. Main lcore only.
+ */
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <pubwire/base/pool.h>
+#include <pubwire/manage/config.h>
+#include <pubwire/manage/telemetry.h>
+#include <pubwire/wire/selftest.h>
+#include <pubwire/worker/worker.h>
+
+struct app {
+	const char *file;
+	struct pw_config config;
+	struct pw_mem mem;
+	struct pw_port port[PW_CONFIG_MAX_PORTS];
+	uint32_t nb_open;
+	struct pw_selftest_row selftest[PW_CONFIG_MAX_PORTS][PW_SELFTEST_ROWS];
+	uint32_t selftest_rows[PW_CONFIG_MAX_PORTS];
+	struct pw_fleet_conf fleet_conf;
+	struct pw_fleet *fleet;
+	const struct pw_port *port_ref[PW_CONFIG_MAX_PORTS];
+	const char *port_name[PW_CONFIG_MAX_PORTS];
+	struct pw_telemetry_sources sources;
+	bool telemetry;
+};
+
+/* What a run amounted to; taken before the fleet is destroyed. */
+struct app_summary {
+	uint64_t accepted, acknowledged, completed_qos0, dropped, payload_bytes;
+	uint64_t by_ref, copied, upstream_messages, redelivered;
+	uint64_t p50[2], p99[2], count[2]; /* of QoS 0 and 1, ns */
+	uint32_t leaked_pkt, leaked_hdr, leaked_ind;
+};
+
+/* Build everything after EAL. An exit status; what failed has been printed. */
+int app_assemble(struct app *a);
+
+/* Take it down; fills the leaks of s. */
+void app_dismantle(struct app *a, struct app_summary *s);
+
+/* Memory plan as a table. */
+void app_report_memory(const struct pw_config *c, FILE *out);
+
+/* What runs, before the workers start. */
+void app_report_start(const struct app *a, FILE *out);
+
+/* Gather counters; the workers have stopped, the fleet stands. */
+void app_summary_take(const struct app *a, struct app_summary *s);
+void app_report_end(const struct app_summary *s, FILE *out);
+
+/* Block the signals that the main loop waits for; before any thread is made. */
+void app_signals_block(void);
+
+/* Run until the fleet has drained or a second signal came. */
+void app_serve(struct app *a);
+
+#endif

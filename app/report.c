@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a person reads: the memory plan, what was set up, what a run amounted to.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <rte_malloc.h>
+#include <rte_memory.h>
+
+#include <pubwire/base/histogram.h>
+
+#include "app.h"
+
+static void
+memory_row(FILE *out, const char *what, size_t bytes)
+{
+	fprintf(out, "  %-34s %10.2f MB\n", what, (double)bytes / 1e6);
+}
+
+void
+app_report_memory(const struct pw_config *c, FILE *out)
+{
+	struct pw_config_memory m;
+
+	pw_config_memory(c, &m);
+	fprintf(out, "memory plan\n");
+	memory_row(out, "packet buffers", m.pkt);
+	memory_row(out, "header buffers", m.hdr);
+	memory_row(out, "indirect buffers", m.ind);
+	memory_row(out, "TCP connections and send queues", m.tcp);
+	memory_row(out, "device sessions", m.sessions);
+	memory_row(out, "forward logs", m.logs);
+	memory_row(out, "in all", m.total);
+}
+
+static const char *
+role_str(uint8_t role)
+{
+	if (role == (PW_ROLE_DEVICES | PW_ROLE_BROKERS))
+		return "devices and brokers";
+	return role == PW_ROLE_DEVICES ? "devices" : "brokers";
+}
+
+/* Bytes that DPDK's heaps have taken, all NUMA nodes together. */
+static size_t
+heap_bytes(void)
+{
+	struct rte_malloc_socket_stats s;
+	size_t sum = 0;
+
+	for (uint32_t i = 0; i < RTE_MAX_NUMA_NODES; i++)
+		if (rte_malloc_get_socket_stats(i, &s) == 0)
+			sum += s.heap_totalsz_bytes;
+	return sum;
+}
+
+static void
+report_ports(const struct app *a, FILE *out)
+{
+	static const char *const verdict[] = {
+		[PW_SELFTEST_OK] = "works",
+		[PW_SELFTEST_BROKEN] = "BROKEN, switched off",
+		[PW_SELFTEST_UNTRIED] = "not tried",
+		[PW_SELFTEST_ABSENT] = "absent",
+	};
+	char caps[256], text[PW_ADDR_STRLEN];
+
+	for (uint32_t i = 0; i < a->config.nb_ports; i++) {
+		const struct pw_port *p = &a->port[i];
+		const struct pw_config_port *c = &a->config.port[i];
+
+		fprintf(out, "port %s: %s (%s), %u RX and %u TX queues, MTU %u", c->name, p->device,
+			p->driver, p->nb_rxq, p->nb_txq, p->mtu);
+		for (uint32_t n = 0; n < c->nb_addrs; n++)
+			fprintf(out, ", %s/%u", pw_addr_str(&c->addr[n].addr, text),
+				c->addr[n].prefix_len);
+		fprintf(out, "\n  offloads in use: %s\n",
+			p->caps != 0 ? pw_port_caps_str(p->caps, caps, sizeof(caps)) : "none");
+		for (uint32_t r = 0; r < a->selftest_rows[i]; r++) {
+			const struct pw_selftest_row *row = &a->selftest[i][r];
+
+			fprintf(out, "  %-16s %s%s%s\n",
+				pw_port_caps_str(row->cap, caps, sizeof(caps)), verdict[row->verdict],
+				row->why[0] != '\0' ? ": " : "", row->why);
+		}
+	}
+}
+
+void
+app_report_start(const struct app *a, FILE *out)
+{
+	const struct pw_forward_settings *s = &a->config.forward;
+	char text[PW_ADDR_STRLEN];
+
+	report_ports(a, out);
+	for (uint32_t w = 0; w < a->config.nb_workers; w++)
+		fprintf(out, "worker %u: lcore %u, %s\n", w, a->config.lcore[w],
+			role_str(a->config.role[w]));
+	for (uint32_t i = 0; i < s->nb_listeners; i++)
+		fprintf(out, "listener %s: %s:%u\n", s->listener[i].name,
+			pw_addr_str(&s->listener[i].address, text), s->listener[i].port);
+	for (uint32_t i = 0; i < s->nb_brokers; i++)
+		fprintf(out, "broker %s: %s:%u\n", s->broker[i].name,
+			pw_addr_str(&s->broker[i].address, text), s->broker[i].port);
+	app_report_memory(&a->config, out);
+	memory_row(out, "taken, with DPDK's own", heap_bytes());
+}
+
+static uint64_t
+dropped(const struct pw_device_counters *d)
+{
+	return d->dropped_no_route + d->dropped_log_full + d->dropped_no_buffer +
+	       d->dropped_on_shutdown;
+}
+
+void
+app_summary_take(const struct app *a, struct app_summary *s)
+{
+	static struct pw_hist latency[2]; /* too large for a stack */
+	static struct pw_upstream_info up[PW_FORWARD_MAX_BROKERS * PW_LANE_MAX];
+
+	for (uint32_t w = 0; w < pw_fleet_workers(a->fleet); w++) {
+		const struct pw_forward *f = pw_fleet_forward(a->fleet, w);
+		const struct pw_device_counters *d = pw_forward_counters(f);
+		uint32_t n = pw_forward_upstreams(f, up, RTE_DIM(up));
+
+		s->accepted += d->accepted;
+		s->acknowledged += d->acknowledged;
+		s->completed_qos0 += d->completed_qos0;
+		s->dropped += dropped(d);
+		s->payload_bytes += d->payload_bytes;
+		s->by_ref += d->bytes_by_ref;
+		s->copied += d->bytes_copied;
+		for (uint32_t i = 0; i < RTE_MIN(n, RTE_DIM(up)); i++) {
+			s->upstream_messages +=
+				up[i].counters.messages_qos0 + up[i].counters.messages_qos1;
+			s->redelivered += up[i].counters.redelivered;
+		}
+		pw_hist_merge(&latency[0], pw_forward_latency_qos0(f));
+		pw_hist_merge(&latency[1], pw_forward_latency_qos1(f));
+	}
+	for (uint32_t q = 0; q < RTE_DIM(latency); q++) {
+		s->count[q] = latency[q].count;
+		s->p50[q] = pw_hist_quantile(&latency[q], 5000);
+		s->p99[q] = pw_hist_quantile(&latency[q], 9900);
+	}
+}
+
+void
+app_report_end(const struct app_summary *s, FILE *out)
+{
+	uint64_t bytes = s->by_ref + s->copied;
+	double share = bytes != 0 ? 100.0 * (double)s->by_ref / (double)bytes : 0;
+	uint32_t leaked = s->leaked_pkt + s->leaked_hdr + s->leaked_ind;
+
+	fprintf(out,
+		"summary\n"
+		"  messages accepted        %" PRIu64 "\n"
+		"  QoS 0 given to brokers   %" PRIu64 "\n"
+		"  QoS 1 acknowledged       %" PRIu64 "\n"
+		"  dropped, by any reason   %" PRIu64 "\n"
+		"  sent to brokers          %" PRIu64 " (and %" PRIu64 " again after a reconnect)\n"
+		"  payload bytes            %" PRIu64 "\n"
+		"  bytes by reference       %" PRIu64 " (%.1f %%)\n"
+		"  bytes copied             %" PRIu64 "\n",
+		s->accepted, s->completed_qos0, s->acknowledged, s->dropped, s->upstream_messages,
+		s->redelivered, s->payload_bytes, s->by_ref, share, s->copied);
+	for (uint32_t q = 0; q < 2; q++)
+		fprintf(out, "  QoS %u latency            p50 %.1f us, p99 %.1f us, of %" PRIu64 "\n", q,
+			(double)s->p50[q] / 1e3, (double)s->p99[q] / 1e3, s->count[q]);
+	fprintf(out, "  buffers still in use     %u packet, %u header, %u indirect%s\n",
+		s->leaked_pkt, s->leaked_hdr, s->leaked_ind,
+		leaked != 0 ? " -- LEAKED, this is a defect" : "");
+	fflush(out);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The main loop: it waits for signals, which every thread has blocked, and writes the workers' log
+ * lines between them.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include <pubwire/base/log.h>
+
+#include "app.h"
+
+#define WAIT_NS	 (20 * 1000 * 1000)
+/* Beyond the drain's own deadline: time for what it decides to get out. */
+#define GRACE_NS (2000ull * 1000 * 1000)
+
+static void
+waited_for(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
+}
+
+void
+app_signals_block(void)
+{
+	sigset_t set;
+
+	waited_for(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	/* A reader of our output that has gone is no reason to drop devices. */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* HUP: nothing is reloaded yet, but the operator learns whether a restart would work. */
+static void
+check_again(const struct app *a)
+{
+	static struct pw_config fresh;
+	char err[512];
+
+	if (pw_config_load_as(&fresh, a->file, PW_CONFIG_EAL_LCORES, err, sizeof(err)) != 0)
+		PW_LOG(app, ERR, "HUP: the running configuration stays; the file is refused: %s", err);
+	else if (memcmp(&fresh, &a->config, sizeof(fresh)) == 0)
+		PW_LOG(app, NOTICE, "HUP: %s says what is running", a->file);
+	else
+		PW_LOG(app, NOTICE,
+		       "HUP: %s is fine and differs from what is running; reload is not supported "
+		       "yet, a restart applies it", a->file);
+}
+
+void
+app_serve(struct app *a)
+{
+	const struct timespec wait = {.tv_nsec = WAIT_NS};
+	uint64_t deadline = UINT64_MAX;
+	bool draining = false;
+	sigset_t set;
+
+	waited_for(&set);
+	for (;;) {
+		int sig = sigtimedwait(&set, NULL, &wait);
+
+		pw_log_drain();
+		if (sig == SIGHUP)
+			check_again(a);
+		if (sig == SIGUSR1)
+			PW_LOG(app, NOTICE, "USR1: logs go to stderr, there is no file to open again");
+		if (sig == SIGTERM || sig == SIGINT) {
+			if (draining) {
+				PW_LOG(app, NOTICE, "second signal: stopping at once");
+				return;
+			}
+			draining = true;
+			deadline = pw_clock_now() + GRACE_NS +
+				   a->config.forward.limits.drain_deadline * 1000000ull;
+			PW_LOG(app, NOTICE, "%s: draining for at most %u ms (again: stop at once)",
+			       sig == SIGTERM ? "TERM" : "INT",
+			       a->config.forward.limits.drain_deadline);
+			pw_fleet_drain(a->fleet);
+		}
+		if (draining && pw_fleet_drained(a->fleet)) {
+			PW_LOG(app, NOTICE, "drained");
+			return;
+		}
+		if (pw_clock_now() > deadline) {
+			PW_LOG(app, WARNING, "the drain did not end in time: stopping");
+			return;
+		}
+	}
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Commands about what runs: workers, counters, pools, ports. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+
+#include "telemetry_pvt.h"
+
+static const char *
+role_str(uint8_t role)
+{
+	if (role == (PW_ROLE_DEVICES | PW_ROLE_BROKERS))
+		return "devices+brokers";
+	return role == PW_ROLE_DEVICES ? "devices" : "brokers";
+}
+
+int
+tel_workers(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
+{
+	uint32_t start, rows = 0, total = pw_fleet_workers(src->fleet);
+
+	if (tel_number(&params, &start) != 0)
+		return -EINVAL;
+	for (uint32_t w = start; w < total && rows < TEL_PAGE_WORKERS; w++, rows++) {
+		const struct pw_worker_counters *c = pw_fleet_counters(src->fleet, w);
+		struct rte_tel_data *r = tel_row(d, w);
+		uint64_t cycles, busy;
+
+		if (r == NULL)
+			return -ENOMEM;
+		busy = __atomic_load_n(&c->busy_cycles, __ATOMIC_RELAXED);
+		cycles = __atomic_load_n(&c->total_cycles, __ATOMIC_RELAXED);
+		rte_tel_data_add_dict_u64(r, "lcore", pw_fleet_lcore(src->fleet, w));
+		rte_tel_data_add_dict_string(r, "role", role_str(pw_fleet_role(src->fleet, w)));
+		rte_tel_data_add_dict_u64(r, "busy_permille",
+					  cycles >= 1000 ? RTE_MIN(busy / (cycles / 1000), 1000u) : 0);
+		rte_tel_data_add_dict_u64(r, "total_cycles", cycles);
+		rte_tel_data_add_dict_u64(r, "busy_cycles", busy);
+		rte_tel_data_add_dict_u64(
+			r, "sessions", pw_forward_sessions(pw_fleet_forward(src->fleet, w)));
+		rte_tel_data_add_dict_u64(r, "tcp_connections",
+					  pw_tcp_conns(pw_fleet_tcp(src->fleet, w)));
+	}
+	return tel_page(d, start, rows, total);
+}
+
+/* Sums of a table's counters; as wide as the widest table may grow, which the code checks. */
+#define MAX_COUNTERS 128
+
+static void
+add(uint64_t *sum, const struct pw_counter_desc *desc, const void *counters)
+{
+	for (uint32_t i = 0; desc[i].name != NULL && i < MAX_COUNTERS; i++)
+		sum[i] += pw_counter_read(counters, i);
+}
+
+static_assert(sizeof(struct pw_tcp_counters) <= MAX_COUNTERS * 8, "sums have room");
+static_assert(sizeof(struct pw_wire_counters) <= MAX_COUNTERS * 8, "sums have room");
+static_assert(sizeof(struct pw_device_counters) <= MAX_COUNTERS * 8, "sums have room");
+static_assert(sizeof(struct pw_worker_counters) <= MAX_COUNTERS * 8, "sums have room");
+
+static const void *
+worker_counters(const struct pw_fleet *f, uint32_t w)
+{
+	return pw_fleet_counters(f, w);
+}
+
+static const void *
+wire_counters(const struct pw_fleet *f, uint32_t w)
+{
+	return pw_wire_counters(pw_fleet_wire(f, w));
+}
+
+static const void *
+tcp_counters(const struct pw_fleet *f, uint32_t w)
+{
+	return pw_tcp_counters(pw_fleet_tcp(f, w));
+}
+
+static const void *
+device_counters(const struct pw_fleet *f, uint32_t w)
+{
+	return pw_forward_counters(pw_fleet_forward(f, w));
+}
+
+int
+tel_all_counters(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
+{
+	const struct {
+		const char *name;
+		const struct pw_counter_desc *desc;
+		const void *(*of)(const struct pw_fleet *f, uint32_t w);
+	} rooms[] = {
+		{"worker", pw_worker_counters_desc, worker_counters},
+		{"wire", pw_wire_counters_desc, wire_counters},
+		{"tcp", pw_tcp_counters_desc, tcp_counters},
+		{"forward", pw_device_counters_desc, device_counters},
+	};
+	uint32_t first = 0, end = pw_fleet_workers(src->fleet);
+	uint64_t sum[MAX_COUNTERS];
+
+	if (*params != '\0') {
+		if (tel_number(&params, &first) != 0 || first >= end)
+			return -EINVAL;
+		end = first + 1;
+	}
+	for (uint32_t i = 0; i < RTE_DIM(rooms); i++) {
+		struct rte_tel_data *r = tel_dict(d, rooms[i].name);
+		int rc;
+
+		if (r == NULL)
+			return -ENOMEM;
+		memset(sum, 0, sizeof(sum));
+		for (uint32_t w = first; w < end; w++)
+			add(sum, rooms[i].desc, rooms[i].of(src->fleet, w));
+		rc = tel_counters(r, rooms[i].desc, sum);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+tel_pools(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
+{
+	const struct {
+		const char *name;
+		const struct rte_mempool *pool;
+	} pools[] = {
+		{"packet_buffers", src->mem->pkt},
+		{"header_buffers", src->mem->hdr},
+		{"indirect_buffers", src->mem->ind},
+	};
+	uint64_t sessions = 0, conns = 0;
+
+	(void)params;
+	for (uint32_t i = 0; i < RTE_DIM(pools); i++) {
+		struct rte_tel_data *r = tel_dict(d, pools[i].name);
+
+		if (r == NULL)
+			return -ENOMEM;
+		rte_tel_data_add_dict_u64(r, "count", pools[i].pool->size);
+		rte_tel_data_add_dict_u64(r, "in_use", rte_mempool_in_use_count(pools[i].pool));
+		rte_tel_data_add_dict_u64(r, "element_bytes",
+					  rte_mempool_calc_obj_size(pools[i].pool->elt_size,
+								    pools[i].pool->flags, NULL));
+	}
+	for (uint32_t w = 0; w < pw_fleet_workers(src->fleet); w++) {
+		sessions += pw_forward_sessions(pw_fleet_forward(src->fleet, w));
+		conns += pw_tcp_conns(pw_fleet_tcp(src->fleet, w));
+	}
+	rte_tel_data_add_dict_u64(d, "sessions", sessions);
+	return rte_tel_data_add_dict_u64(d, "tcp_connections", conns);
+}
+
+static int
+port_row(const struct pw_telemetry_sources *src, uint32_t i, struct rte_tel_data *d)
+{
+	static const char *const verdict[] = {
+		[PW_SELFTEST_OK] = "works",
+		[PW_SELFTEST_BROKEN] = "broken, switched off",
+		[PW_SELFTEST_UNTRIED] = "not tried",
+		[PW_SELFTEST_ABSENT] = "absent",
+	};
+	const struct pw_port *p = src->port[i];
+	struct rte_tel_data *r = tel_row(d, i), *tests;
+	struct rte_eth_link link;
+	char text[RTE_TEL_MAX_STRING_LEN], name[64];
+
+	if (r == NULL)
+		return -ENOMEM;
+	tel_text(r, "name", src->port_name[i]);
+	tel_text(r, "device", p->device);
+	tel_text(r, "driver", p->driver);
+	snprintf(text, sizeof(text), RTE_ETHER_ADDR_PRT_FMT, RTE_ETHER_ADDR_BYTES(&p->mac));
+	rte_tel_data_add_dict_string(r, "mac", text);
+	rte_tel_data_add_dict_u64(r, "mtu", p->mtu);
+	rte_tel_data_add_dict_u64(r, "vlan", p->vlan);
+	rte_tel_data_add_dict_u64(r, "rx_queues", p->nb_rxq);
+	rte_tel_data_add_dict_u64(r, "tx_queues", p->nb_txq);
+	rte_tel_data_add_dict_u64(r, "max_segments", p->max_segs);
+	tel_text(r, "offloads", pw_port_caps_str(p->caps, text, sizeof(text)));
+	if (rte_eth_link_get_nowait(p->id, &link) == 0)
+		rte_tel_data_add_dict_string(r, "link", link.link_status ? "up" : "down");
+	tests = tel_dict(r, "selftest");
+	if (tests == NULL)
+		return -ENOMEM;
+	for (uint32_t t = 0; t < src->selftest_rows[i]; t++) {
+		pw_port_caps_str(src->selftest[i][t].cap, name, sizeof(name));
+		/* Names of a dict take letters, digits, _ and / only. */
+		for (char *c = name; *c != '\0'; c++)
+			*c = *c == '-' || *c == ' ' ? '_' : *c;
+		rte_tel_data_add_dict_string(tests, name, verdict[src->selftest[i][t].verdict]);
+	}
+	return 0;
+}
+
+int
+tel_ports(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
+{
+	int rc = 0;
+
+	(void)params;
+	for (uint32_t i = 0; i < src->nb_ports && rc == 0; i++)
+		rc = port_row(src, i, d);
+	return rc;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_MANAGE_TELEMETRY_PVT_H
+#define PUBWIRE_MANAGE_TELEMETRY_PVT_H
+
+/*
+ * Telemetry replies are dicts of rows. DPDK 22.11 sends at most 16 KiB a reply and cuts nothing
+ * gracefully, so lists come in pages: rows are named by their number, "total" says how many there are,
+ * and "next" is the START of the page after this one, absent on the last.
+ */
+
+#include <stdint.h>
+
+#include <rte_telemetry.h>
+
+#include <pubwire/manage/telemetry.h>
+
+/* Rows a page, by the bytes that a row can take in JSON. */
+#define TEL_PAGE_BROKERS 16 /* 30 fields, at most 900 bytes */
+#define TEL_PAGE_DEVICES 32 /* 8 fields, at most 350 bytes */
+#define TEL_PAGE_LOGS	 64 /* 6 fields, at most 130 bytes */
+#define TEL_PAGE_WORKERS 32 /* 11 fields, at most 300 bytes */
+
+/* A command's body: src is set and stays through the call. 0 or -errno. */
+typedef int (*tel_fn)(const struct pw_telemetry_sources *src, const char *params,
+		      struct rte_tel_data *d);
+
+/* A dict inside a dict; NULL where memory is short or the dict is full. DPDK frees it. */
+struct rte_tel_data *tel_dict(struct rte_tel_data *in, const char *name);
+/* The same, named by a row's number. */
+struct rte_tel_data *tel_row(struct rte_tel_data *in, uint32_t row);
+
+/* Text that anybody may have chosen: what JSON would stumble on becomes '?'. */
+int tel_text(struct rte_tel_data *in, const char *name, const char *text);
+
+/* The number at *params, 0 where there is none; *params moves behind it and a comma. -EINVAL. */
+int tel_number(const char **params, uint32_t *out);
+
+/* "total", and "next" where rows are left. */
+int tel_page(struct rte_tel_data *d, uint32_t start, uint32_t rows, uint32_t total);
+
+/* All counters of a table, under their names. */
+int tel_counters(struct rte_tel_data *d, const struct pw_counter_desc *desc, const uint64_t *values);
+
+int tel_workers(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_all_counters(const struct pw_telemetry_sources *src, const char *params,
+		     struct rte_tel_data *d);
+int tel_brokers(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_devices(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_logs(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_pools(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_latency(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_ports(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+
+#endif
