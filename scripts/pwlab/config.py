@@ -26,17 +26,22 @@ def vdevs(driver, queues):
     return args, names
 
 
-def eal_arguments(opts, huge):
-    """What follows "--" on pubwire's command line. Worker i is lcore i + 1, main is lcore 0."""
-    cpus = opts["lcores"]
-    main_cpu = min(os.sched_getaffinity(0))
-    lcores = ",".join([f"0@{main_cpu}"] + [f"{i + 1}@{c}" for i, c in enumerate(cpus)])
-    args = [f"--file-prefix={PREFIX}", "--lcores", lcores, "--no-pci"]
-    if not huge:
-        args += ["--no-huge", "-m", "512"]
-    for v in vdevs(opts["driver"], len(cpus))[0]:
-        args += ["--vdev", v]
-    return args
+def eal_devices(opts):
+    """EAL's arguments for the ports, and what keeps this process apart from others."""
+    args = [f"--file-prefix={PREFIX}", "--no-pci"]
+    return args + ["--vdev=" + v for v in vdevs(opts["driver"], len(opts["lcores"]))[0]]
+
+
+def eal_lcores(opts):
+    """Worker i is lcore i + 1, on its CPU; the main lcore, 0, shares the first CPU."""
+    where = [min(os.sched_getaffinity(0))] + opts["lcores"]
+    return "--lcores=" + ",".join(f"{i}@{cpu}" for i, cpu in enumerate(where))
+
+
+def eal_command_line(opts, huge):
+    """What follows "--" on pubwire's command line. A file of the user's names its own CPUs."""
+    args = eal_devices(opts) if opts["config"] else []
+    return args if huge else args + ["--no-huge", "-m", "512"]
 
 
 def write_pubwire(opts):
@@ -50,6 +55,7 @@ def write_pubwire(opts):
     else:
         roles = f"  lcores: [{', '.join(str(i) for i in range(1, n + 1))}]\n"
     text = ["# Written by scripts/lab; give your own with --config.\n"
+            "eal:\n" + "".join(f"  - \"{a}\"\n" for a in eal_devices(opts) + [eal_lcores(opts)]) +
             "instance: lab\n"
             "log:\n"
             "  level: info\n"

@@ -139,7 +139,7 @@ def _wait_pubwire(opts, patience=30.0):
 def start_pubwire(opts, huge):
     prog = binary(opts)
     conf = os.path.abspath(opts["config"]) if opts["config"] else config.write_pubwire(opts)
-    argv = [prog, "--config", conf, "--"] + config.eal_arguments(opts, huge)
+    argv = [prog, "--config", conf, "--"] + config.eal_command_line(opts, huge)
     with open(run_path("pubwire.cmd"), "w", encoding="utf-8") as f:
         f.write(" ".join(argv) + "\n")
     env = dict(os.environ)
