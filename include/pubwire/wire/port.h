@@ -62,7 +62,8 @@ struct pw_port {
 	struct rte_ether_addr mac;
 	char device[64];
 	char driver[32];
-	uint8_t rss_key[64];	    /**< Toeplitz key of the device, or ours for software RSS */
+	/** Toeplitz key of the device, or ours for software RSS; read as words of 32 bits */
+	uint8_t rss_key[64] __attribute__((aligned(8)));
 	uint16_t rss_key_len;	    /**< bytes, at least 40 */
 	uint16_t reta_size;	    /**< entries in use, a power of two */
 	uint16_t reta[PW_PORT_RETA_MAX]; /**< hash -> worker index (queue i belongs to worker i) */

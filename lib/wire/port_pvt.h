@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PW_WIRE_PORT_PVT_H
+#define PW_WIRE_PORT_PVT_H
+
+/*
+ * Drivers whose word can't be taken. Each row has its reason in port_quirk.c.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct port_quirk {
+	const char *driver; /* prefix of the driver's name */
+	uint32_t never;	    /* enum pw_port_cap bits not to be used whatever the device says */
+	bool all_queues;    /* frames go to every queue the device has, whether it is read or not */
+};
+
+/* What is known of a driver; a row of nothing where nothing is. */
+const struct port_quirk *wire_port_quirk(const char *driver);
+
+#endif

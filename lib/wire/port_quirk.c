@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What drivers of DPDK 22.11 say of themselves and don't keep.
+ *
+ * Frames from a local kernel (veth, TAP, virtio) carry partial TCP checksums, which these drivers
+ * report as good or not at all: received checksums are always verified in software there.
+ *
+ * net_af_packet: receives into every queue pair it was created with, by the kernel's hash, from the
+ * moment it exists; a queue that nobody reads swallows its share.
+ * net_tap: claims RSS, but the kernel spreads by a hash of its own; its transmit checksums are a
+ * loop in the driver that is wrong where a segment of odd length is followed by another. net_null,
+ * net_ring: claim RSS or nothing; neither hashes.
+ */
+#include <string.h>
+
+#include <rte_common.h>
+
+#include <pubwire/wire/port.h>
+
+#include "port_pvt.h"
+
+static const struct port_quirk quirks[] = {
+	{"net_af_packet", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS, true},
+	{"net_af_xdp", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS, false},
+	{"net_tap",
+	 PW_PORT_RX_CKSUM | PW_PORT_RX_RSS | PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM |
+		 PW_PORT_TX_TSO,
+	 false},
+	{"net_virtio", PW_PORT_RX_CKSUM, false},
+	{"net_vhost", PW_PORT_RX_CKSUM, false},
+	{"net_null", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS, false},
+	{"net_ring", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS, false},
+};
+
+const struct port_quirk *
+wire_port_quirk(const char *driver)
+{
+	static const struct port_quirk none;
+
+	for (uint32_t i = 0; i < RTE_DIM(quirks); i++) {
+		if (strncmp(driver, quirks[i].driver, strlen(quirks[i].driver)) == 0)
+			return &quirks[i];
+	}
+	return &none;
+}
