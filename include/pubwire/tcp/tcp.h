@@ -111,7 +111,7 @@ struct pw_tcp_conf {
 	uint32_t max_time_wait;	  /**< [max_conns]; the oldest is recycled beyond */
 	uint32_t max_syn_rcvd;	  /**< half-open connections [max_conns / 4, at least 16] */
 	uint32_t max_tx_slices;	  /**< slices in all send queues [16384] */
-	uint32_t rx_window;	  /**< bytes offered to a peer, per connection [65535 << scale] */
+	uint32_t rx_window;	  /**< bytes offered to a peer, per connection [262144] */
 	uint32_t tx_queue_bytes;  /**< most bytes in one send queue [262144] */
 	uint32_t max_ooo;	  /**< out-of-order segments held per connection [8] */
 	uint32_t max_ooo_total;	  /**< and in all [1/8 of the pkt pool] */
@@ -266,12 +266,29 @@ uint32_t pw_tcp_unacked(const struct pw_tcp_conn *c);
 int pw_tcp_send(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s, uint32_t n)
 	__attribute__((warn_unused_result));
 
-/** Copy len bytes into a gather buffer and queue them; as pw_tcp_send(). For small control packets. */
+/** Most bytes of one pw_tcp_send_copy(). */
+#define PW_TCP_SEND_COPY_MAX 65536
+
+/**
+ * Copy len bytes into a gather buffer and queue them; as pw_tcp_send(), and -EMSGSIZE beyond
+ * PW_TCP_SEND_COPY_MAX, -ENOBUFS where the pkt pool is empty. For small control packets.
+ */
 int pw_tcp_send_copy(struct pw_tcp *t, struct pw_tcp_conn *c, const void *data, uint32_t len)
 	__attribute__((warn_unused_result));
 
-/** No more from this side: FIN after what is queued. `gone` follows once both sides have closed. */
+/**
+ * Done with the connection: FIN after what is queued. Bytes that wait unread or still arrive are
+ * acknowledged and dropped, without a `readable` upcall. `gone` follows: CLOSED once both sides
+ * have closed (TIME_WAIT is kept apart), ABORTED where the handshake was not complete, TIMEOUT where
+ * the peer does not close its side within 60 s of having acknowledged our FIN.
+ */
 void pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
+
+/**
+ * Close this direction only: FIN after what is queued, receiving goes on (half-close). To be
+ * followed by pw_tcp_close() where the application wants no more of the peer.
+ */
+void pw_tcp_shutdown(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 
 /**
  * Reset the connection now. `gone` (ABORTED) is not called: the caller knows, and c is invalid on return.

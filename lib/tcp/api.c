@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What an application does with a connection, and what it may ask of a stack. */
+#include <errno.h>
+
+#include <rte_common.h>
+
+#include "stack_pvt.h"
+
+pw_handle
+pw_tcp_handle(const struct pw_tcp *t, const struct pw_tcp_conn *c)
+{
+	return pw_pool_handle(t->conns, c);
+}
+
+struct pw_tcp_conn *
+pw_tcp_find(const struct pw_tcp *t, pw_handle h)
+{
+	struct pw_tcp_conn *c = pw_pool_find(t->conns, h);
+
+	return c != NULL && !(c->flags & CONN_DEAD) ? c : NULL;
+}
+
+uint64_t
+pw_tcp_user(const struct pw_tcp_conn *c)
+{
+	return c->user;
+}
+
+void
+pw_tcp_set_user(struct pw_tcp_conn *c, uint64_t user)
+{
+	c->user = user;
+}
+
+enum pw_tcp_state
+pw_tcp_state(const struct pw_tcp_conn *c)
+{
+	return c->state;
+}
+
+void
+pw_tcp_flow(const struct pw_tcp_conn *c, struct pw_flow *out)
+{
+	*out = c->flow;
+}
+
+struct rte_mbuf *
+pw_tcp_rx_chain(const struct pw_tcp_conn *c)
+{
+	return c->rx_head;
+}
+
+uint32_t
+pw_tcp_rx_len(const struct pw_tcp_conn *c)
+{
+	return c->rx_len;
+}
+
+bool
+pw_tcp_eof(const struct pw_tcp_conn *c)
+{
+	return c->flags & CONN_FIN_RCVD;
+}
+
+uint32_t
+pw_tcp_send_room(const struct pw_tcp *t, const struct pw_tcp_conn *c)
+{
+	if (c->state != PW_TCP_ESTABLISHED && c->state != PW_TCP_CLOSE_WAIT)
+		return 0;
+	return c->sq_bytes < t->conf.tx_queue_bytes ? t->conf.tx_queue_bytes - c->sq_bytes : 0;
+}
+
+uint32_t
+pw_tcp_unacked(const struct pw_tcp_conn *c)
+{
+	return c->sq_bytes;
+}
+
+int
+pw_tcp_send(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s, uint32_t n)
+{
+	int rc;
+
+	if (c->state != PW_TCP_ESTABLISHED && c->state != PW_TCP_CLOSE_WAIT)
+		return -EPIPE;
+	if (pw_slices_len(s, n) > pw_tcp_send_room(t, c))
+		return -EAGAIN;
+	rc = pw_tcp_sq_append(t, c, s, n);
+	if (rc == 0)
+		pw_tcp_dirty(t, c);
+	return rc;
+}
+
+/* Room in the gather buffer; a full one is left to the slices that lie in it. */
+static uint32_t
+gather_room(struct pw_tcp *t)
+{
+	if (t->gather != NULL && rte_pktmbuf_tailroom(t->gather) == 0) {
+		rte_pktmbuf_free_seg(t->gather);
+		t->gather = NULL;
+	}
+	if (t->gather == NULL)
+		t->gather = rte_pktmbuf_alloc(t->conf.mem->pkt);
+	return t->gather != NULL ? rte_pktmbuf_tailroom(t->gather) : 0;
+}
+
+int
+pw_tcp_send_copy(struct pw_tcp *t, struct pw_tcp_conn *c, const void *data, uint32_t len)
+{
+	struct pw_slice s[PW_TCP_SEND_COPY_MAX / 1024 + 1];
+	const uint8_t *p = data;
+	uint32_t n = 0;
+	int rc = 0;
+
+	if (len > PW_TCP_SEND_COPY_MAX)
+		return -EMSGSIZE;
+	while (len > 0) {
+		uint32_t k = RTE_MIN(gather_room(t), len);
+		struct rte_mbuf *m = t->gather;
+
+		if (k == 0 || n == RTE_DIM(s)) {
+			rc = -ENOBUFS;
+			break;
+		}
+		memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), p, k);
+		s[n] = (struct pw_slice){
+			.mbuf = m, .off = m->data_off + m->data_len, .len = (uint16_t)k};
+		pw_slice_hold(&s[n++]);
+		m->data_len += k;
+		m->pkt_len = m->data_len;
+		p += k;
+		len -= k;
+	}
+	if (rc == 0)
+		rc = pw_tcp_send(t, c, s, n);
+	for (uint32_t i = 0; i < n && rc < 0; i++)
+		pw_slice_drop(&s[i]);
+	return rc;
+}
+
+/* This side has no more to send. */
+static void
+queue_fin(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	if (c->flags & CONN_FIN_QUEUED)
+		return;
+	switch (c->state) {
+	case PW_TCP_SYN_RECEIVED:
+		break;
+	case PW_TCP_ESTABLISHED:
+		pw_tcp_conn_state(t, c, PW_TCP_FIN_WAIT_1);
+		break;
+	case PW_TCP_CLOSE_WAIT:
+		pw_tcp_conn_state(t, c, PW_TCP_LAST_ACK);
+		break;
+	default:
+		return;
+	}
+	c->flags |= CONN_FIN_QUEUED;
+	pw_tcp_dirty(t, c);
+}
+
+void
+pw_tcp_shutdown(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now)
+{
+	tcp_set_now(t, now);
+	queue_fin(t, c);
+}
+
+void
+pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now)
+{
+	tcp_set_now(t, now);
+	if (c->state == PW_TCP_CLOSED)
+		return;
+	if (c->state == PW_TCP_SYN_SENT) {
+		pw_tcp_conn_end(t, c, PW_TCP_END_ABORTED);
+		return;
+	}
+	queue_fin(t, c);
+	c->flags |= CONN_DISCARD;
+	if (c->rx_len > 0)
+		pw_tcp_consume(t, c, c->rx_len);
+	if (c->state == PW_TCP_FIN_WAIT_2 && c->t_rtx == 0)
+		c->t_rtx = tcp_deadline(t, PW_TCP_FIN_WAIT_2_MS);
+	pw_tcp_timer_update(t, c);
+}
+
+void
+pw_tcp_abort(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now)
+{
+	tcp_set_now(t, now);
+	if (c->flags & CONN_DEAD)
+		return;
+	if (c->state == PW_TCP_CLOSED) {
+		pw_tcp_conn_release(t, c);
+		return;
+	}
+	pw_tcp_send_rst(t, c);
+	c->flags &= ~CONN_OWNED;
+	pw_tcp_conn_end(t, c, PW_TCP_END_ABORTED);
+}
+
+void
+pw_tcp_set_pressure(struct pw_tcp *t, uint32_t level)
+{
+	t->pressure = level;
+}
+
+void
+pw_tcp_info(const struct pw_tcp *t, const struct pw_tcp_conn *c, struct pw_tcp_info *out)
+{
+	*out = (struct pw_tcp_info){
+		.state = c->state,
+		.srtt_us = c->srtt >> 3,
+		.rto_ms = pw_tcp_rto(t, c),
+		.cwnd = c->cwnd,
+		.ssthresh = c->ssthresh,
+		.snd_wnd = c->snd_wnd,
+		.rcv_wnd = conn_rcv_wnd(c),
+		.unacked = c->sq_bytes,
+		.rx_queued = c->rx_len,
+		.retransmits = c->retransmits,
+		.mss = c->mss,
+	};
+}
+
+uint32_t
+pw_tcp_conns(const struct pw_tcp *t)
+{
+	return __atomic_load_n(&t->table.count, __ATOMIC_RELAXED);
+}
+
+const struct pw_tcp_counters *
+pw_tcp_counters(const struct pw_tcp *t)
+{
+	return &t->count;
+}
+
+size_t
+pw_tcp_conn_size(void)
+{
+	/* Two thirds full at most, so each takes three halves of a place. */
+	return sizeof(struct pw_tcp_conn) + sizeof(struct table_bucket) / TABLE_WAYS * 3 / 2;
+}

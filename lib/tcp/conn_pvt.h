@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_TCP_CONN_PVT_H
+#define PUBWIRE_TCP_CONN_PVT_H
+
+/**
+ * @file
+ * The state of one connection: 256 bytes, grouped by who touches them. Line 0 decides whether a
+ * segment is acceptable, line 1 takes its acknowledgement and its bytes, line 2 sends, line 3 belongs
+ * to the owner and the lists. Buffers hang off it only while bytes wait.
+ */
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pubwire/base/addr.h>
+#include <pubwire/base/wheel.h>
+#include <pubwire/tcp/tcp.h>
+
+#include "seq_pvt.h"
+
+/** Bits of pw_tcp_conn.flags. */
+enum conn_flag {
+	CONN_PASSIVE = 1 << 0,	    /**< came from a listener */
+	CONN_OWNED = 1 << 1,	    /**< the application knows it: `gone` is due at its end */
+	CONN_TS = 1 << 2,	    /**< timestamps agreed (RFC 7323 3.2) */
+	CONN_WS = 1 << 3,	    /**< window scaling agreed (RFC 7323 2.2) */
+	CONN_ACK_NOW = 1 << 4,	    /**< acknowledge at the next flush */
+	CONN_FIN_QUEUED = 1 << 5,   /**< this side has no more to send */
+	CONN_FIN_ACKED = 1 << 6,    /**< and the peer knows */
+	CONN_FIN_KNOWN = 1 << 7,    /**< rcv_fin is valid */
+	CONN_FIN_RCVD = 1 << 8,	    /**< and reached in order */
+	CONN_DISCARD = 1 << 9,	    /**< closed by the owner: what arrives is not kept */
+	CONN_PERSIST = 1 << 10,	    /**< t_rtx probes a closed window */
+	CONN_RECOVERY = 1 << 11,    /**< fast recovery (RFC 6582) */
+	CONN_SYN_RTX = 1 << 12,	    /**< our SYN went out more than once */
+	CONN_SOFT_ERROR = 1 << 13,  /**< ICMP or the route said unreachable since the last progress */
+	CONN_WND_HELD = 1 << 14,    /**< buffer pressure keeps the window from opening */
+	CONN_TS_STALE = 1 << 15,    /**< ts_recent is too old to refuse by (RFC 7323 5.5) */
+	CONN_ON_READY = 1 << 16,
+	CONN_ON_DIRTY = 1 << 17,
+	CONN_DEAD = 1 << 18,	    /**< waits on the list of the dead */
+	CONN_RTO_RECOVERY = 1 << 19, /**< snd_nxt was pulled back; up to recover is sent again */
+	CONN_EV_ACCEPT = 1 << 24,
+	CONN_EV_CONNECTED = 1 << 25,
+	CONN_EV_READABLE = 1 << 26,
+	CONN_EV_ACKED = 1 << 27,
+	CONN_EV_GONE = 1 << 28,
+};
+
+#define CONN_EVENTS                                                                                \
+	(CONN_EV_ACCEPT | CONN_EV_CONNECTED | CONN_EV_READABLE | CONN_EV_ACKED | CONN_EV_GONE)
+
+/** Bytes that wait in a send queue. The reference on mbuf is the queue's. */
+struct tx_slice {
+	struct rte_mbuf *mbuf;
+	uint16_t off; /**< from buf_addr */
+	uint16_t len;
+	uint32_t seq;	/**< of the first byte */
+	uint64_t sent;	/**< ns of the last transmission of any byte of it, 0 never */
+	uint32_t flags; /**< TX_SLICE_ */
+};
+
+static_assert(sizeof(struct tx_slice) == 32, "two a cache line");
+
+#define TX_SLICE_RTX (1u << 0) /**< sent more than once: no round-trip sample (RFC 6298 3) */
+
+#define TX_BLOCK_SLICES 7
+
+/** A link of a send queue; slices first .. n-1 wait. */
+struct tx_block {
+	struct tx_block *next;
+	uint16_t first;
+	uint16_t n;
+	struct tx_slice s[TX_BLOCK_SLICES] __attribute__((aligned(32)));
+};
+
+static_assert(sizeof(struct tx_block) == 256, "header and seven slices in four lines");
+
+/** A place in a send queue; block NULL is its start. */
+struct tx_cursor {
+	struct tx_block *block;
+	uint16_t idx;
+	uint16_t off; /**< bytes into the slice */
+};
+
+struct pw_tcp_conn {
+	/* Line 0: is this segment ours and acceptable? */
+	struct pw_flow flow;
+	uint32_t flags;
+	uint32_t rcv_nxt;
+	uint32_t rcv_adv;  /**< right edge of the window that was offered; never moves left */
+	uint32_t last_ack; /**< rcv_nxt in the last segment sent (RFC 7323 Last.ACK.sent) */
+	uint32_t ts_recent;
+	uint32_t snd_una;
+	uint32_t snd_max; /**< one past the highest sequence number sent */
+
+	/* Line 1: its acknowledgement and its bytes. */
+	struct rte_mbuf *rx_head; /**< in order, waiting for the application */
+	struct rte_mbuf *rx_tail;
+	struct rte_mbuf *ooo; /**< beyond a gap: sorted, disjoint; hash.usr is the sequence number */
+	uint32_t rx_len;
+	uint32_t snd_nxt; /**< where sending goes on; below snd_max while it repeats */
+	uint32_t snd_wnd;
+	uint32_t snd_wl1;
+	uint32_t max_wnd; /**< largest window the peer ever offered */
+	uint32_t cwnd;
+	uint32_t ssthresh;
+	uint32_t recover; /**< RFC 6582 */
+	uint8_t state;	  /**< enum pw_tcp_state */
+	uint8_t dupacks;
+	uint8_t backoff;
+	uint8_t snd_scale : 4, rcv_scale : 4;
+	uint32_t rcv_fin; /**< sequence number of the peer's FIN */
+
+	/* Line 2: sending, and when. */
+	struct tx_block *sq_head;
+	struct tx_block *sq_tail;
+	struct tx_block *cur_block; /**< with cur_idx, cur_off: the place of snd_nxt */
+	uint16_t cur_idx;
+	uint16_t cur_off;
+	uint32_t sq_bytes; /**< in the send queue; its first byte is snd_una */
+	uint32_t t_rtx;	   /**< ms: retransmission, persist, or end of FIN_WAIT_2; 0 off */
+	uint32_t t_delack; /**< ms, 0 off */
+	uint32_t progress; /**< ms: snd_una last moved, or outstanding data began */
+	uint32_t last_rx;  /**< ms: last acceptable segment */
+	uint32_t srtt;	   /**< us << 3, 0 before the first sample */
+	uint32_t rttvar;   /**< us << 2 */
+	uint16_t mss;	   /**< payload of a full segment we send */
+	uint16_t rcv_mss;  /**< payload of a full segment of the peer, as seen so far */
+	uint32_t retransmits;
+
+	/* Line 3: owner, timer, lists. */
+	union {
+		struct pw_timer timer;
+		struct pw_tcp_conn *next_dead;
+	};
+	const struct pw_tcp_ops *ops;
+	void *ctx;
+	uint64_t user;
+	uint32_t ready_next; /**< index + 1 in the pool, 0 ends */
+	uint32_t dirty_next;
+	uint8_t max_segs; /**< segments a packet may have on this path, 255 and more alike */
+	uint8_t ooo_count;
+	uint8_t keep_probes;
+	uint8_t end; /**< enum pw_tcp_end */
+	uint16_t mtu;	  /**< of the path, bytes of IP packet */
+};
+
+static_assert(sizeof(struct pw_tcp_conn) == 256, "an idle connection is four cache lines");
+static_assert(offsetof(struct pw_tcp_conn, rx_head) == 64, "line 0 accepts");
+static_assert(offsetof(struct pw_tcp_conn, sq_head) == 128, "line 1 acknowledges and receives");
+static_assert(offsetof(struct pw_tcp_conn, timer) == 192, "line 2 sends");
+
+/** First sequence number after the send queue, where the FIN stands. */
+static inline uint32_t
+conn_queue_end(const struct pw_tcp_conn *c)
+{
+	return c->snd_una + c->sq_bytes;
+}
+
+/** Bytes of window the peer may still use. */
+static inline uint32_t
+conn_rcv_wnd(const struct pw_tcp_conn *c)
+{
+	return seq_ahead(c->rcv_nxt, c->rcv_adv);
+}
+
+/** States in which the handshake is behind us. */
+static inline bool
+conn_synchronized(const struct pw_tcp_conn *c)
+{
+	return c->state >= PW_TCP_ESTABLISHED;
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A burst of packets: headers are read and hashed first, so that the table's lines are on their way
+ * when the second pass looks connections up. A segment finds its connection, a TIME_WAIT record, a
+ * listener, or a RST, in this order.
+ */
+#include <rte_common.h>
+#include <rte_prefetch.h>
+
+#include "stack_pvt.h"
+
+#define CHUNK 32
+
+static void
+demux(struct pw_tcp *t, struct pw_tcp_seg *s)
+{
+	struct pw_tcp_conn *c = pw_tcp_table_find(t, &s->flow, s->hash);
+	struct tw_record *r;
+	struct listener *l;
+	uint32_t iss_floor = 0;
+
+	if (c != NULL) {
+		pw_tcp_arrives(t, c, s);
+		return;
+	}
+	r = pw_tcp_tw_find(t, &s->flow, s->hash);
+	if (r != NULL && !pw_tcp_tw_input(t, r, s, &iss_floor))
+		return;
+	l = pw_tcp_listener(t, &s->flow.local, s->flow.lport);
+	if (l != NULL) {
+		pw_tcp_listen_input(t, l, s, iss_floor);
+		return;
+	}
+	t->count.drop_no_conn++;
+	pw_tcp_refuse(t, s);
+}
+
+static void
+input_chunk(struct pw_tcp *t, struct rte_mbuf **pkts, uint32_t n)
+{
+	struct pw_tcp_seg seg[CHUNK];
+	uint32_t k = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct pw_tcp_seg *s = &seg[k];
+
+		if (pw_tcp_parse(s, pkts[i]) < 0) {
+			t->count.drop_header++;
+			rte_pktmbuf_free(pkts[i]);
+			continue;
+		}
+		s->hash = pw_tcp_flow_hash(t, &s->flow);
+		rte_prefetch0(&t->table.bucket[s->hash & t->table.mask]);
+		k++;
+	}
+	for (uint32_t i = 0; i < k; i++) {
+		demux(t, &seg[i]);
+		/* Whatever nobody has taken. */
+		if (seg[i].m != NULL)
+			rte_pktmbuf_free(seg[i].m);
+	}
+}
+
+void
+pw_tcp_input(struct pw_tcp *t, struct rte_mbuf **pkts, uint32_t n, uint64_t now)
+{
+	tcp_set_now(t, now);
+	t->count.segs_in += n;
+	for (uint32_t i = 0; i < n; i += CHUNK)
+		input_chunk(t, pkts + i, RTE_MIN(n - i, (uint32_t)CHUNK));
+}

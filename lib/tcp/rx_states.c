@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * SEGMENT ARRIVES (RFC 9293 3.10.7), in the order of the text: sequence number, RST, SYN, ACK,
+ * payload, FIN. RFC 5961 sharpens the middle ones, RFC 7323 comes first with its timestamps.
+ */
+#include <rte_common.h>
+
+#include "stack_pvt.h"
+
+
+
+static void
+enter_fin_wait_2(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	pw_tcp_conn_state(t, c, PW_TCP_FIN_WAIT_2);
+	if (c->flags & CONN_DISCARD)
+		c->t_rtx = tcp_deadline(t, PW_TCP_FIN_WAIT_2_MS);
+}
+
+/* The peer's FIN is in order (RFC 9293 3.10.7.4, eighth). False where the connection is over. */
+static bool
+fin_arrived(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	pw_tcp_post(t, c, CONN_EV_READABLE);
+	switch (c->state) {
+	case PW_TCP_ESTABLISHED:
+		pw_tcp_conn_state(t, c, PW_TCP_CLOSE_WAIT);
+		return true;
+	case PW_TCP_FIN_WAIT_1:
+		pw_tcp_conn_state(t, c, PW_TCP_CLOSING);
+		return true;
+	case PW_TCP_FIN_WAIT_2:
+		pw_tcp_tw_enter(t, c);
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Our FIN was acknowledged. False where the connection is over. */
+static bool
+fin_acked(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	switch (c->state) {
+	case PW_TCP_FIN_WAIT_1:
+		enter_fin_wait_2(t, c);
+		return true;
+	case PW_TCP_CLOSING:
+		pw_tcp_tw_enter(t, c);
+		return false;
+	case PW_TCP_LAST_ACK:
+		pw_tcp_conn_end(t, c, PW_TCP_END_CLOSED);
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* RFC 7323 5.3: an older timestamp than the last one in order is a stray of long ago. */
+static bool
+timestamp_ok(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+{
+	if (!(c->flags & CONN_TS) || (s->flags & TCP_RST))
+		return true;
+	if (!(s->opts & SEG_OPT_TS)) {
+		t->count.drop_paws++; /* RFC 7323 3.2: silently */
+		return false;
+	}
+	if ((c->flags & CONN_TS_STALE) || seq_ge(s->ts_val, c->ts_recent))
+		return true;
+	t->count.drop_paws++;
+	c->flags |= CONN_ACK_NOW;
+	pw_tcp_dirty(t, c);
+	return false;
+}
+
+/* The four cases of RFC 9293 table 6. */
+static bool
+in_window(const struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+{
+	uint32_t wnd = conn_rcv_wnd(c), span = seg_span(s);
+
+	if (span == 0)
+		return wnd == 0 ? s->seq == c->rcv_nxt
+				: seq_ge(s->seq, c->rcv_nxt) && seq_lt(s->seq, c->rcv_nxt + wnd);
+	if (wnd == 0)
+		return false;
+	return seq_lt(s->seq, c->rcv_nxt + wnd) && seq_gt(s->seq + span, c->rcv_nxt);
+}
+
+/* Take the payload away, leave the acknowledgement. */
+static void
+strip(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
+{
+	if (s->len > 0)
+		pw_tcp_seg_trim_tail(s, s->len);
+	s->flags &= ~(TCP_FIN | TCP_PSH);
+	s->duplicate = true;
+	c->flags |= CONN_ACK_NOW;
+	pw_tcp_dirty(t, c);
+}
+
+/*
+ * First check. A segment that brings nothing new, and one that meets a closed window, still
+ * have an acknowledgement worth reading; everything else outside is answered and dropped.
+ */
+static bool
+sequence_ok(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
+{
+	bool plain = (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
+
+	if (in_window(c, s))
+		return true;
+	if (plain && seg_span(s) > 0 && conn_synchronized(c)) {
+		if (conn_rcv_wnd(c) == 0 && s->seq == c->rcv_nxt) {
+			t->count.drop_window += s->len;
+			strip(t, c, s);
+			return true;
+		}
+		if (seq_le(s->seq + seg_span(s), c->rcv_nxt) &&
+		    seq_le(c->rcv_nxt - t->conf.rx_window, s->seq)) {
+			t->count.drop_duplicate += s->len;
+			strip(t, c, s);
+			return true;
+		}
+	}
+	t->count.drop_seq++;
+	if (s->flags & TCP_RST)
+		return false;
+	if (c->state == PW_TCP_SYN_RECEIVED && (s->flags & TCP_SYN) && s->seq + 1 == c->rcv_nxt) {
+		/* Our SYN|ACK was lost. */
+		c->flags |= CONN_SYN_RTX;
+		t->count.retransmits++;
+		c->retransmits++;
+		pw_tcp_send_syn(t, c);
+	} else if (seg_span(s) > 0) {
+		c->flags |= CONN_ACK_NOW;
+		pw_tcp_dirty(t, c);
+	} else {
+		/* Two ends that disagree must not answer each other without end. */
+		pw_tcp_challenge(t, c);
+	}
+	return false;
+}
+
+/* Second check (RFC 5961 3.2): only the exact sequence number resets. */
+static void
+reset_arrived(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+{
+	enum pw_tcp_end why = PW_TCP_END_RESET;
+
+	if (s->seq != c->rcv_nxt) {
+		pw_tcp_challenge(t, c);
+		return;
+	}
+	t->count.resets_in++;
+	if (c->state == PW_TCP_SYN_RECEIVED)
+		why = PW_TCP_END_REFUSED;
+	else if ((c->state == PW_TCP_LAST_ACK || c->state == PW_TCP_CLOSING) && c->sq_bytes == 0)
+		why = PW_TCP_END_CLOSED; /* both FINs were said, no byte is in doubt */
+	pw_tcp_conn_end(t, c, why);
+}
+
+/* Fifth check in SYN_RECEIVED. False where the segment is to be dropped. */
+static bool
+handshake_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+{
+	if (!seq_gt(s->ack, c->snd_una) || seq_gt(s->ack, c->snd_max)) {
+		t->count.drop_ack++;
+		pw_tcp_send_bare(t, &c->flow, s->ack, 0, TCP_RST, 0, NULL);
+		return false;
+	}
+	c->snd_una++;
+	c->snd_nxt = seq_max(c->snd_nxt, c->snd_una);
+	c->snd_wnd = (uint32_t)s->wnd << c->snd_scale;
+	c->max_wnd = c->snd_wnd;
+	c->snd_wl1 = s->seq;
+	pw_tcp_conn_established(t, c);
+	return true;
+}
+
+/* RFC 7323 4.3. */
+static void
+remember_timestamp(struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+{
+	if (!(c->flags & CONN_TS) || !(s->opts & SEG_OPT_TS) || seq_gt(s->seq, c->last_ack))
+		return;
+	if ((c->flags & CONN_TS_STALE) || seq_ge(s->ts_val, c->ts_recent)) {
+		c->ts_recent = s->ts_val;
+		c->flags &= ~CONN_TS_STALE;
+	}
+}
+
+/* Payload and FIN, in the states that can still receive. */
+static void
+text_and_fin(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
+{
+	switch (c->state) {
+	case PW_TCP_ESTABLISHED:
+	case PW_TCP_FIN_WAIT_1:
+	case PW_TCP_FIN_WAIT_2:
+		if (pw_tcp_rx_input(t, c, s))
+			(void)fin_arrived(t, c);
+		return;
+	default:
+		/* After the peer's FIN: "ignore the segment text"; a repeated FIN is acknowledged. */
+		if (seg_span(s) > 0) {
+			c->flags |= CONN_ACK_NOW;
+			pw_tcp_dirty(t, c);
+		}
+	}
+}
+
+static void
+synchronized_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
+{
+	if (!timestamp_ok(t, c, s) || !sequence_ok(t, c, s))
+		return;
+	if (s->flags & TCP_RST) {
+		reset_arrived(t, c, s);
+		return;
+	}
+	if (s->flags & TCP_SYN) {
+		pw_tcp_challenge(t, c); /* RFC 5961 4.2 */
+		return;
+	}
+	if (!(s->flags & TCP_ACK)) {
+		t->count.drop_ack++;
+		return;
+	}
+	c->last_rx = tcp_ms(t);
+	c->keep_probes = 0;
+	if (c->state == PW_TCP_SYN_RECEIVED && !handshake_acked(t, c, s))
+		return;
+	remember_timestamp(c, s);
+	if (!pw_tcp_ack_input(t, c, s))
+		return;
+	if ((c->flags & CONN_FIN_ACKED) && !fin_acked(t, c))
+		return;
+	text_and_fin(t, c, s);
+}
+
+/* RFC 9293 3.10.7.3. */
+static void
+syn_sent_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
+{
+	bool acked = s->flags & TCP_ACK;
+
+	if (acked && (!seq_gt(s->ack, c->snd_una) || seq_gt(s->ack, c->snd_max))) {
+		t->count.drop_ack++;
+		pw_tcp_refuse(t, s);
+		return;
+	}
+	if (s->flags & TCP_RST) {
+		if (acked) {
+			t->count.resets_in++;
+			pw_tcp_conn_end(t, c, PW_TCP_END_REFUSED);
+		}
+		return;
+	}
+	if (!(s->flags & TCP_SYN)) {
+		t->count.drop_seq++;
+		return;
+	}
+	c->rcv_nxt = s->seq + 1;
+	/* The window of our SYN, which is never scaled, counts from here. */
+	c->rcv_adv = c->rcv_nxt + RTE_MIN(t->conf.rx_window, (uint32_t)UINT16_MAX);
+	c->last_ack = c->rcv_nxt;
+	c->last_rx = tcp_ms(t);
+	c->snd_wnd = s->wnd;
+	c->max_wnd = s->wnd;
+	c->snd_wl1 = s->seq;
+	pw_tcp_conn_options(t, c, s);
+	if (!acked) {
+		/* Both sides open (RFC 9293 figure 7): our SYN again, with the acknowledgement. */
+		pw_tcp_conn_state(t, c, PW_TCP_SYN_RECEIVED);
+		pw_tcp_send_syn(t, c);
+		return;
+	}
+	c->snd_una = s->ack;
+	c->snd_nxt = c->snd_una;
+	pw_tcp_conn_established(t, c);
+	c->flags |= CONN_ACK_NOW;
+	pw_tcp_dirty(t, c);
+	s->flags &= ~TCP_SYN;
+	s->seq++;
+	text_and_fin(t, c, s);
+}
+
+void
+pw_tcp_arrives(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
+{
+	if (c->state == PW_TCP_SYN_SENT)
+		syn_sent_input(t, c, s);
+	else
+		synchronized_input(t, c, s);
+	if (c->state != PW_TCP_CLOSED)
+		pw_tcp_timer_update(t, c);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Building segments. A segment with payload is a header buffer and, behind it, one indirect buffer
+ * for each piece of a slice: payload is read in place, never written, never prepended to, so any
+ * number of transmissions may be on their way at once. Where the path takes fewer segments than
+ * that, the payload is copied behind the header into one packet buffer, and counted.
+ */
+#include <errno.h>
+
+#include <rte_byteorder.h>
+#include <rte_common.h>
+#include <rte_tcp.h>
+
+#include "stack_pvt.h"
+
+#define PIECES_MAX 64 /* indirect buffers in one segment */
+
+static uint8_t *
+put32(uint8_t *p, uint32_t v)
+{
+	v = rte_cpu_to_be_32(v);
+	memcpy(p, &v, 4);
+	return p + 4;
+}
+
+static uint8_t *
+put_timestamps(const struct pw_tcp *t, uint8_t *p, uint32_t echo)
+{
+	/* RFC 7323 appendix A: two NOPs align the values. */
+	p = put32(p, 0x0101080a);
+	p = put32(p, tcp_ts_now(t));
+	return put32(p, echo);
+}
+
+/* Fill the 20 bytes of a header in front of len bytes of options. */
+static void
+put_header(struct rte_mbuf *m, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
+	   uint8_t flags, uint16_t wnd, uint32_t header)
+{
+	struct rte_tcp_hdr *th = rte_pktmbuf_mtod(m, struct rte_tcp_hdr *);
+
+	th->src_port = rte_cpu_to_be_16(flow->lport);
+	th->dst_port = rte_cpu_to_be_16(flow->rport);
+	th->sent_seq = rte_cpu_to_be_32(seq);
+	th->recv_ack = rte_cpu_to_be_32(ack);
+	th->data_off = (uint8_t)(header << 2);
+	th->tcp_flags = flags;
+	th->rx_win = rte_cpu_to_be_16(wnd);
+	th->cksum = 0;
+	th->tcp_urp = 0;
+	m->l4_len = header;
+}
+
+/* A buffer with header bytes of data and room for the lower layers in front; NULL counted. */
+static struct rte_mbuf *
+header_mbuf(struct pw_tcp *t, struct rte_mempool *pool, uint32_t header)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+
+	if (m == NULL) {
+		t->count.drop_tx_no_buffer++;
+		return NULL;
+	}
+	assert(rte_pktmbuf_headroom(m) >= TCP_HEADROOM);
+	m->data_len = (uint16_t)header;
+	m->pkt_len = header;
+	return m;
+}
+
+static void
+emit(struct pw_tcp *t, const struct pw_flow *flow, struct rte_mbuf *m)
+{
+	int rc = t->conf.hooks.output(t->conf.hooks.ctx, flow, m, t->now);
+
+	t->count.segs_out++;
+	if (rc == -EHOSTUNREACH)
+		t->count.drop_tx_unreachable++;
+}
+
+/* Pieces of slices that len bytes from a cursor touch, counted up to limit + 1. */
+static uint32_t
+count_pieces(const struct pw_tcp_conn *c, struct tx_cursor cur, uint32_t len, uint32_t limit)
+{
+	uint32_t n = 0;
+
+	while (len > 0 && n <= limit) {
+		const struct tx_slice *s = pw_tcp_sq_at(c, &cur);
+		uint32_t k = RTE_MIN(len, (uint32_t)s->len - cur.off);
+
+		len -= k;
+		cur.idx++;
+		cur.off = 0;
+		n++;
+	}
+	return n;
+}
+
+/* Step a cursor over k bytes of the slice under it, and note that they go out now. */
+static void
+step(struct pw_tcp *t, struct tx_cursor *cur, struct tx_slice *s, uint32_t k, bool rtx)
+{
+	s->sent = t->now != 0 ? t->now : 1;
+	if (rtx)
+		s->flags |= TX_SLICE_RTX;
+	cur->off += k;
+	if (cur->off == s->len) {
+		cur->idx++;
+		cur->off = 0;
+	}
+}
+
+/* Hang references to len bytes behind m; -ENOBUFS leaves what is hung on to be freed with it. */
+static int
+attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, struct tx_cursor *cur,
+	       uint32_t len, bool rtx)
+{
+	struct rte_mbuf *last = m;
+
+	while (len > 0) {
+		struct tx_slice *s = pw_tcp_sq_at(c, cur);
+		uint32_t k = RTE_MIN(len, (uint32_t)s->len - cur->off);
+		struct rte_mbuf *mi = rte_pktmbuf_alloc(t->conf.mem->ind);
+
+		if (mi == NULL) {
+			t->count.drop_tx_no_buffer++;
+			return -ENOBUFS;
+		}
+		/* The buffer may stand in a receive queue: of its metadata only the data matters. */
+		rte_pktmbuf_attach(mi, s->mbuf);
+		mi->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+		mi->data_off = s->off + cur->off;
+		mi->data_len = (uint16_t)k;
+		mi->pkt_len = k;
+		mi->next = NULL;
+		mi->nb_segs = 1;
+		last->next = mi;
+		last = mi;
+		m->nb_segs++;
+		m->pkt_len += k;
+		len -= k;
+		step(t, cur, s, k, rtx);
+	}
+	return 0;
+}
+
+static void
+copy_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, struct tx_cursor *cur,
+	     uint32_t len, bool rtx)
+{
+	uint8_t *to = rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len);
+
+	m->data_len += len;
+	m->pkt_len = m->data_len;
+	while (len > 0) {
+		struct tx_slice *s = pw_tcp_sq_at(c, cur);
+		uint32_t k = RTE_MIN(len, (uint32_t)s->len - cur->off);
+
+		memcpy(to, (uint8_t *)s->mbuf->buf_addr + s->off + cur->off, k);
+		to += k;
+		len -= k;
+		step(t, cur, s, k, rtx);
+	}
+}
+
+/* Every segment carries our acknowledgement and window. */
+static void
+acknowledged(struct pw_tcp_conn *c)
+{
+	c->last_ack = c->rcv_nxt;
+	c->flags &= ~CONN_ACK_NOW;
+	c->t_delack = 0;
+}
+
+static uint32_t
+header_len(const struct pw_tcp_conn *c)
+{
+	return TCP_HDR_LEN + (c->flags & CONN_TS ? TCP_OPT_TS_LEN : 0);
+}
+
+static void
+put_conn_header(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, uint32_t seq,
+		uint8_t flags)
+{
+	put_header(m, &c->flow, seq, c->rcv_nxt, flags, pw_tcp_window_field(t, c), header_len(c));
+	if (c->flags & CONN_TS)
+		put_timestamps(t, rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN), c->ts_recent);
+	acknowledged(c);
+}
+
+/* A segment with payload in one of the two shapes; *len may come back smaller. */
+static struct rte_mbuf *
+payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint32_t *len,
+	     bool rtx)
+{
+	uint32_t header = header_len(c), limit = RTE_MIN(c->max_segs - 1u, (uint32_t)PIECES_MAX);
+	struct rte_mbuf *m;
+
+	if (count_pieces(c, *cur, *len, limit) > limit) {
+		m = header_mbuf(t, t->conf.mem->pkt, header);
+		if (m == NULL)
+			return NULL;
+		*len = RTE_MIN(*len, (uint32_t)rte_pktmbuf_tailroom(m));
+		copy_payload(t, c, m, cur, *len, rtx);
+		t->count.bytes_linearised += *len;
+		return m;
+	}
+	m = header_mbuf(t, t->conf.mem->hdr, header);
+	if (m == NULL)
+		return NULL;
+	if (attach_payload(t, c, m, cur, *len, rtx) < 0) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	t->count.bytes_by_ref += *len;
+	return m;
+}
+
+int
+pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint32_t seq,
+	    uint32_t *len, uint8_t flags)
+{
+	uint32_t want = *len;
+	bool rtx = seq_lt(seq, c->snd_max);
+	struct rte_mbuf *m = payload_mbuf(t, c, cur, len, rtx);
+
+	if (m == NULL)
+		return -ENOBUFS;
+	if (*len < want)
+		flags &= ~(TCP_FIN | TCP_PSH);
+	put_conn_header(t, c, m, seq, flags | TCP_ACK);
+	t->count.bytes_out += *len;
+	if (rtx) {
+		t->count.retransmits++;
+		c->retransmits++;
+	}
+	emit(t, &c->flow, m);
+	return 0;
+}
+
+void
+pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	bool reply = c->state == PW_TCP_SYN_RECEIVED;
+	bool ts = !reply || (c->flags & CONN_TS), ws = !reply || (c->flags & CONN_WS);
+	uint32_t header = TCP_HDR_LEN + 4 + (ts ? TCP_OPT_TS_LEN : 0) + (ws ? 4 : 0);
+	uint16_t wnd = (uint16_t)RTE_MIN(t->conf.rx_window, (uint32_t)UINT16_MAX);
+	struct rte_mbuf *m;
+	uint8_t *p;
+
+	/* The timer stands for it where no buffer can be had. */
+	c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
+	c->snd_nxt = c->snd_una + 1;
+	c->snd_max = c->snd_nxt;
+	m = header_mbuf(t, t->conf.mem->hdr, header);
+	if (m == NULL)
+		return;
+	put_header(m, &c->flow, c->snd_una, reply ? c->rcv_nxt : 0,
+		   reply ? TCP_SYN | TCP_ACK : TCP_SYN, wnd, header);
+	p = rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN);
+	p = put32(p, 0x02040000u | pw_tcp_conn_max_mss(c));
+	if (ts)
+		p = put_timestamps(t, p, reply ? c->ts_recent : 0);
+	if (ws)
+		put32(p, 0x01030300u | t->rcv_scale);
+	if (reply) {
+		/* The window of a SYN is not scaled (RFC 7323 2.2). */
+		c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + wnd);
+		acknowledged(c);
+	}
+	emit(t, &c->flow, m);
+}
+
+int
+pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	struct rte_mbuf *m = header_mbuf(t, t->conf.mem->hdr, header_len(c));
+
+	if (m == NULL)
+		return -ENOBUFS;
+	put_conn_header(t, c, m, c->snd_max, TCP_ACK);
+	emit(t, &c->flow, m);
+	return 0;
+}
+
+void
+pw_tcp_send_probe_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	struct rte_mbuf *m = header_mbuf(t, t->conf.mem->hdr, header_len(c));
+
+	if (m == NULL)
+		return;
+	/* RFC 9293 3.8.4: a sequence number that the peer has acknowledged makes it answer. */
+	put_conn_header(t, c, m, c->snd_una - 1, TCP_ACK);
+	emit(t, &c->flow, m);
+}
+
+void
+pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
+		 uint8_t flags, uint16_t wnd, const uint32_t *ts_echo)
+{
+	uint32_t header = TCP_HDR_LEN + (ts_echo != NULL ? TCP_OPT_TS_LEN : 0);
+	struct rte_mbuf *m = header_mbuf(t, t->conf.mem->hdr, header);
+
+	if (m == NULL)
+		return;
+	put_header(m, flow, seq, ack, flags, wnd, header);
+	if (ts_echo != NULL)
+		put_timestamps(t, rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN), *ts_echo);
+	if (flags & TCP_RST)
+		t->count.resets_out++;
+	emit(t, flow, m);
+}
+
+void
+pw_tcp_send_rst(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	if (c->state == PW_TCP_SYN_SENT || c->state == PW_TCP_CLOSED)
+		return;
+	pw_tcp_send_bare(t, &c->flow, c->snd_max, c->rcv_nxt, TCP_RST | TCP_ACK, 0,
+			 c->flags & CONN_TS ? &c->ts_recent : NULL);
+}
+
+void
+pw_tcp_refuse(struct pw_tcp *t, const struct pw_tcp_seg *s)
+{
+	if (s->flags & TCP_RST)
+		return;
+	if (s->flags & TCP_ACK)
+		pw_tcp_send_bare(t, &s->flow, s->ack, 0, TCP_RST, 0, NULL);
+	else
+		pw_tcp_send_bare(t, &s->flow, 0, s->seq + seg_span(s), TCP_RST | TCP_ACK, 0, NULL);
+}
+
+bool
+pw_tcp_challenge_allowed(struct pw_tcp *t)
+{
+	uint64_t second = t->now / 1000000000;
+
+	if (second != t->challenge_second) {
+		t->challenge_second = second;
+		t->challenge_budget = PW_TCP_CHALLENGES_PER_SECOND;
+	}
+	if (t->challenge_budget == 0)
+		return false;
+	t->challenge_budget--;
+	return true;
+}
+
+void
+pw_tcp_challenge(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	if (!pw_tcp_challenge_allowed(t))
+		return;
+	if (pw_tcp_send_ack(t, c) == 0)
+		t->count.challenge_acks++;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_TCP_STACK_PVT_H
+#define PUBWIRE_TCP_STACK_PVT_H
+
+/**
+ * @file
+ * A stack and what its files ask of each other.
+ *
+ * Life of a connection: made by open.c or listen.c, it stands in the table until pw_tcp_conn_end().
+ * Then it waits for its `gone` upcall on the ready list, is DEAD after it, and goes back to its pool
+ * when no list names it any more. So a pointer that some caller up the stack still holds stays
+ * readable, and DEAD tells it to let go.
+ *
+ * Every entry point sets t->now; nothing below it passes time around.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pubwire/base/pool.h>
+#include <pubwire/base/wheel.h>
+#include <pubwire/tcp/tcp.h>
+
+#include "cc_pvt.h"
+#include "conn_pvt.h"
+#include "siphash_pvt.h"
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+
+#define TCP_HDR_LEN	20
+#define TCP_OPT_TS_LEN	12 /**< two NOPs and the option */
+#define TCP_OPT_SYN_LEN 20 /**< MSS, timestamps, window scale, padded */
+#define TCP_HEADROOM	64 /**< for IP, Ethernet and VLAN headers */
+
+/** Bits of pw_tcp_seg.opts. */
+#define SEG_OPT_MSS (1u << 0)
+#define SEG_OPT_WS  (1u << 1)
+#define SEG_OPT_TS  (1u << 2)
+
+/** A received segment after its headers were read. */
+struct pw_tcp_seg {
+	struct rte_mbuf *m; /**< payload; owned by whoever holds the segment, NULL when taken */
+	struct pw_flow flow;
+	uint32_t hash;
+	uint32_t seq;
+	uint32_t ack;
+	uint32_t len; /**< bytes of payload left in m */
+	uint32_t ts_val;
+	uint32_t ts_ecr;
+	uint16_t wnd;
+	uint16_t mss;
+	uint8_t scale;
+	uint8_t flags;
+	uint8_t opts;
+	bool duplicate; /**< nothing in it is new but, maybe, its acknowledgement */
+};
+
+#define TABLE_WAYS 8
+
+/** Eight places of the connection table: one line. */
+struct table_bucket {
+	uint16_t tag[TABLE_WAYS];  /**< bits of the hash that did not choose the bucket */
+	uint32_t conn[TABLE_WAYS]; /**< index + 1 in the pool, 0 empty */
+	uint32_t passed; /**< entries that wanted to stand here or before and stand further on */
+	uint32_t pad[3];
+};
+
+static_assert(sizeof(struct table_bucket) == 64, "a look-up reads one line");
+
+struct conn_table {
+	struct table_bucket *bucket;
+	uint32_t mask; /**< buckets - 1 */
+	uint32_t count;
+};
+
+/** What is left of a connection in TIME_WAIT. */
+struct tw_record {
+	struct pw_flow flow;
+	uint32_t snd_nxt;
+	uint32_t rcv_nxt;
+	uint32_t ts_recent;
+	uint32_t expiry; /**< ms */
+	uint32_t chain;	 /**< next in the hash chain, index + 1; top bit: timestamps agreed */
+	uint32_t newer;	 /**< in order of expiry, index + 1 */
+	uint32_t older;
+};
+
+static_assert(sizeof(struct tw_record) == 64, "a record is one line");
+
+#define TW_CHAIN_TS 0x80000000u
+
+struct tw_table {
+	struct tw_record *rec;
+	uint32_t *head; /**< chains, index + 1 */
+	uint32_t mask;
+	uint32_t size;
+	uint32_t free;	 /**< list through newer */
+	uint32_t oldest;
+	uint32_t newest;
+	struct pw_timer timer;
+};
+
+#define MAX_LISTENERS 16
+
+/** RFC 5961 10: answers to segments that may be forged, over all connections. */
+/** FIN_WAIT_2 of a connection that its owner has closed: a silent peer must not keep us for ever. */
+#define PW_TCP_FIN_WAIT_2_MS 60000
+
+#define PW_TCP_CHALLENGES_PER_SECOND 100
+
+struct listener {
+	struct pw_addr local;
+	uint16_t port;
+	bool used;
+	const struct pw_tcp_ops *ops;
+	void *ctx;
+};
+
+struct pw_tcp {
+	struct pw_tcp_conf conf;
+	uint64_t now;
+	uint64_t epoch; /**< what the millisecond clock counts from */
+	const struct pw_tcp_cc_ops *cc;
+	uint32_t pressure;
+	uint8_t rcv_scale; /**< what we offer (RFC 7323 2.2) */
+	bool in_upcall;
+	bool closing; /**< pw_tcp_destroy() is at work */
+	uint32_t ready_head;
+	uint32_t ready_tail;
+	uint32_t dirty_head;
+	uint32_t dirty_tail;
+	uint64_t retry_at; /**< what a pool was too empty for is tried again, UINT64_MAX nothing */
+	struct pw_tcp_conn *dead;
+	struct pw_pool *conns;
+	struct pw_pool *blocks;
+	uint32_t blocks_free;
+	uint32_t nb_syn_rcvd;
+	uint32_t nb_ooo;
+	uint32_t nb_held;    /**< connections with CONN_WND_HELD */
+	uint32_t held_sweep; /**< bucket from which they are looked for */
+	uint32_t challenge_budget;
+	uint64_t challenge_second;
+	struct rte_mbuf *gather; /**< where pw_tcp_send_copy() writes next */
+	struct conn_table table;
+	struct tw_table tw;
+	struct listener listener[MAX_LISTENERS];
+	struct pw_siphash_key key_isn;
+	struct pw_siphash_key key_table;
+	uint32_t ts_offset;   /**< added to the millisecond clock in timestamps */
+	uint32_t port_offset; /**< where the search for an ephemeral port goes on */
+	struct pw_wheel wheel;
+	struct pw_tcp_counters count;
+};
+
+/* Time. */
+
+/** The clock of the deadlines, ms. */
+static inline uint32_t
+tcp_ms(const struct pw_tcp *t)
+{
+	return (uint32_t)((t->now - t->epoch) / 1000000);
+}
+
+/** A deadline no earlier than ms from now; never 0. */
+static inline uint32_t
+tcp_deadline(const struct pw_tcp *t, uint32_t ms)
+{
+	uint32_t d = (uint32_t)((t->now - t->epoch + 999999) / 1000000) + ms;
+
+	return d != 0 ? d : 1;
+}
+
+/** The clock of the timestamps option: 1 ms (RFC 7323 5.4). */
+static inline uint32_t
+tcp_ts_now(const struct pw_tcp *t)
+{
+	return tcp_ms(t) + t->ts_offset;
+}
+
+static inline void
+tcp_set_now(struct pw_tcp *t, uint64_t now)
+{
+	if (now > t->now)
+		t->now = now;
+}
+
+/* table.c: connections by flow. */
+int pw_tcp_table_init(struct conn_table *tb, uint32_t max, int socket);
+void pw_tcp_table_fini(struct conn_table *tb);
+uint32_t pw_tcp_flow_hash(const struct pw_tcp *t, const struct pw_flow *flow);
+struct pw_tcp_conn *pw_tcp_table_find(const struct pw_tcp *t, const struct pw_flow *flow,
+				      uint32_t hash);
+void pw_tcp_table_add(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t hash);
+void pw_tcp_table_remove(struct pw_tcp *t, struct pw_tcp_conn *c);
+
+/* timewait.c */
+int pw_tcp_tw_init(struct tw_table *tw, uint32_t max, int socket);
+void pw_tcp_tw_fini(struct tw_table *tw);
+struct tw_record *pw_tcp_tw_find(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash);
+/** The connection's last act: leave a record, end it. */
+void pw_tcp_tw_enter(struct pw_tcp *t, struct pw_tcp_conn *c);
+/**
+ * A segment for a record.
+ *
+ * @param iss_floor  receives the least initial sequence number of a connection that takes its place
+ * @return           true where the segment is a SYN that may open a new connection (RFC 6191)
+ */
+bool pw_tcp_tw_input(struct pw_tcp *t, struct tw_record *r, const struct pw_tcp_seg *s,
+		     uint32_t *iss_floor);
+void pw_tcp_tw_expire(struct pw_tcp *t);
+
+/* isn.c: initial sequence numbers (RFC 6528). */
+uint32_t pw_tcp_isn(const struct pw_tcp *t, const struct pw_flow *flow);
+
+/* conn.c: birth and death. */
+struct pw_tcp_conn *pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash,
+				    uint16_t mtu, uint16_t max_segs);
+void pw_tcp_conn_end(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_end why);
+void pw_tcp_conn_release(struct pw_tcp *t, struct pw_tcp_conn *c);
+void pw_tcp_conn_reap(struct pw_tcp *t);
+void pw_tcp_conn_state(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_state to);
+/** Payload that fits a packet of the path beside our headers; and what we tell the peer. */
+uint16_t pw_tcp_conn_max_mss(const struct pw_tcp_conn *c);
+/** Take over the peer's options of its SYN. */
+void pw_tcp_conn_options(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s);
+/** The handshake is complete. */
+void pw_tcp_conn_established(struct pw_tcp *t, struct pw_tcp_conn *c);
+
+/* events.c: the two work lists. */
+void pw_tcp_post(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t events);
+void pw_tcp_dirty(struct pw_tcp *t, struct pw_tcp_conn *c);
+void pw_tcp_run_ready(struct pw_tcp *t);
+
+/* listen.c */
+struct listener *pw_tcp_listener(struct pw_tcp *t, const struct pw_addr *local, uint16_t port);
+void pw_tcp_listen_input(struct pw_tcp *t, struct listener *l, struct pw_tcp_seg *s,
+			 uint32_t iss_floor);
+
+/* parse.c */
+int pw_tcp_parse(struct pw_tcp_seg *s, struct rte_mbuf *m);
+
+/* rx_states.c, ack.c, rx_data.c: a segment of a connection. */
+void pw_tcp_arrives(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s);
+/** Sequence numbers that a segment takes up. */
+static inline uint32_t
+seg_span(const struct pw_tcp_seg *s)
+{
+	return s->len + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
+}
+
+/** False where the acknowledgement is out of range and the segment must go. */
+bool pw_tcp_ack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s);
+/** Take payload and FIN position; true where the peer's FIN is now in order. */
+bool pw_tcp_rx_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s);
+void pw_tcp_rx_release(struct pw_tcp_conn *c);
+void pw_tcp_ooo_release(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** Cut bytes off the front or the back of a segment's payload. */
+void pw_tcp_seg_trim_head(struct pw_tcp_seg *s, uint32_t n);
+void pw_tcp_seg_trim_tail(struct pw_tcp_seg *s, uint32_t n);
+
+/* window.c: the window that we offer. */
+/** What the next segment says in its window field; the right edge is remembered. */
+uint16_t pw_tcp_window_field(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** The right edge that the next segment may offer, with silly windows avoided. */
+uint32_t pw_tcp_window_edge(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** After bytes were consumed: is the opening worth a segment of its own? */
+void pw_tcp_window_opened(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** After pressure has ended: open the windows that it held. */
+void pw_tcp_window_sweep(struct pw_tcp *t);
+
+/* sendq.c */
+int pw_tcp_sq_append(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s, uint32_t n);
+/** What an acknowledgement of n bytes has covered. */
+struct sq_acked {
+	uint64_t sent; /**< ns when the last slice that is covered whole was sent, 0 none */
+	bool rtx;      /**< a byte of it was sent more than once */
+};
+struct sq_acked pw_tcp_sq_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n);
+void pw_tcp_sq_release(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** Slice under a cursor, NULL at the end of the queue; moves the cursor off a block's end. */
+struct tx_slice *pw_tcp_sq_at(const struct pw_tcp_conn *c, struct tx_cursor *cur);
+
+/* segment.c: one segment. */
+/**
+ * Send *len bytes from a cursor, which moves over them; *len comes back smaller where one buffer holds
+ * no more, and then without FIN. 0 or -ENOBUFS.
+ */
+int pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint32_t seq,
+		uint32_t *len, uint8_t flags);
+void pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c);
+int pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c);
+void pw_tcp_send_probe_ack(struct pw_tcp *t, struct pw_tcp_conn *c);
+void pw_tcp_send_rst(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** An answer that belongs to no connection. */
+void pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
+		      uint8_t flags, uint16_t wnd, const uint32_t *ts_echo);
+/** RST for a segment (RFC 9293 3.10.7.1). */
+void pw_tcp_refuse(struct pw_tcp *t, const struct pw_tcp_seg *s);
+/** Challenge ACK, within the limit (RFC 5961 10). */
+void pw_tcp_challenge(struct pw_tcp *t, struct pw_tcp_conn *c);
+bool pw_tcp_challenge_allowed(struct pw_tcp *t);
+
+/* output.c: what may be sent. */
+int pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c);
+int pw_tcp_retransmit_first(struct pw_tcp *t, struct pw_tcp_conn *c);
+int pw_tcp_window_probe(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** Sending goes on from snd_una. */
+void pw_tcp_pull_back(struct pw_tcp_conn *c);
+
+/* rtt.c (RFC 6298) */
+void pw_tcp_rtt_sample(struct pw_tcp_conn *c, uint64_t us);
+uint32_t pw_tcp_rto(const struct pw_tcp *t, const struct pw_tcp_conn *c);
+
+/* timer.c */
+void pw_tcp_timer_update(struct pw_tcp *t, struct pw_tcp_conn *c);
+void pw_tcp_timer_fired(void *ctx, struct pw_timer *tm, uint64_t now);
+
+#endif
