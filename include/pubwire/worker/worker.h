@@ -7,9 +7,9 @@
  * The poll loop of a pinned lcore, and the rings between workers.
  *
  * A `pw_fleet` is all workers of the process. It owns what they share (steering, rings, logs) and,
- * per worker, one wire, one TCP stack and one forward. Worker i owns RX and TX queue i of each port that
- * has as many; on a port with fewer queues, received frames are steered by the software RSS of their
- * queue's owner, and frames to send are handed to a queue's owner.
+ * per worker, one wire, one TCP stack and one forward. Worker i owns RX and TX queue i of each port
+ * that has as many; on a port with fewer queues, received frames are steered by the software RSS of
+ * their queue's owner, and frames to send are handed to a queue's owner.
  */
 
 #include <stdbool.h>
@@ -36,13 +36,20 @@ struct pw_fleet_conf {
 	uint8_t role[PW_FORWARD_MAX_WORKERS];	/**< enum pw_role bits */
 	struct pw_wire_iface iface[PW_WIRE_MAX_IFACES];
 	uint32_t nb_ifaces;
-	struct pw_port *port[PW_WIRE_MAX_IFACES]; /**< open; of the interface of the same index */
+	/**
+	 * Open; of the interface of the same index. Roles decide which workers a port's flows go
+	 * to: reta and PW_PORT_RX_RSS of a port are rewritten by pw_fleet_create() where roles are
+	 * split.
+	 */
+	struct pw_port *port[PW_WIRE_MAX_IFACES];
 	const struct pw_forward_settings *settings;
 	struct pw_mem *mem;
-	struct pw_tcp_conf tcp; /**< sizes and policy; name, mem, hooks and seed are set by the fleet */
+	struct pw_tcp_conf
+		tcp; /**< sizes and policy; name, mem, hooks and seed are set by the fleet */
 	enum pw_idle idle;
 	uint32_t idle_sleep_us; /**< adaptive: longest sleep [50] */
 	uint64_t seed;
+	uint64_t now; /**< time at which the stacks start [pw_clock_now()]; for virtual time */
 };
 
 #define PW_WORKER_COUNTERS(X)                                                                      \
@@ -54,13 +61,15 @@ struct pw_fleet_conf {
 	X(rx_frames, "Frames received from ports")                                                 \
 	X(tx_frames, "Frames accepted by ports")                                                   \
 	X(drop_tx_full, "Frames dropped because a port's queue stayed full")                       \
+	X(drop_tx_refused, "Frames dropped because a port can't send such a frame")                \
 	X(steered_out, "Frames handed to the worker that owns their flow")                         \
 	X(steered_in, "Frames received from the worker that owns their queue")                     \
 	X(drop_steer_full, "Frames dropped because the ring to another worker was full")           \
 	X(tx_lent, "Frames sent through another worker's queue")                                   \
 	X(messages_in, "Messages from other workers")                                              \
 	X(messages_out, "Messages to other workers")                                               \
-	X(message_ring_full, "Times that a message waited because a ring was full")
+	X(message_ring_full, "Times that a message waited because a ring was full")                \
+	X(drop_message_full, "Neighbours and ICMP errors not told because a ring was full")
 
 PW_COUNTER_STRUCT(pw_worker_counters, PW_WORKER_COUNTERS);
 

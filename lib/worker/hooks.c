@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the rooms below ask of each other, passed on. */
+#include <errno.h>
+
+#include "worker_pvt.h"
+
+#define TCP_TTL 64
+
+/* RFC 6335 6: dynamic ports; those below are left to listeners and to other programs. */
+#define FIRST_PORT 32768
+#define PORTS	   (65536 - FIRST_PORT)
+
+static void
+wire_tx(void *ctx, uint32_t iface, struct rte_mbuf *m)
+{
+	worker_tx(ctx, iface, m);
+}
+
+/* A lost message costs the others an ARP exchange of their own, whose answer is told again. */
+static void
+wire_learnt(void *ctx, uint32_t iface, const struct pw_addr *ip, const struct rte_ether_addr *mac)
+{
+	struct worker *w = ctx;
+	struct message m = {
+		.kind = MESSAGE_NEIGHBOUR,
+		.iface = iface,
+		.neighbour = {.ip = *ip, .mac = *mac},
+	};
+
+	for (uint32_t to = 0; to < w->fleet->nb_workers; to++) {
+		if (to != w->index && worker_post(w, to, &m) < 0)
+			count_add(&w->count.drop_message_full, 1);
+	}
+}
+
+/* Worker of a flow of ours, by the interface that it is reached through. */
+static uint32_t
+flow_owner(const struct worker *w, const struct pw_flow *flow)
+{
+	const struct pw_fleet *f = w->fleet;
+	struct pw_wire_path path;
+
+	if (f->nb_workers == 1 || pw_wire_path(w->wire, &flow->remote, &path) < 0)
+		return w->index;
+	if (f->steering[path.iface].mixed && worker_is_listener_port(f, flow->lport))
+		return pw_port_worker(&f->steering[path.iface].devices, flow);
+	return pw_port_worker(f->port[path.iface], flow);
+}
+
+static void
+wire_icmp_error(void *ctx, const struct pw_flow *flow, uint32_t seq, uint16_t mtu, uint8_t code,
+		uint64_t now)
+{
+	struct worker *w = ctx;
+	uint32_t to = flow_owner(w, flow);
+	struct message m = {
+		.kind = MESSAGE_ICMP_ERROR,
+		.icmp = {.flow = *flow, .seq = seq, .mtu = mtu, .code = code},
+	};
+
+	if (to == w->index)
+		pw_tcp_icmp_error(w->tcp, flow, seq, mtu, code, now);
+	else if (worker_post(w, to, &m) < 0)
+		count_add(&w->count.drop_message_full, 1);
+}
+
+static int
+tcp_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
+{
+	struct worker *w = ctx;
+
+	return pw_wire_send_tcp(w->wire, flow, m, TCP_TTL, now);
+}
+
+static int
+tcp_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+{
+	const struct worker *w = ctx;
+	struct pw_wire_path path;
+	int rc = pw_wire_path(w->wire, dst, &path);
+
+	if (rc == 0) {
+		*mtu = path.mtu;
+		*max_segs = path.max_segs;
+	}
+	return rc;
+}
+
+/*
+ * Replies have to come back to this worker: ports are tried in turn, from where the last search
+ * ended, so that a port which was turned down is not offered again before all others were.
+ */
+static int
+tcp_choose_port(void *ctx, struct pw_flow *flow, uint32_t attempt)
+{
+	struct worker *w = ctx;
+
+	if (attempt >= PORTS)
+		return -EADDRNOTAVAIL;
+	for (uint32_t i = 0; i < PORTS; i++) {
+		flow->lport = (uint16_t)(FIRST_PORT + w->next_port++ % PORTS);
+		if (!worker_is_listener_port(w->fleet, flow->lport) &&
+		    flow_owner(w, flow) == w->index)
+			return 0;
+	}
+	return -EADDRNOTAVAIL;
+}
+
+struct pw_wire_hooks
+worker_wire_hooks(struct worker *w)
+{
+	return (struct pw_wire_hooks){
+		.ctx = w,
+		.tx = wire_tx,
+		.learnt = wire_learnt,
+		.icmp_error = wire_icmp_error,
+	};
+}
+
+struct pw_tcp_hooks
+worker_tcp_hooks(struct worker *w)
+{
+	return (struct pw_tcp_hooks){
+		.ctx = w,
+		.output = tcp_output,
+		.path = tcp_path,
+		.choose_port = tcp_choose_port,
+	};
+}
+
+int
+worker_post_forward(void *ctx, uint32_t worker, const struct pw_forward_msg *msg)
+{
+	struct worker *w = ctx;
+	struct message m = {.kind = MESSAGE_FORWARD, .forward = *msg};
+	int rc = worker_post(w, worker, &m);
+
+	if (rc < 0)
+		count_add(&w->count.message_ring_full, 1);
+	return rc;
+}
+
+int
+worker_source(void *ctx, const struct pw_addr *dst, struct pw_addr *src)
+{
+	const struct worker *w = ctx;
+	struct pw_wire_path path;
+
+	if (pw_wire_path(w->wire, dst, &path) < 0)
+		return -EHOSTUNREACH;
+	*src = path.source;
+	return 0;
+}

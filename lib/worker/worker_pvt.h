@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WORKER_PVT_H
+#define WORKER_PVT_H
+
+/*
+ * A worker is its lcore's alone but for its counters and flags, which anybody may read, and the
+ * rings, which have one producer and one consumer each. The fleet is read-only once it was built,
+ * but for the flags at its end.
+ */
+
+#include <rte_common.h>
+#include <rte_ethdev.h>
+
+#include <pubwire/base/ring.h>
+#include <pubwire/worker/worker.h>
+
+#define WORKER_BURST 32
+
+/* Frames that one worker hands to another. */
+enum frame_kind {
+	FRAME_RECEIVED, /* for its stack: it owns the flow */
+	FRAME_TO_SEND,	/* for the port: it owns a TX queue */
+};
+
+struct frame_msg {
+	struct rte_mbuf *m;
+	uint16_t iface;
+	uint16_t kind;
+	uint32_t unused;
+};
+
+static_assert(sizeof(struct frame_msg) == 16, "four a cache line");
+
+/* Everything else that crosses. */
+enum message_kind {
+	MESSAGE_FORWARD,
+	MESSAGE_NEIGHBOUR,
+	MESSAGE_ICMP_ERROR,
+};
+
+struct neighbour_msg {
+	struct pw_addr ip;
+	struct rte_ether_addr mac;
+};
+
+struct icmp_msg {
+	struct pw_flow flow;
+	uint32_t seq;
+	uint16_t mtu;
+	uint8_t code;
+};
+
+struct message {
+	uint32_t kind;
+	uint32_t iface; /* of a neighbour */
+	union {
+		struct pw_forward_msg forward;
+		struct neighbour_msg neighbour;
+		struct icmp_msg icmp;
+	};
+};
+
+static_assert(sizeof(struct message) % 4 == 0, "rings take multiples of 4");
+
+/* From one worker to another. */
+struct lane {
+	struct pw_ring frames;
+	struct pw_ring messages;
+};
+
+/* Frames on their way to one interface. */
+struct tx_buf {
+	uint16_t n;
+	struct rte_mbuf *m[WORKER_BURST];
+};
+
+/* Which workers the flows of an interface go to. */
+struct steering {
+	bool check; /* received frames may be another worker's */
+	bool mixed; /* devices and brokers behind one port, served by different workers */
+	/* mixed: as the port, but its table names the workers of devices; the port's own, of
+	 * brokers */
+	struct pw_port devices;
+};
+
+struct worker {
+	struct pw_fleet *fleet;
+	struct pw_wire *wire;
+	struct pw_tcp *tcp;
+	struct pw_forward *forward;
+	uint32_t index;
+	uint32_t lcore;
+	uint8_t role;
+	bool drain_told;
+	bool announced;
+	bool drained; /* atomic: the main lcore reads it */
+	uint32_t pressure;
+	uint32_t next_port; /* where the search for a source port goes on */
+	uint64_t wire_due;  /* ns */
+	uint64_t cleanup_due;
+	uint64_t link_due;
+	uint32_t links_up; /* a bit an interface */
+	struct tx_buf tx[PW_WIRE_MAX_IFACES];
+	struct pw_worker_counters count __rte_cache_aligned;
+} __rte_cache_aligned;
+
+struct pw_fleet {
+	uint32_t nb_workers;
+	uint32_t nb_ifaces;
+	struct worker *worker[PW_FORWARD_MAX_WORKERS];
+	struct pw_port *port[PW_WIRE_MAX_IFACES];
+	struct steering steering[PW_WIRE_MAX_IFACES];
+	const struct pw_forward_settings *settings;
+	struct pw_forward_shared *shared;
+	struct pw_mem *mem;
+	struct lane *lane; /* [from * nb_workers + to] */
+	bool lend_frames;  /* frames cross: the lanes have frame rings */
+	enum pw_idle idle;
+	uint32_t idle_sleep_us;
+	uint32_t launched; /* workers on their lcores */
+	/* Written by any thread, read by the workers. */
+	bool draining __rte_cache_aligned;
+	bool stopping;
+};
+
+static inline void
+count_add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+static inline struct lane *
+lane_of(struct pw_fleet *f, uint32_t from, uint32_t to)
+{
+	return &f->lane[from * f->nb_workers + to];
+}
+
+/* check.c */
+int fleet_check(const struct pw_fleet_conf *conf, char *err, size_t err_len);
+
+/* reta.c: which workers the flows of each interface go to; needs worker 0's wire. */
+int fleet_steering(struct pw_fleet *f, const struct pw_fleet_conf *conf, char *err, size_t err_len);
+/* True where frames of some port have to cross workers. */
+bool fleet_frames_cross(const struct pw_fleet *f);
+
+/* steer.c */
+uint32_t worker_steer(struct worker *w, uint32_t iface, struct rte_mbuf **frames, uint32_t n);
+bool worker_is_listener_port(const struct pw_fleet *f, uint16_t port);
+
+/* rings.c */
+int fleet_rings_create(struct pw_fleet *f);
+void fleet_rings_destroy(struct pw_fleet *f);
+int worker_post(struct worker *w, uint32_t to, const struct message *m);
+uint32_t worker_read_messages(struct worker *w, uint64_t now);
+uint32_t worker_read_frames(struct worker *w, uint64_t now);
+
+/* tx.c */
+void worker_tx(struct worker *w, uint32_t iface, struct rte_mbuf *m);
+void worker_tx_flush(struct worker *w);
+void worker_tx_cleanup(struct worker *w, uint64_t now);
+
+/* hooks.c */
+struct pw_wire_hooks worker_wire_hooks(struct worker *w);
+struct pw_tcp_hooks worker_tcp_hooks(struct worker *w);
+int worker_post_forward(void *ctx, uint32_t worker, const struct pw_forward_msg *msg);
+int worker_source(void *ctx, const struct pw_addr *dst, struct pw_addr *src);
+
+/* turn.c: frames that this worker's stack is to have, ownership passes. */
+void worker_input(struct worker *w, uint32_t iface, struct rte_mbuf **frames, uint32_t n,
+		  uint64_t now);
+
+#endif
