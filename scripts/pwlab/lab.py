@@ -108,11 +108,16 @@ def _wait_listen(name, address, port=1883, patience=10.0):
 
 
 def broker_rows():
-    """Rows of /pubwire/brokers, whatever the container: each has at least a state."""
+    """All rows of /pubwire/brokers, one a connection; the reply comes in pages."""
+    rows, start = [], 0
     with Telemetry(config.PREFIX) as t:
-        reply = t.ask("/pubwire/brokers")
-    rows = reply if isinstance(reply, list) else (reply or {}).values()
-    return [r for r in rows if isinstance(r, dict)]
+        while start is not None:
+            reply = t.ask(f"/pubwire/brokers,{start}")
+            if not isinstance(reply, dict):
+                break
+            rows += [r for r in reply.values() if isinstance(r, dict)]
+            start = reply.get("next")
+    return rows
 
 
 def _wait_pubwire(opts, patience=30.0):
@@ -125,10 +130,11 @@ def _wait_pubwire(opts, patience=30.0):
             raise LabError("pubwire ended; its log ends:\n" + proc.tail("pubwire"))
         try:
             rows = broker_rows()
-            states = [str(r.get("state", "?")) for r in rows]
-            if not want_up or (states and all(s == "up" for s in states)):
+            down = [r for r in rows if r.get("state") != "up"]
+            if not want_up or (rows and not down):
                 return
-            seen = "its brokers are " + ", ".join(states or ["none"])
+            seen = "; ".join(f"{r.get('broker')} (worker {r.get('worker')}, {r.get('protocol')}): "
+                             f"{r.get('state')} {r.get('last_error', '')}" for r in down)
         except TelemetryError:
             pass
         time.sleep(0.05)

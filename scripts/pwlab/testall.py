@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The parts of scripts/test, and the count of every test case in them."""
+
+import argparse
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+PARTS = ("build", "unit", "asan", "format", "fuzz", "lab")
+# cmocka's lines: "[ RUN      ] name", "[       OK ] name", "[  FAILED  ] name", "[  SKIPPED ] name"
+CMOCKA = re.compile(r"^\[\s*(RUN|OK|FAILED|SKIPPED|ERROR)\s*\] (\w\S*)\s*$", re.M)
+
+
+class Count:
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, 0, 0
+        self.bad = []
+
+    def case(self, ok, name, why=""):
+        if ok:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.bad.append(name)
+            print(f"FAIL {name}" + (": " + why if why else ""), flush=True)
+
+    def skip(self, name, why):
+        self.skipped += 1
+        print(f"skip {name}: {why}", flush=True)
+
+
+def say(text):
+    print(f"== {text}", flush=True)
+
+
+def run(argv, **kw):
+    return subprocess.run(argv, cwd=REPO, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False, **kw)
+
+
+def build(count, kind):
+    start = time.monotonic()
+    r = run(["scripts/build", kind])
+    count.case(r.returncode == 0, f"build {kind}", r.stdout[-3000:])
+    say(f"build {kind}: {'ok' if r.returncode == 0 else 'FAILED'} "
+        f"({time.monotonic() - start:.0f} s)")
+    return r.returncode == 0
+
+
+def count_executable(count, kind, test):
+    """Cases of one meson test: cmocka's where it has any, else the executable is the case."""
+    text = (test.get("stdout") or "") + "\n" + (test.get("stderr") or "")
+    state = {}
+    for word, name in CMOCKA.findall(text):
+        if word == "RUN":
+            state.setdefault(name, "no result")
+        elif name in state or word != "FAILED":
+            state[name] = word
+    where = f"{kind}: {test['name']}"
+    good = test["result"] in ("OK", "EXPECTEDFAIL")
+    if test["result"] == "SKIP":
+        count.skip(where, "the test says so")
+        return
+    for name, word in sorted(state.items()):
+        if word == "SKIPPED":
+            count.skip(f"{where}: {name}", "the case says so")
+        else:
+            count.case(word == "OK", f"{where}: {name}", word)
+    if not state:
+        count.case(good, where, test["result"])
+    elif not good and all(w in ("OK", "SKIPPED") for w in state.values()):
+        # Every case was content, but the process was not: a crash at exit, a leak, a time-out.
+        count.case(False, where, test["result"])
+    if not good:
+        print("     " + text.strip()[-3000:].replace("\n", "\n     "), flush=True)
+
+
+def meson_tests(count, kind, slack):
+    start, before = time.monotonic(), (count.passed, count.failed)
+    logs = os.path.join(REPO, "build", kind, "meson-logs")
+    for old in glob.glob(os.path.join(logs, "testlog*.json")):
+        os.unlink(old)
+    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:abort_on_error=1",
+               UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
+    r = run(["meson", "test", "-C", f"build/{kind}", "--no-rebuild", "-t", str(slack)], env=env)
+    try:
+        with open(os.path.join(logs, "testlog.json"), encoding="utf-8") as f:
+            tests = [json.loads(line) for line in f if line.strip()]
+    except OSError:
+        count.case(False, f"meson test in build/{kind}", r.stdout[-2000:])
+        return
+    for t in tests:
+        count_executable(count, kind, t)
+    say(f"{kind} tests: {count.passed - before[0]} passed, {count.failed - before[1]} failed "
+        f"({time.monotonic() - start:.0f} s)")
+
+
+def check_format(count):
+    files = run(["git", "ls-files", "*.c", "*.h"]).stdout.split()
+    r = run(["clang-format", "--dry-run", "-Werror"] + files)
+    wrong = sorted({line.split(":")[0] for line in r.stdout.splitlines() if ": error:" in line})
+    count.case(r.returncode == 0, "clang-format", "clang-format -i " + " ".join(wrong))
+    say("format: " + ("ok" if r.returncode == 0 else f"{len(wrong)} files differ"))
+
+
+def fuzz(count):
+    script = os.path.join(REPO, "scripts", "fuzz")
+    if not os.path.exists(script):
+        count.skip("fuzz", "there is no scripts/fuzz")
+        return
+    if not glob.glob("/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a"):
+        count.skip("fuzz", "clang has no fuzzer runtime here")
+        return
+    start = time.monotonic()
+    r = run(["scripts/fuzz"], timeout=600)
+    count.case(r.returncode == 0, "fuzz", r.stdout[-3000:])
+    say(f"fuzz: {'ok' if r.returncode == 0 else 'FAILED'} ({time.monotonic() - start:.0f} s)")
+
+
+def lab(count):
+    if os.geteuid():
+        count.skip("lab", "namespaces need root")
+        return
+    env = dict(os.environ, PUBWIRE=os.path.join(REPO, "build", "release", "app", "pubwire"))
+    start = time.monotonic()
+    p = subprocess.Popen(["/usr/bin/python3", "test/lab/run.py"], cwd=REPO, text=True, env=env,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    tail = ""
+    for line in p.stdout:
+        print(line, end="", flush=True)
+        tail = line.strip() or tail
+    rc = p.wait()
+    m = re.match(r"(\d+) passed, (\d+) failed, (\d+) skipped$", tail)
+    if m:
+        count.passed += int(m[1])
+        count.failed += int(m[2])
+        count.skipped += int(m[3])
+        if int(m[2]):
+            count.bad.append("lab (see above)")
+    else:
+        count.case(False, "lab", f"the runner ended with {rc}: {tail}")
+    say(f"lab: {tail} ({time.monotonic() - start:.0f} s)")
+
+
+def main():
+    p = argparse.ArgumentParser(prog="scripts/test")
+    p.add_argument("--only", action="append", choices=PARTS, help="only this part (repeatable)")
+    parts = p.parse_args().only or PARTS
+    count, start = Count(), time.monotonic()
+    release = asan = True
+    if {"build", "unit", "lab"} & set(parts):
+        release = build(count, "release")
+    if "build" in parts:
+        build(count, "debug")
+        build(count, "clang")
+    if "asan" in parts:
+        asan = build(count, "asan")
+    if "unit" in parts and release:
+        meson_tests(count, "release", 2)
+    if "asan" in parts and asan:
+        meson_tests(count, "asan", 6)
+    if "format" in parts:
+        check_format(count)
+    if "fuzz" in parts:
+        fuzz(count)
+    if "lab" in parts and release:
+        lab(count)
+    if count.bad:
+        say("failed: " + "; ".join(count.bad))
+    say(f"took {time.monotonic() - start:.0f} s")
+    print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped", flush=True)
+    return 1 if count.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
