@@ -66,6 +66,12 @@ void frame_free(struct frame *f);
  */
 void dump(const struct pw_mqtt_buf *b, uint8_t version, char *out);
 
+/*
+ * Encode again what was decoded from a valid CONNECT or PUBLISH, properties as they stood.
+ * Returns the bytes, to be freed; *len receives how many.
+ */
+uint8_t *encoded_again(const struct pw_mqtt_buf *b, uint8_t version, uint32_t *len);
+
 /* A small generator, the same everywhere (xorshift64*). */
 static inline uint32_t
 rnd(uint64_t *state, uint32_t below)

@@ -270,7 +270,7 @@ utf8_agrees_with_a_slow_plain_decoder_on_every_short_sequence(void **state)
 					0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF,
 					0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF, 0x00};
 	const uint32_t n = sizeof(edges);
-	uint8_t p[4];
+	uint8_t p[4] = {0};
 
 	(void)state;
 	assert_true(pw_mqtt_utf8(p, 0));

@@ -216,6 +216,34 @@ a_valid_vector_with_fields_missing_never_reads_beyond(void **state)
 	each(shortened);
 }
 
+/* A CONNECT or PUBLISH that was decoded, encoded again and decoded once more says the same. */
+static void
+again(const char *table, uint32_t i, const struct vector *v, uint32_t len)
+{
+	static const uint16_t sizes[] = {UINT16_MAX};
+	uint32_t type = wire[0] >> 4, n;
+	struct frame f, g;
+	uint8_t *bytes;
+
+	if (!valid(v) || (type != PW_MQTT_CONNECT && type != PW_MQTT_PUBLISH))
+		return;
+	frame_cut(&f, wire, len, sizes, 1);
+	bytes = encoded_again(&f.buf, v->version, &n);
+	frame_free(&f);
+	frame_cut(&g, bytes, n, sizes, 1);
+	dump(&g.buf, v->version, text);
+	frame_free(&g);
+	free(bytes);
+	is(table, i, v, text);
+}
+
+static void
+a_valid_connect_or_publish_encoded_again_says_the_same(void **state)
+{
+	(void)state;
+	each(again);
+}
+
 static bool seen[PW_MQTT_E_MAX];
 
 static void
@@ -254,6 +282,7 @@ main(void)
 		cmocka_unit_test(framing_finds_the_end_of_every_valid_vector),
 		cmocka_unit_test(a_valid_vector_cut_short_is_truncated_at_every_length),
 		cmocka_unit_test(a_valid_vector_with_fields_missing_never_reads_beyond),
+		cmocka_unit_test(a_valid_connect_or_publish_encoded_again_says_the_same),
 		cmocka_unit_test(every_error_of_a_decoder_has_a_vector),
 	};
 
