@@ -179,8 +179,9 @@ pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now)
 	}
 	queue_fin(t, c);
 	c->flags |= CONN_DISCARD;
+	/* What waits unread is offered once more, then dropped. */
 	if (c->rx_len > 0)
-		pw_tcp_consume(t, c, c->rx_len);
+		pw_tcp_post(t, c, CONN_EV_READABLE);
 	if (c->state == PW_TCP_FIN_WAIT_2 && c->t_rtx == 0)
 		c->t_rtx = tcp_deadline(t, PW_TCP_FIN_WAIT_2_MS);
 	pw_tcp_timer_update(t, c);

@@ -58,7 +58,6 @@ pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash, uin
 	c->state = PW_TCP_CLOSED;
 	c->rcv_scale = t->rcv_scale;
 	c->mss = RTE_MIN(pw_tcp_conn_max_mss(c), MSS_DEFAULT);
-	c->rcv_mss = c->mss;
 	c->last_rx = tcp_ms(t);
 	c->progress = c->last_rx;
 	pw_tcp_table_add(t, c, hash);
@@ -85,7 +84,6 @@ pw_tcp_conn_options(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp
 	c->mss = RTE_MAX(RTE_MIN(peer, pw_tcp_conn_max_mss(c)), MSS_LEAST);
 	if (c->flags & CONN_TS)
 		c->mss -= TCP_OPT_TS_LEN;
-	c->rcv_mss = RTE_MIN(c->mss, MSS_DEFAULT);
 }
 
 void

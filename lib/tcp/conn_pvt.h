@@ -30,7 +30,7 @@ enum conn_flag {
 	CONN_FIN_ACKED = 1 << 6,    /**< and the peer knows */
 	CONN_FIN_KNOWN = 1 << 7,    /**< rcv_fin is valid */
 	CONN_FIN_RCVD = 1 << 8,	    /**< and reached in order */
-	CONN_DISCARD = 1 << 9,	    /**< closed by the owner: what arrives is not kept */
+	CONN_DISCARD = 1 << 9,	    /**< closed by the owner: what it leaves unread is dropped */
 	CONN_PERSIST = 1 << 10,	    /**< t_rtx probes a closed window */
 	CONN_RECOVERY = 1 << 11,    /**< fast recovery (RFC 6582) */
 	CONN_SYN_RTX = 1 << 12,	    /**< our SYN went out more than once */
@@ -127,7 +127,7 @@ struct pw_tcp_conn {
 	uint32_t srtt;	   /**< us << 3, 0 before the first sample */
 	uint32_t rttvar;   /**< us << 2 */
 	uint16_t mss;	   /**< payload of a full segment we send */
-	uint16_t rcv_mss;  /**< payload of a full segment of the peer, as seen so far */
+	uint16_t mtu;	   /**< of the path, bytes of IP packet */
 	uint32_t retransmits;
 
 	/* Line 3: owner, timer, lists. */
@@ -144,7 +144,6 @@ struct pw_tcp_conn {
 	uint8_t ooo_count;
 	uint8_t keep_probes;
 	uint8_t end; /**< enum pw_tcp_end */
-	uint16_t mtu;	  /**< of the path, bytes of IP packet */
 };
 
 static_assert(sizeof(struct pw_tcp_conn) == 256, "an idle connection is four cache lines");

@@ -109,10 +109,13 @@ upcalls(struct pw_tcp *t, struct pw_tcp_conn *c)
 		c->ops->acked(c->ctx, c, t->now);
 	if (c->flags & CONN_DEAD)
 		return;
-	if ((ev & CONN_EV_READABLE) && c->ops->readable != NULL && !(c->flags & CONN_DISCARD))
+	if ((ev & CONN_EV_READABLE) && c->ops->readable != NULL)
 		c->ops->readable(c->ctx, c, t->now);
 	if (c->flags & CONN_DEAD)
 		return;
+	/* Nobody will come back for it, and a shut window would keep the peer's FIN away. */
+	if ((c->flags & CONN_DISCARD) && c->rx_len > 0)
+		pw_tcp_consume(t, c, c->rx_len);
 	if (ev & CONN_EV_GONE) {
 		c->ops->gone(c->ctx, c, c->end, t->now);
 		if (!(c->flags & CONN_DEAD))

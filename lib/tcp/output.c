@@ -93,7 +93,7 @@ start_persist(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (!(c->flags & CONN_PERSIST)) {
 		c->flags |= CONN_PERSIST;
 		c->backoff = 0;
-		c->progress = tcp_ms(t);
+		c->progress = c->last_rx;
 		c->t_rtx = 0;
 	}
 	if (c->t_rtx == 0)

@@ -101,7 +101,7 @@ append(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
 
 	c->rcv_nxt += len;
 	t->count.bytes_in += len;
-	if (len == 0 || (c->flags & CONN_DISCARD)) {
+	if (len == 0) {
 		rte_pktmbuf_free_seg(m);
 		return;
 	}
@@ -278,13 +278,16 @@ fit(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	}
 }
 
-/* RFC 9293 3.8.6.3, RFC 5681 4.2: at least every second full segment, at once around gaps. */
+/*
+ * RFC 9293 3.8.6.3, RFC 5681 4.2: the second segment at the latest, whatever its size. A burst
+ * is acknowledged once, at the flush, by data where there is some.
+ */
 static void
 schedule_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	if (c->rcv_nxt - c->last_ack >= 2u * c->rcv_mss)
+	if (c->t_delack != 0)
 		c->flags |= CONN_ACK_NOW;
-	else if (c->t_delack == 0)
+	else
 		c->t_delack = tcp_deadline(t, t->conf.delack_ms);
 }
 
@@ -295,9 +298,6 @@ take_in_order(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	uint32_t before = c->rx_len;
 	struct rte_mbuf *m;
 
-	/* What a full segment is, the peer shows by sending one; at most what we have told it. */
-	if (s->len > c->rcv_mss)
-		c->rcv_mss = (uint16_t)RTE_MIN(s->len, (uint32_t)pw_tcp_conn_max_mss(c));
 	while ((m = take_first(&s->m)) != NULL)
 		append(t, c, m);
 	if (gap) {

@@ -107,8 +107,15 @@ strip(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 static bool
 sequence_ok(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 {
-	bool plain = (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
+	bool plain;
 
+	if (c->state == PW_TCP_SYN_RECEIVED && (s->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
+	    s->seq + 1 == c->rcv_nxt) {
+		/* Both opened: the peer's SYN again, with the acknowledgement of ours (figure 7). */
+		s->flags &= ~TCP_SYN;
+		s->seq++;
+	}
+	plain = (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
 	if (in_window(c, s))
 		return true;
 	if (plain && seg_span(s) > 0 && conn_synchronized(c)) {
@@ -147,18 +154,13 @@ sequence_ok(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 static void
 reset_arrived(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
-	enum pw_tcp_end why = PW_TCP_END_RESET;
-
 	if (s->seq != c->rcv_nxt) {
 		pw_tcp_challenge(t, c);
 		return;
 	}
 	t->count.resets_in++;
-	if (c->state == PW_TCP_SYN_RECEIVED)
-		why = PW_TCP_END_REFUSED;
-	else if ((c->state == PW_TCP_LAST_ACK || c->state == PW_TCP_CLOSING) && c->sq_bytes == 0)
-		why = PW_TCP_END_CLOSED; /* both FINs were said, no byte is in doubt */
-	pw_tcp_conn_end(t, c, why);
+	pw_tcp_conn_end(t, c,
+			c->state == PW_TCP_SYN_RECEIVED ? PW_TCP_END_REFUSED : PW_TCP_END_RESET);
 }
 
 /* Fifth check in SYN_RECEIVED. False where the segment is to be dropped. */

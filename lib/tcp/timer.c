@@ -43,15 +43,12 @@ due(const struct pw_tcp *t, uint32_t deadline)
 static uint32_t
 user_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 {
-	uint32_t since = c->progress;
-
 	if (!conn_synchronized(c))
 		return 0;
-	if (c->flags & CONN_PERSIST)
-		since = seq_max(since, c->last_rx); /* RFC 9293 3.8.6.1: while it answers, wait */
-	else if (c->snd_max == c->snd_una)
+	/* RFC 9293 3.8.6.1: while probes are answered, wait; progress is that of the first that is not. */
+	if (c->flags & CONN_PERSIST ? seq_le(c->progress, c->last_rx) : c->snd_max == c->snd_una)
 		return 0;
-	return never_zero(since + t->conf.user_timeout_ms + 1);
+	return never_zero(c->progress + t->conf.user_timeout_ms + 1);
 }
 
 static bool
@@ -107,7 +104,8 @@ static void
 give_up(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	t->count.timeouts++;
-	pw_tcp_send_rst(t, c);
+	if (conn_synchronized(c))
+		pw_tcp_send_rst(t, c);
 	pw_tcp_conn_end(t, c,
 			c->flags & CONN_SOFT_ERROR ? PW_TCP_END_UNREACHABLE : PW_TCP_END_TIMEOUT);
 }
@@ -159,6 +157,8 @@ persist_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	back_off(c);
 	c->t_rtx = 0;
+	if (seq_le(c->progress, c->last_rx))
+		c->progress = tcp_ms(t);
 	(void)pw_tcp_window_probe(t, c);
 	if (c->t_rtx == 0)
 		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));

@@ -165,7 +165,8 @@ pw_tcp_tw_enter(struct pw_tcp *t, struct pw_tcp_conn *c)
 	order_append(t, r);
 	arm(t);
 	/* The FIN is acknowledged now: nothing will ride for this connection any more. */
-	(void)pw_tcp_send_ack(t, c);
+	if (c->last_ack != c->rcv_nxt)
+		(void)pw_tcp_send_ack(t, c);
 	pw_tcp_conn_state(t, c, PW_TCP_TIME_WAIT);
 	pw_tcp_conn_end(t, c, PW_TCP_END_CLOSED);
 }
@@ -173,7 +174,8 @@ pw_tcp_tw_enter(struct pw_tcp *t, struct pw_tcp_conn *c)
 static void
 answer(struct pw_tcp *t, const struct tw_record *r)
 {
-	pw_tcp_send_bare(t, &r->flow, r->snd_nxt, r->rcv_nxt, TCP_ACK, 0,
+	/* The window says nothing any more, but its edge must not be seen to move left. */
+	pw_tcp_send_bare(t, &r->flow, r->snd_nxt, r->rcv_nxt, TCP_ACK, UINT16_MAX,
 			 r->chain & TW_CHAIN_TS ? &r->ts_recent : NULL);
 }
 

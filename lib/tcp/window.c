@@ -10,10 +10,17 @@
 
 #define SWEEP_BUCKETS 64
 
+/* Where scaling was not agreed, the field is the limit. */
+static uint32_t
+window_size(const struct pw_tcp *t, const struct pw_tcp_conn *c)
+{
+	return RTE_MIN(t->conf.rx_window, (uint32_t)UINT16_MAX << c->rcv_scale);
+}
+
 uint32_t
 pw_tcp_window_edge(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	uint32_t size = t->conf.rx_window;
+	uint32_t size = window_size(t, c);
 	uint32_t edge = c->rcv_nxt + (c->rx_len < size ? size - c->rx_len : 0);
 	uint32_t step = RTE_MAX(RTE_MIN(size / 2, (uint32_t)pw_tcp_conn_max_mss(c)), 1u);
 
@@ -43,7 +50,7 @@ pw_tcp_window_field(struct pw_tcp *t, struct pw_tcp_conn *c)
 	 * full segment has been given away.
 	 */
 	if (seq_lt(c->rcv_nxt + (field << c->rcv_scale), c->rcv_adv) && (wnd & (unit - 1)) &&
-	    c->rx_len + (up << c->rcv_scale) <= t->conf.rx_window + pw_tcp_conn_max_mss(c))
+	    c->rx_len + (up << c->rcv_scale) <= window_size(t, c) + pw_tcp_conn_max_mss(c))
 		field = up;
 	field = RTE_MIN(field, (uint32_t)UINT16_MAX);
 	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (field << c->rcv_scale));
@@ -54,7 +61,7 @@ void
 pw_tcp_window_opened(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	/* While half of it is open, the acknowledgements that come anyway say so early enough. */
-	if ((c->flags & CONN_FIN_RCVD) || conn_rcv_wnd(c) >= t->conf.rx_window / 2 + 1)
+	if ((c->flags & CONN_FIN_RCVD) || conn_rcv_wnd(c) > window_size(t, c) / 2)
 		return;
 	if (seq_gt(pw_tcp_window_edge(t, c), c->rcv_adv)) {
 		c->flags |= CONN_ACK_NOW;

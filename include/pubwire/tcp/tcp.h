@@ -277,16 +277,17 @@ int pw_tcp_send_copy(struct pw_tcp *t, struct pw_tcp_conn *c, const void *data, 
 	__attribute__((warn_unused_result));
 
 /**
- * Done with the connection: FIN after what is queued. Bytes that wait unread or still arrive are
- * acknowledged and dropped, without a `readable` upcall. `gone` follows: CLOSED once both sides
- * have closed (TIME_WAIT is kept apart), ABORTED where the handshake was not complete, TIMEOUT where
- * the peer does not close its side within 60 s of having acknowledged our FIN.
+ * No more from this side: FIN after what is queued. Bytes that the peer still sends are offered by
+ * `readable` as before, but what that upcall leaves in the queue is dropped when it returns, so
+ * that an unread queue can't keep the peer's FIN away. `gone` follows: CLOSED once both sides have
+ * closed (TIME_WAIT is kept apart), ABORTED where the handshake was not complete, TIMEOUT where the
+ * peer does not close its side within 60 s of having acknowledged our FIN.
  */
 void pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 
 /**
- * Close this direction only: FIN after what is queued, receiving goes on (half-close). To be
- * followed by pw_tcp_close() where the application wants no more of the peer.
+ * As pw_tcp_close(), but receiving goes on at the application's pace and without a time limit
+ * (half-close). To be followed by pw_tcp_close() where it wants no more of the peer.
  */
 void pw_tcp_shutdown(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 
