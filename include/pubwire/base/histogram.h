@@ -6,7 +6,7 @@
  * @file
  * Log-linear histogram of durations: 32 linear steps in each power of two, so that a reading is at
  * most 1/32 (3.2 %) above the recorded value, from 1 ns to 2^40 ns (18 minutes; longer ones count
- * in the last bucket). One lcore records; any thread may read or merge.
+ * in a last bucket of their own). One lcore records; any thread may read or merge.
  */
 
 #include <stdint.h>
@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 #define PW_HIST_SUB_BITS 5
-#define PW_HIST_BUCKETS	 ((40 - PW_HIST_SUB_BITS + 1) << PW_HIST_SUB_BITS)
+#define PW_HIST_BUCKETS	 (((40 - PW_HIST_SUB_BITS + 1) << PW_HIST_SUB_BITS) + 1)
 
 /** Counts per bucket. Zeroed memory is an empty histogram. */
 struct pw_hist {
