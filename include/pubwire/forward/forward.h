@@ -137,6 +137,7 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(dropped_no_buffer, "Messages of QoS 0 dropped because a pool was empty")                 \
 	X(dropped_on_shutdown, "Messages given up when the drain deadline passed")                 \
 	X(refused_by_broker, "Messages of QoS 1 that a broker refused with a reason code")         \
+	X(shed, "Devices closed because buffers were needed by others")                            \
 	X(blocked, "Times that a device was not read because a bound was reached")                 \
 	X(bytes_by_ref, "Frame bytes that entered a log as references")                            \
 	X(bytes_copied, "Frame bytes that entered a log as copies")
@@ -156,6 +157,9 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(refused, "Messages of QoS 1 that the broker refused with a reason code")                 \
 	X(bytes, "Frame bytes queued to the broker")                                               \
 	X(dropped_disconnected, "Messages of QoS 0 dropped while the broker was away")             \
+	X(dropped_slow, "Messages of QoS 0 dropped because the broker took them too slowly")       \
+	X(dropped_expired, "Messages whose expiry interval passed before they could be sent")      \
+	X(retain_cleared, "Messages sent without their retain flag, which the broker refuses")     \
 	X(dropped_too_large, "Messages larger than the broker accepts")                            \
 	X(protocol_errors, "Packets from the broker that make no sense")                           \
 	X(window_full, "Times that the in-flight window stopped the cursor")                       \

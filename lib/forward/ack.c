@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * PUBACK to the device. The messages of a session hang on a list in the order in which they came;
+ * an acknowledgement leaves only from its front, so that the order holds even where routes to
+ * different brokers complete out of order [MQTT-4.6.0-2].
+ */
+#include <errno.h>
+
+#include "session_pvt.h"
+
+void
+pw_session_track(struct pw_session *s, uint64_t pos)
+{
+	uint16_t slot = (uint16_t)(pos & s->log->mask);
+
+	if (s->last != PW_FLOG_NONE)
+		s->log->entry[s->last].next = slot;
+	else
+		s->first = slot;
+	s->last = slot;
+	s->inflight++;
+}
+
+static void
+pop(struct pw_session *s, struct pw_flog_entry *e)
+{
+	s->first = e->next;
+	if (s->first == PW_FLOG_NONE)
+		s->last = PW_FLOG_NONE;
+	s->inflight--;
+}
+
+static int
+send_puback(struct pw_forward *f, struct pw_session *s, const struct pw_flog_entry *e, uint64_t now)
+{
+	uint8_t out[8];
+	uint8_t reason = s->version == PW_MQTT_5 ? e->reason : 0;
+	int n = pw_mqtt_encode_ack(out, sizeof(out), PW_MQTT_PUBACK, s->version, e->dev_id, reason,
+				   NULL);
+
+	return n < 0 ? n : pw_session_send(f, s, out, (uint32_t)n, now);
+}
+
+void
+pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	while (s->first != PW_FLOG_NONE) {
+		struct pw_flog_entry *e = &s->log->entry[s->first];
+		uint64_t pos = pw_flog_pos(s->log, s->first);
+		int rc;
+
+		if (!(e->state & PW_FLOG_DONE))
+			break;
+		rc = send_puback(f, s, e, now);
+		if (rc == -EPIPE)
+			return; /* the session has ended and disowned its messages */
+		if (rc < 0) {
+			if (!(s->flags & PW_SESSION_UNACKED)) {
+				s->flags |= PW_SESSION_UNACKED;
+				TAILQ_INSERT_TAIL(&f->unacked, s, ack_link);
+			}
+			return;
+		}
+		pop(s, e);
+		if (e->want != 0) {
+			f->counters.acknowledged++;
+			pw_hist_record(&f->latency_qos1, now - e->arrival);
+		}
+		pw_flog_free(s->log, pos);
+	}
+	if (s->flags & PW_SESSION_UNACKED) {
+		s->flags &= (uint16_t)~PW_SESSION_UNACKED;
+		TAILQ_REMOVE(&f->unacked, s, ack_link);
+	}
+	if ((s->flags & PW_SESSION_HELD) && s->inflight < f->set->limits.receive_maximum) {
+		s->flags &= (uint16_t)~PW_SESSION_HELD;
+		pw_session_wait(s, &f->waiting);
+	}
+}
+
+void
+pw_session_disown(struct pw_forward *f, struct pw_session *s)
+{
+	if (s->flags & PW_SESSION_UNACKED) {
+		s->flags &= (uint16_t)~PW_SESSION_UNACKED;
+		TAILQ_REMOVE(&f->unacked, s, ack_link);
+	}
+	while (s->first != PW_FLOG_NONE) {
+		struct pw_flog_entry *e = &s->log->entry[s->first];
+		uint64_t pos = pw_flog_pos(s->log, s->first);
+
+		pop(s, e);
+		e->origin = 0;
+		if (!(e->state & PW_FLOG_DONE))
+			continue; /* counted when its brokers have acknowledged it */
+		if (e->want != 0)
+			f->counters.orphaned++;
+		pw_flog_free(s->log, pos);
+	}
+}
+
+uint32_t
+pw_sessions_ack_again(struct pw_forward *f, uint64_t now)
+{
+	struct pw_session *s = TAILQ_FIRST(&f->unacked);
+	uint32_t n = 0;
+
+	/* One failure stands for all: the pools are empty. */
+	while (s != NULL) {
+		pw_session_ack(f, s, now);
+		if (TAILQ_FIRST(&f->unacked) == s)
+			break;
+		s = TAILQ_FIRST(&f->unacked);
+		n++;
+	}
+	return n;
+}
+
+void
+pw_forward_completed(struct pw_forward *f, struct pw_flog *l, uint64_t pos, uint32_t broker,
+		     uint8_t reason, uint64_t now)
+{
+	struct pw_flog_entry *e = pw_flog_at(l, pos);
+	struct pw_session *s;
+
+	if (!pw_flog_complete(l, pos, broker, reason))
+		return;
+	if (e->reason >= 0x80)
+		f->counters.refused_by_broker++;
+	s = e->origin != 0 ? pw_pool_find(f->sessions, e->origin) : NULL;
+	if (s == NULL) {
+		f->counters.orphaned++;
+		pw_flog_free(l, pos);
+		return;
+	}
+	pw_session_ack(f, s, now);
+}

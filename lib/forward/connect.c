@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+
+#include "session_pvt.h"
+
+/* What the brokers of a lane have in common; what no connected broker forbids is allowed. */
+struct common {
+	uint32_t max_packet;
+	bool no_retain, no_qos1;
+};
+
+static struct common
+common_of(const struct pw_forward *f, const struct pw_flog *l)
+{
+	struct common c = {
+		.max_packet = RTE_MIN(f->set->limits.max_packet_size, f->part_budget),
+	};
+
+	for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
+		const struct pw_flog_reader *r = &l->reader[__builtin_ctz(m)];
+		uint32_t max;
+
+		/* Pairs with the release in upstream_rx.c: what CONNACK said comes before. */
+		if (!__atomic_load_n(&r->up, __ATOMIC_ACQUIRE))
+			continue;
+		max = __atomic_load_n(&r->max_packet, __ATOMIC_RELAXED);
+		if (max != 0)
+			c.max_packet = RTE_MIN(c.max_packet, max);
+		c.no_retain |= __atomic_load_n(&r->no_retain, __ATOMIC_RELAXED);
+		c.no_qos1 |= __atomic_load_n(&r->no_qos1, __ATOMIC_RELAXED);
+	}
+	return c;
+}
+
+/* Return code of 3.1.1 for a reason code of 5.0 (3.1.1 table 3.1). */
+static uint8_t
+return_code(uint8_t reason)
+{
+	switch (reason) {
+	case 0x84:
+		return 1; /* unacceptable protocol version */
+	case 0x85:
+		return 2; /* identifier rejected */
+	case 0x86:
+		return 4; /* bad user name or password */
+	case 0x87:
+	case 0x8C:
+		return 5; /* not authorized */
+	default:
+		return 3; /* server unavailable */
+	}
+}
+
+/* Answer a CONNECT with a refusal and end. */
+static enum pw_taken
+refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, const char *why, uint64_t now)
+{
+	char name[PW_ADDR_STRLEN + 16];
+	uint8_t out[8];
+	int n;
+
+	f->counters.connects_refused++;
+	PW_LOG_EVERY(&f->limit_device, now, forward, NOTICE, "device %s: CONNECT refused: %s",
+		     pw_session_name(s, name, sizeof(name)), why);
+	n = pw_mqtt_encode_connack(out, sizeof(out), s->version, false,
+				   s->version == PW_MQTT_5 ? reason : return_code(reason), NULL);
+	if (n > 0 && s->conn != NULL)
+		(void)!pw_tcp_send_copy(f->tcp, s->conn, out, (uint32_t)n);
+	pw_session_end(f, s, false, false, now);
+	return PW_GONE;
+}
+
+/* A CONNECT that does not decode. */
+static enum pw_taken
+malformed(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_connect *c,
+	  enum pw_mqtt_error err, uint64_t now)
+{
+	f->counters.malformed++;
+	if (err == PW_MQTT_E_PROTOCOL_VERSION) {
+		/* A level that is not known: the oldest form of the answer [MQTT-3.1.2-2]. */
+		s->version = PW_MQTT_3_1_1;
+		return refuse(f, s, 0x84, pw_mqtt_error_str(err), now);
+	}
+	if (c->version == PW_MQTT_5) {
+		s->version = PW_MQTT_5;
+		return refuse(f, s, pw_mqtt_error_reason(err), pw_mqtt_error_str(err), now);
+	}
+	f->counters.connects_refused++;
+	pw_session_end(f, s, false, false, now);
+	return PW_GONE;
+}
+
+/* Give a device that has no client identifier one that nobody else has. */
+static uint32_t
+assign(struct pw_forward *f, char *id, size_t len)
+{
+	return (uint32_t)snprintf(id, len, "%.16s-%02x%016lx", f->set->clientid_prefix, f->worker,
+				  (unsigned long)pw_random(&f->rng));
+}
+
+static int
+keep_client_id(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
+	       const struct pw_mqtt_connect *c)
+{
+	char assigned[48];
+	uint32_t len = c->client_id.len;
+
+	if (len == 0)
+		len = assign(f, assigned, sizeof(assigned));
+	s->client_id = pw_blob_get(f, len);
+	if (s->client_id == NULL)
+		return -ENOBUFS;
+	if (c->client_id.len == 0) {
+		memcpy(s->client_id->data, assigned, len);
+		s->flags |= PW_SESSION_ASSIGNED;
+	} else {
+		pw_slices_copy(b->s, b->n, c->client_id.off, s->client_id->data, len);
+	}
+	s->hash = pw_hash128(f->shared->conf.seed, s->client_id->data, len);
+	return 0;
+}
+
+static void
+set_keepalive(struct pw_forward *f, struct pw_session *s, uint16_t asked)
+{
+	uint32_t max = f->set->limits.max_keepalive;
+
+	s->keepalive = asked;
+	/* Only 5.0 can tell the device; a 3.1.1 device is held to what it asked for. */
+	if (s->version == PW_MQTT_5 && max != 0 && asked > max) {
+		s->keepalive = (uint16_t)max;
+		s->flags |= PW_SESSION_SERVER_KA;
+	}
+}
+
+/* Reasons to refuse a CONNECT that is well-formed. NULL: none. */
+static const char *
+objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt_connect *c,
+	  uint8_t *reason)
+{
+	bool v5 = c->version == PW_MQTT_5;
+
+	if (s->log == NULL) {
+		*reason = 0x84;
+		return "no lane for its protocol version";
+	}
+	if (v5 && pw_mqtt_has(&c->props, PW_MQTT_PROP_AUTH_METHOD)) {
+		*reason = 0x8C;
+		return "enhanced authentication is not supported";
+	}
+	if (c->client_id.len == 0 && !v5 && (!c->clean || c->version == PW_MQTT_3_1)) {
+		*reason = 0x85;
+		return "no client identifier, and no clean session"; /* [MQTT-3.1.3-8] */
+	}
+	if (c->client_id.len > pw_blob_max()) {
+		*reason = 0x85;
+		return "a client identifier of more than 1,020 bytes";
+	}
+	if (c->has_will && c->will_qos == 2) {
+		*reason = 0x9B;
+		return "a will of QoS 2, which is not supported"; /* [MQTT-3.2.2-12] */
+	}
+	if (c->has_will && c->will_retain && v5 && common_of(f, s->log).no_retain) {
+		*reason = 0x9A;
+		return "a retained will, which the brokers do not take"; /* [MQTT-3.2.2-13] */
+	}
+	return NULL;
+}
+
+enum pw_taken
+pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
+		   uint64_t now)
+{
+	struct pw_mqtt_connect c = {0};
+	enum pw_mqtt_error err = PW_MQTT_E_NONE;
+	const char *why;
+	pw_handle h = pw_pool_handle(f->sessions, s);
+	uint8_t reason = 0;
+	int rc;
+
+	if (pw_dir_busy(f))
+		return PW_LATER;
+	if (pw_mqtt_decode_connect(b, 0, &c, &err) < 0)
+		return malformed(f, s, &c, err, now);
+	s->version = c.version;
+	s->log = f->log[c.version == PW_MQTT_5 ? PW_LANE_5 : PW_LANE_3];
+	why = objection(f, s, &c, &reason);
+	if (why != NULL)
+		return refuse(f, s, reason, why, now);
+	if (c.clean)
+		s->flags |= PW_SESSION_CLEAN;
+	set_keepalive(f, s, c.keepalive);
+	if (pw_mqtt_has(&c.props, PW_MQTT_PROP_MAXIMUM_PACKET_SIZE))
+		s->peer_max_packet = c.props.value[PW_MQTT_PROP_MAXIMUM_PACKET_SIZE].num;
+	rc = keep_client_id(f, s, b, &c);
+	if (rc == 0 && c.has_will)
+		rc = pw_will_keep(f, s, b, &c);
+	if (rc < 0)
+		return refuse(f, s, rc == -EMSGSIZE ? 0x95 : 0x97,
+			      rc == -EMSGSIZE ? "a will that is too large"
+					      : "no memory for its identifier or will",
+			      now);
+	s->state = PW_SESSION_CLAIM;
+	pw_dir_claim(f, s, now);
+	/* The grant, and with it the end of this session, may have come before the call returned.
+	 */
+	s = pw_pool_find(f->sessions, h);
+	return s == NULL || s->state == PW_SESSION_CLOSING || s->state == PW_SESSION_LINGER
+		       ? PW_GONE
+		       : PW_TAKEN;
+}
+
+static int
+connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
+{
+	struct pw_mqtt_prop_out p[10];
+	struct pw_mqtt_props_out props = {.p = p};
+	struct common c = common_of(f, s->log);
+	uint32_t n = 0;
+
+	s->max_packet = c.max_packet;
+	if (s->version != PW_MQTT_5)
+		return pw_mqtt_encode_connack(out, room, s->version, false, 0, NULL);
+#define ADD(which_, num_)                                                                          \
+	p[n++] = (struct pw_mqtt_prop_out)                                                         \
+	{                                                                                          \
+		.which = PW_MQTT_PROP_##which_, .num = num_                                        \
+	}
+	if (f->set->limits.receive_maximum < 65535)
+		ADD(RECEIVE_MAXIMUM, f->set->limits.receive_maximum);
+	ADD(MAXIMUM_QOS, c.no_qos1 ? 0 : 1);
+	if (c.no_retain)
+		ADD(RETAIN_AVAILABLE, 0);
+	ADD(MAXIMUM_PACKET_SIZE, c.max_packet);
+	if (s->flags & PW_SESSION_ASSIGNED) {
+		p[n++] = (struct pw_mqtt_prop_out){
+			.which = PW_MQTT_PROP_ASSIGNED_CLIENT_ID,
+			.str = {s->client_id->data, s->client_id->len},
+		};
+	}
+	ADD(WILDCARD_AVAILABLE, 0);
+	ADD(SUBSCRIPTION_ID_AVAILABLE, 0);
+	ADD(SHARED_AVAILABLE, 0);
+	if (s->flags & PW_SESSION_SERVER_KA)
+		ADD(SERVER_KEEP_ALIVE, s->keepalive);
+#undef ADD
+	props.n = n;
+	return pw_mqtt_encode_connack(out, room, s->version, false, 0, &props);
+}
+
+void
+pw_session_denied(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	if (s->state == PW_SESSION_CLAIM)
+		(void)refuse(f, s, 0x97, "the table of client identifiers is full", now);
+}
+
+void
+pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	uint8_t out[160];
+	int n;
+
+	if (s->state != PW_SESSION_CLAIM)
+		return;
+	n = connack(f, s, out, sizeof(out));
+	assert(n > 0);
+	/* No buffer for a CONNACK: it has not been a session yet, the device will come again. */
+	if (pw_tcp_send_copy(f->tcp, s->conn, out, (uint32_t)n) < 0) {
+		f->counters.connects_refused++;
+		pw_session_end(f, s, false, true, now);
+		return;
+	}
+	f->counters.connects++;
+	s->state = PW_SESSION_UP;
+	s->heard = now;
+	s->deadline = 0;
+	pw_session_arm(f, s);
+	/* What came behind CONNECT is read at the next poll. */
+	if (pw_tcp_rx_len(s->conn) > 0 || pw_tcp_eof(s->conn))
+		pw_session_wait(s, &f->waiting);
+}
+
+void
+pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, uint64_t now)
+{
+	bool ended = s->state == PW_SESSION_CLOSING || s->state == PW_SESSION_LINGER;
+
+	/* 5.0 3.1.3.2.2: the session goes on without its will, unless the new connection starts
+	 * clean. */
+	if ((s->flags & PW_SESSION_WILL) && s->will_delay > 0 &&
+	    !(s->flags & PW_SESSION_WILL_DUE)) {
+		s->will_delay = 0;
+		if (!clean)
+			pw_will_forget(f, s);
+		else if (ended)
+			pw_will_publish(f, s, now);
+	}
+	if (ended) {
+		pw_dir_release(f, s, now);
+		pw_session_settle(f, s);
+		return;
+	}
+	f->counters.takeovers++;
+	pw_session_refuse(f, s, 0x8E, now); /* Session taken over [MQTT-3.1.4-3] */
+}

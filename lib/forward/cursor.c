@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
+#include "cursor_pvt.h"
+
+static inline bool
+is_done(const struct pw_cursor *c, uint64_t pos)
+{
+	uint32_t slot = (uint32_t)pos & c->log->mask;
+
+	return c->done[slot / 64] >> (slot % 64) & 1;
+}
+
+static inline void
+set_done(struct pw_cursor *c, uint64_t pos, bool done)
+{
+	uint32_t slot = (uint32_t)pos & c->log->mask;
+	uint64_t bit = UINT64_C(1) << (slot % 64);
+
+	if (done)
+		c->done[slot / 64] |= bit;
+	else
+		c->done[slot / 64] &= ~bit;
+}
+
+void
+pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *done)
+{
+	uint64_t tail = __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE);
+
+	*c = (struct pw_cursor){.log = l, .done = done, .broker = broker, .bit = 1u << broker};
+	c->next = c->low = c->given = c->sent = c->seen = tail;
+}
+
+uint32_t
+pw_cursor_scan(struct pw_cursor *c)
+{
+	/* Pairs with the release in pw_flog_publish(). */
+	uint64_t tail = __atomic_load_n(&c->log->tail, __ATOMIC_ACQUIRE);
+	uint32_t n = (uint32_t)(tail - c->seen);
+
+	for (; c->seen != tail; c->seen++)
+		set_done(c, c->seen, !(pw_flog_at(c->log, c->seen)->want & c->bit));
+	return n;
+}
+
+const struct pw_flog_entry *
+pw_cursor_peek(struct pw_cursor *c)
+{
+	while (c->next != c->seen && is_done(c, c->next))
+		c->next++;
+	return c->next != c->seen ? pw_flog_at(c->log, c->next) : NULL;
+}
+
+void
+pw_cursor_queued(struct pw_cursor *c)
+{
+	if ((pw_flog_at(c->log, c->next)->flags & PW_FLOG_QOS) == 0)
+		set_done(c, c->next, true);
+	else
+		c->inflight++;
+	c->next++;
+	c->part = 0;
+	c->sent = RTE_MAX(c->sent, c->next);
+}
+
+void
+pw_cursor_skip(struct pw_cursor *c)
+{
+	set_done(c, c->next, true);
+	c->next++;
+	c->part = 0;
+}
+
+int
+pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
+{
+	uint32_t slot = (uint32_t)packet_id - 1;
+	uint64_t at;
+
+	if (slot > c->log->mask)
+		return -ENOENT;
+	at = c->low + ((slot - (uint32_t)c->low) & c->log->mask);
+	if (at >= c->next || is_done(c, at) || (pw_flog_at(c->log, at)->flags & PW_FLOG_QOS) == 0)
+		return -ENOENT;
+	set_done(c, at, true);
+	c->inflight--;
+	*pos = at;
+	return 0;
+}
+
+void
+pw_cursor_rewind(struct pw_cursor *c)
+{
+	while (c->low != c->next && is_done(c, c->low))
+		c->low++;
+	c->given = RTE_MAX(c->given, c->next);
+	c->next = c->low;
+	c->part = 0;
+	c->inflight = 0;
+}
+
+uint32_t
+pw_cursor_shed(struct pw_cursor *c, uint64_t keep)
+{
+	uint32_t n = 0;
+
+	c->given = RTE_MAX(c->given, c->next);
+	while (c->seen - c->given > keep) {
+		if (!is_done(c, c->given)) {
+			uint8_t flags = pw_flog_at(c->log, c->given)->flags;
+
+			/* A frame that is half on the wire has to be completed. */
+			if ((flags & PW_FLOG_KEEP) || (c->given == c->next && c->part > 0))
+				break;
+			if ((flags & PW_FLOG_QOS) == 0) {
+				set_done(c, c->given, true);
+				n++;
+			}
+		}
+		c->given++;
+	}
+	return n;
+}
+
+void
+pw_cursor_publish(struct pw_cursor *c)
+{
+	struct pw_flog_reader *r = &c->log->reader[c->broker];
+
+	while (c->low != c->seen && is_done(c, c->low))
+		c->low++;
+	c->next = RTE_MAX(c->next, c->low);
+	c->given = RTE_MAX(c->given, c->next);
+	/* Pair with the acquires in pw_flog_sweep() and pw_flog_trim(). */
+	if (r->given != c->given)
+		__atomic_store_n(&r->given, c->given, __ATOMIC_RELEASE);
+	if (r->low != c->low)
+		__atomic_store_n(&r->low, c->low, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PW_FORWARD_CURSOR_PVT_H
+#define PW_FORWARD_CURSOR_PVT_H
+
+/*
+ * One broker's reader of a log: where it stands, and which messages it still owes. Knows nothing of
+ * connections; owned by the worker that serves the log.
+ *
+ *     head .. low .. next .. given/sent .. seen .. tail
+ *
+ * low    everything below is done for this broker
+ * next   what this connection has queued ends here; a rewind puts it back to low
+ * sent   what any connection has queued ended here: below it a QoS 1 message is a redelivery
+ * given  below it no QoS 0 message is owed: queued once, or given up
+ * seen   entries looked at: their bits in `done` are right
+ *
+ * QoS 0 is done when it was queued, QoS 1 when the broker acknowledged it, what is for other
+ * brokers at once.
+ */
+
+#include "log_pvt.h"
+
+struct pw_cursor {
+	struct pw_flog *log;
+	uint64_t *done; /* a bit a slot */
+	uint32_t broker;
+	uint32_t bit;
+	uint64_t next, low, given, sent, seen;
+	uint32_t part;	   /* bytes of the message at next that are queued */
+	uint32_t inflight; /* QoS 1 queued on this connection and not acknowledged */
+};
+
+/* done: zeroed, a bit for each slot of the log. The log is empty or was never read by this broker.
+ */
+void pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *done);
+
+/* Look at what was appended; returns how many entries. */
+uint32_t pw_cursor_scan(struct pw_cursor *c);
+
+/* Move to the next message to queue; NULL where there is none. */
+const struct pw_flog_entry *pw_cursor_peek(struct pw_cursor *c);
+
+/* The message at next is queued whole. */
+void pw_cursor_queued(struct pw_cursor *c);
+
+/* The message at next will not be sent to this broker. */
+void pw_cursor_skip(struct pw_cursor *c);
+
+/* True where the message at next was queued before, on a connection that is gone. */
+static inline bool
+pw_cursor_again(const struct pw_cursor *c)
+{
+	return c->next < c->sent;
+}
+
+/* A PUBACK came: 0 and the position, or -ENOENT where nothing with this identifier is in flight. */
+int pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos);
+
+/* The connection is gone: start again at the oldest message that this broker owes. */
+void pw_cursor_rewind(struct pw_cursor *c);
+
+/*
+ * Give up QoS 0 messages, oldest first, until no more than `keep` entries lie between given and the
+ * end. Stops at a message that may not be given up. Returns how many.
+ */
+uint32_t pw_cursor_shed(struct pw_cursor *c, uint64_t keep);
+
+/* Tell the log's owner where this reader stands. */
+void pw_cursor_publish(struct pw_cursor *c);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who holds a client identifier, over all device workers. Each worker keeps the shard of the
+ * identifiers whose hash is its own; what concerns another worker's shard or session goes there as
+ * a message, in order.
+ *
+ *     claimant --CLAIM--> shard --EVICT--> holder
+ *     claimant <--GRANT-- shard <--RELEASE-- holder
+ *
+ * An identifier has a holder and at most one waiter: a further claim evicts the waiter. CONNACK
+ * goes out on GRANT only, so the old session has ended everywhere before the new one begins. Every
+ * session that claimed releases once, when it ends; an EVICT that crosses a RELEASE finds a stale
+ * handle.
+ */
+#include <errno.h>
+
+#include <rte_malloc.h>
+
+#include "session_pvt.h"
+
+enum dir_kind { DIR_CLAIM, DIR_RELEASE, DIR_EVICT, DIR_GRANT, DIR_DENY };
+
+struct dir_msg {
+	uint8_t kind;
+	uint8_t clean;
+	uint16_t worker; /* of the session that `handle` names */
+	uint32_t pad;
+	struct pw_hash128 hash;
+	pw_handle handle;
+};
+
+static_assert(sizeof(struct dir_msg) <= sizeof(struct pw_forward_msg), "fits a message");
+
+struct pw_dir_entry {
+	struct pw_hash128 hash;
+	pw_handle holder; /* 0: the entry is empty */
+	pw_handle waiter; /* 0: none */
+	uint16_t holder_worker;
+	uint16_t waiter_worker;
+};
+
+int
+pw_dir_create(struct pw_forward *f)
+{
+	uint32_t sessions = f->set->limits.max_connections + f->max_lingering;
+	uint32_t size = rte_align32pow2(sessions + sessions / 2 + 64);
+
+	f->dir = rte_zmalloc_socket("pw_dir", (size_t)size * sizeof(*f->dir), RTE_CACHE_LINE_SIZE,
+				    f->conf.socket);
+	if (f->dir == NULL)
+		return -ENOMEM;
+	f->dir_mask = size - 1;
+	if (f->shared->nb_device_workers == 1)
+		return 0;
+	/* A session has at most a claim and a release under way, and causes as many answers. */
+	size = rte_align32pow2(4 * sessions + 1024);
+	f->outbox = rte_zmalloc_socket("pw_outbox", (size_t)size * sizeof(*f->outbox),
+				       RTE_CACHE_LINE_SIZE, f->conf.socket);
+	if (f->outbox == NULL)
+		return -ENOMEM;
+	f->out_mask = size - 1;
+	return 0;
+}
+
+void
+pw_dir_destroy(struct pw_forward *f)
+{
+	rte_free(f->dir);
+	rte_free(f->outbox);
+}
+
+bool
+pw_dir_busy(const struct pw_forward *f)
+{
+	return f->outbox != NULL && f->out_tail - f->out_head > f->out_mask / 2;
+}
+
+uint32_t
+pw_dir_flush(struct pw_forward *f)
+{
+	uint32_t n = 0;
+
+	while (f->out_head != f->out_tail) {
+		struct pw_outgoing *o = &f->outbox[f->out_head & f->out_mask];
+
+		if (f->conf.post(f->conf.ctx, o->worker, &o->msg) < 0)
+			break;
+		f->out_head++;
+		n++;
+	}
+	return n;
+}
+
+static void dispatch(struct pw_forward *f, const struct dir_msg *m, uint64_t now);
+
+/* Send to a worker; what is for this one happens at once, so nothing may follow in the caller. */
+static void
+tell(struct pw_forward *f, uint32_t worker, const struct dir_msg *m, uint64_t now)
+{
+	struct pw_outgoing *o;
+
+	if (f->destroying)
+		return;
+	if (worker == f->worker) {
+		dispatch(f, m, now);
+		return;
+	}
+	assert(f->out_tail - f->out_head <= f->out_mask);
+	o = &f->outbox[f->out_tail++ & f->out_mask];
+	o->worker = worker;
+	memset(&o->msg, 0, sizeof(o->msg));
+	memcpy(&o->msg, m, sizeof(*m));
+	(void)pw_dir_flush(f);
+}
+
+static uint32_t
+shard_of(const struct pw_forward *f, const struct pw_hash128 *h)
+{
+	return f->shared->device_worker[h->w[1] % f->shared->nb_device_workers];
+}
+
+static struct pw_dir_entry *
+find(struct pw_forward *f, const struct pw_hash128 *h)
+{
+	uint32_t i = (uint32_t)h->w[0] & f->dir_mask;
+
+	while (f->dir[i].holder != 0 &&
+	       (f->dir[i].hash.w[0] != h->w[0] || f->dir[i].hash.w[1] != h->w[1]))
+		i = (i + 1) & f->dir_mask;
+	return &f->dir[i];
+}
+
+/* Empty a place and move up those that probed past it. */
+static void
+erase(struct pw_forward *f, struct pw_dir_entry *e)
+{
+	uint32_t hole = (uint32_t)(e - f->dir), i = hole;
+
+	f->dir_used--;
+	for (;;) {
+		uint32_t home;
+
+		i = (i + 1) & f->dir_mask;
+		if (f->dir[i].holder == 0)
+			break;
+		home = (uint32_t)f->dir[i].hash.w[0] & f->dir_mask;
+		if (((i - home) & f->dir_mask) >= ((i - hole) & f->dir_mask)) {
+			f->dir[hole] = f->dir[i];
+			hole = i;
+		}
+	}
+	memset(&f->dir[hole], 0, sizeof(f->dir[hole]));
+}
+
+static void
+claim(struct pw_forward *f, const struct dir_msg *m, uint64_t now)
+{
+	struct pw_dir_entry *e = find(f, &m->hash);
+	struct dir_msg out = *m;
+	uint32_t to = m->worker;
+
+	out.kind = DIR_GRANT;
+	if (e->holder == 0) {
+		if (f->dir_used >= f->dir_mask - f->dir_mask / 8) {
+			out.kind = DIR_DENY;
+		} else {
+			f->dir_used++;
+			e->hash = m->hash;
+			e->holder = m->handle;
+			e->holder_worker = m->worker;
+		}
+	} else {
+		/* Out goes whoever is last in line. */
+		out.kind = DIR_EVICT;
+		out.handle = e->waiter != 0 ? e->waiter : e->holder;
+		to = e->waiter != 0 ? e->waiter_worker : e->holder_worker;
+		e->waiter = m->handle;
+		e->waiter_worker = m->worker;
+	}
+	tell(f, to, &out, now);
+}
+
+static void
+release(struct pw_forward *f, const struct dir_msg *m, uint64_t now)
+{
+	struct pw_dir_entry *e = find(f, &m->hash);
+	struct dir_msg out = *m;
+
+	if (e->holder == 0)
+		return;
+	if (e->waiter == m->handle && e->waiter_worker == m->worker) {
+		e->waiter = 0;
+		return;
+	}
+	if (e->holder != m->handle || e->holder_worker != m->worker)
+		return;
+	if (e->waiter == 0) {
+		erase(f, e);
+		return;
+	}
+	e->holder = e->waiter;
+	e->holder_worker = e->waiter_worker;
+	e->waiter = 0;
+	out.kind = DIR_GRANT;
+	out.worker = e->holder_worker;
+	out.handle = e->holder;
+	tell(f, e->holder_worker, &out, now);
+}
+
+static void
+dispatch(struct pw_forward *f, const struct dir_msg *m, uint64_t now)
+{
+	struct pw_session *s;
+
+	if (m->kind == DIR_CLAIM) {
+		claim(f, m, now);
+		return;
+	}
+	if (m->kind == DIR_RELEASE) {
+		release(f, m, now);
+		return;
+	}
+	s = pw_pool_find(f->sessions, m->handle);
+	if (s == NULL)
+		return;
+	if (m->kind == DIR_EVICT)
+		pw_session_evicted(f, s, m->clean, now);
+	else if (m->kind == DIR_GRANT)
+		pw_session_granted(f, s, now);
+	else
+		pw_session_denied(f, s, now);
+}
+
+void
+pw_dir_receive(struct pw_forward *f, const struct pw_forward_msg *msg, uint64_t now)
+{
+	struct dir_msg m;
+
+	memcpy(&m, msg, sizeof(m));
+	dispatch(f, &m, now);
+}
+
+void
+pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	struct dir_msg m = {
+		.kind = DIR_CLAIM,
+		.clean = (s->flags & PW_SESSION_CLEAN) != 0,
+		.worker = (uint16_t)f->worker,
+		.hash = s->hash,
+		.handle = pw_pool_handle(f->sessions, s),
+	};
+
+	s->flags |= PW_SESSION_REGISTERED;
+	tell(f, shard_of(f, &s->hash), &m, now);
+}
+
+void
+pw_dir_release(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	struct dir_msg m = {
+		.kind = DIR_RELEASE,
+		.worker = (uint16_t)f->worker,
+		.hash = s->hash,
+	};
+
+	if (!(s->flags & PW_SESSION_REGISTERED))
+		return;
+	s->flags &= (uint16_t)~PW_SESSION_REGISTERED;
+	m.handle = pw_pool_handle(f->sessions, s);
+	tell(f, shard_of(f, &s->hash), &m, now);
+}

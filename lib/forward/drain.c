@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The end, in order: no more devices, no more reading; each device leaves when its last message is
+ * acknowledged (a DISCONNECT may not come before a PUBACK), its will goes into the log; when the
+ * logs are empty the broker connections are closed. At the deadline each of these happens whatever
+ * is left, and what is left is counted.
+ */
+#include "drain_pvt.h"
+#include "session_pvt.h"
+#include "upstream_pvt.h"
+
+void
+pw_forward_drain(struct pw_forward *f, uint64_t now)
+{
+	if (f->draining)
+		return;
+	f->draining = true;
+	f->drain_deadline = now + f->set->limits.drain_deadline * PW_NS_MS;
+	pw_forward_unlisten(f);
+	pw_drain_step(f, now);
+}
+
+static void
+drain_session(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	switch (s->state) {
+	case PW_SESSION_UP:
+		if (s->inflight == 0 || f->drain_over)
+			pw_session_refuse(f, s, 0x8B, now); /* Server shutting down */
+		return;
+	case PW_SESSION_CLOSING:
+	case PW_SESSION_LINGER:
+		if (s->will_at != 0)
+			pw_will_publish(f, s, now);
+		if (f->drain_over && (s->flags & PW_SESSION_WILL)) {
+			f->counters.wills_dropped++;
+			pw_will_forget(f, s);
+		}
+		if (f->drain_over && s->conn != NULL && now >= f->drain_deadline + PW_NS_S)
+			s->deadline = now;
+		pw_session_arm(f, s);
+		pw_session_settle(f, s);
+		return;
+	default:
+		pw_session_end(f, s, false, true, now);
+	}
+}
+
+/* True once no session holds this worker. */
+static bool
+drain_devices(struct pw_forward *f, uint64_t now)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < f->nb_slots; i++) {
+		if (f->slot[i] == NULL)
+			continue;
+		drain_session(f, f->slot[i], now);
+		left += f->slot[i] != NULL && (f->slot[i]->state == PW_SESSION_UP ||
+					       (f->slot[i]->flags & PW_SESSION_WILL));
+	}
+	return left == 0;
+}
+
+static bool
+log_empty(const struct pw_flog *l)
+{
+	return l->outstanding == 0;
+}
+
+/* Nothing more will be appended; broker workers may go once they have given what there is. */
+static void
+close_logs(struct pw_forward *f)
+{
+	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
+		struct pw_flog *l = f->log[lane];
+
+		if (l == NULL || l->closed || !(log_empty(l) || f->drain_over))
+			continue;
+		/* Pairs with the acquire in drain_brokers(). */
+		__atomic_store_n(&l->closed, 1, __ATOMIC_RELEASE);
+	}
+}
+
+static void
+drain_brokers(struct pw_forward *f, uint64_t now)
+{
+	for (uint32_t i = 0; i < f->nb_upstreams; i++) {
+		struct pw_upstream *u = &f->upstream[i];
+
+		if (__atomic_load_n(&u->log->closed, __ATOMIC_ACQUIRE) || f->drain_over)
+			pw_upstream_close(u, now);
+	}
+}
+
+void
+pw_drain_step(struct pw_forward *f, uint64_t now)
+{
+	bool empty = true;
+
+	if (now >= f->drain_deadline)
+		f->drain_over = true;
+	if (f->role & PW_ROLE_DEVICES)
+		empty = drain_devices(f, now);
+	if (empty || f->drain_over)
+		close_logs(f);
+	drain_brokers(f, now);
+}
+
+bool
+pw_forward_drained(const struct pw_forward *f)
+{
+	if (!f->draining || f->nb_sessions > 0)
+		return false;
+	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
+		if (f->log[lane] != NULL && !f->log[lane]->closed)
+			return false;
+	}
+	for (uint32_t i = 0; i < f->nb_upstreams; i++) {
+		if (f->upstream[i].state != PW_UPSTREAM_CLOSED || f->upstream[i].conn != NULL)
+			return false;
+	}
+	return true;
+}

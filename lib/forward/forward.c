@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One worker's part: what it is made of, and what it does in a turn of the poll loop. */
+#include <errno.h>
+#include <stdio.h>
+
+#include <rte_errno.h>
+#include <rte_malloc.h>
+
+#include "drain_pvt.h"
+#include "session_pvt.h"
+#include "upstream_pvt.h"
+
+#define TICK	     PW_NS_MS
+#define TIMER_BUDGET 4096
+#define DONE_BURST   64
+
+void
+pw_forward_name(const struct pw_forward *f, const char *what, char *name, size_t len)
+{
+	snprintf(name, len, "fwd%u.w%u.%s", f->shared->id, f->worker, what);
+}
+
+static void *
+reserve(const struct pw_forward *f, size_t size)
+{
+	return rte_zmalloc_socket("pw_forward", size, RTE_CACHE_LINE_SIZE, f->conf.socket);
+}
+
+static struct pw_pool *
+pool(const struct pw_forward *f, const char *what, uint32_t count, uint32_t size)
+{
+	char name[32];
+
+	pw_forward_name(f, what, name, sizeof(name));
+	return pw_pool_create(name, count, size, f->conf.socket);
+}
+
+/*
+ * Blocks of runs: each message may end in a block that is not full, and between them the messages
+ * can hold no more slices than two for each packet buffer.
+ */
+static uint32_t
+nb_blocks(const struct pw_forward *f)
+{
+	uint32_t pkt = f->conf.mem->pkt->size;
+	uint32_t entries =
+		f->set->limits.max_queued_messages * (uint32_t)__builtin_popcount(f->set->lanes);
+
+	return RTE_MIN(entries, pkt) + 2 * pkt / PW_RUN_SLICES + 64;
+}
+
+static int
+create_devices(struct pw_forward *f)
+{
+	const struct pw_limits_conf *limits = &f->set->limits;
+	uint32_t sessions, copies = limits->max_packet_size / 1024 + 8;
+
+	f->max_lingering = limits->max_connections / 8 + 16;
+	sessions = f->nb_slots = limits->max_connections + f->max_lingering;
+	f->scratch_max = limits->max_packet_size / 128 + 64;
+	/* An eighth of the packet buffers for frames that are not whole yet; see part.c. */
+	f->part_budget = (uint32_t)RTE_MIN((uint64_t)f->conf.mem->pkt->size * 256, UINT32_MAX / 2);
+	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++)
+		f->log[lane] = pw_shared_log(f->shared, f->ordinal, lane);
+	f->sessions = pool(f, "session", sessions, sizeof(struct pw_session));
+	f->blocks = pool(f, "run", nb_blocks(f), sizeof(struct pw_run));
+	f->parts = pool(f, "part", 256, sizeof(struct pw_part));
+	f->slot = reserve(f, f->nb_slots * sizeof(*f->slot));
+	f->scratch = reserve(f, (f->scratch_max + copies) * sizeof(*f->scratch));
+	f->topic = reserve(f, 4 * PW_SCRATCH_BYTES + 64);
+	if (f->sessions == NULL || f->blocks == NULL || f->parts == NULL || f->slot == NULL ||
+	    f->scratch == NULL || f->topic == NULL || pw_blobs_create(f, sessions) < 0)
+		return -ENOMEM;
+	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
+		if (f->log[lane] != NULL)
+			f->log[lane]->blocks = f->blocks;
+	}
+	return pw_dir_create(f);
+}
+
+static int
+create_upstreams(struct pw_forward *f, uint64_t now)
+{
+	struct pw_forward_shared *s = f->shared;
+	uint32_t nb_logs = s->nb_device_workers * PW_LANE_MAX, words, n = 0;
+	uint64_t *done;
+
+	for (uint32_t i = 0; i < nb_logs; i++) {
+		if (s->log[i].entry != NULL && s->log[i].server == f->worker)
+			n += f->set->nb_brokers;
+	}
+	words = (f->set->limits.max_queued_messages + 63) / 64;
+	if (n == 0)
+		return 0;
+	f->upstream = reserve(f, n * (sizeof(*f->upstream) + words * sizeof(uint64_t)));
+	if (f->upstream == NULL)
+		return -ENOMEM;
+	done = (uint64_t *)(f->upstream + n);
+	for (uint32_t i = 0; i < nb_logs; i++) {
+		struct pw_flog *l = &s->log[i];
+
+		for (uint32_t b = 0; b < f->set->nb_brokers; b++) {
+			if (l->entry == NULL || l->server != f->worker)
+				continue;
+			pw_upstream_init(f, &f->upstream[f->nb_upstreams++], l, b, done, now);
+			done += words;
+		}
+	}
+	return 0;
+}
+
+struct pw_forward *
+pw_forward_create(const struct pw_forward_conf *conf, uint64_t now)
+{
+	struct pw_forward *f =
+		rte_zmalloc_socket("pw_forward", sizeof(*f), RTE_CACHE_LINE_SIZE, conf->socket);
+	int rc = 0;
+
+	if (f == NULL) {
+		rte_errno = ENOMEM;
+		return NULL;
+	}
+	f->conf = *conf;
+	f->shared = conf->shared;
+	f->set = conf->shared->settings;
+	f->tcp = conf->tcp;
+	f->worker = conf->worker;
+	f->role = conf->shared->conf.role[conf->worker];
+	f->rng = conf->seed;
+	TAILQ_INIT(&f->waiting);
+	TAILQ_INIT(&f->part_waiting);
+	TAILQ_INIT(&f->unacked);
+	TAILQ_INIT(&f->wills);
+	TAILQ_INIT(&f->part_list);
+	pw_wheel_init(&f->session_wheel, now, TICK);
+	pw_wheel_init(&f->upstream_wheel, now, TICK);
+	while (f->ordinal < f->shared->nb_device_workers &&
+	       f->shared->device_worker[f->ordinal] != f->worker)
+		f->ordinal++;
+	if (f->role & PW_ROLE_DEVICES)
+		rc = create_devices(f);
+	if (rc == 0 && (f->role & PW_ROLE_BROKERS))
+		rc = create_upstreams(f, now);
+	if (rc < 0) {
+		pw_forward_destroy(f, now);
+		rte_errno = -rc;
+		return NULL;
+	}
+	return f;
+}
+
+static void
+destroy_devices(struct pw_forward *f, uint64_t now)
+{
+	for (uint32_t i = 0; f->slot != NULL && i < f->nb_slots; i++) {
+		struct pw_session *s = f->slot[i];
+
+		if (s == NULL)
+			continue;
+		pw_session_end(f, s, false, true, now);
+		s = f->slot[i];
+		if (s == NULL)
+			continue;
+		/* It had ended before: a connection that winds down, a will that waits. */
+		pw_will_forget(f, s);
+		if (s->conn != NULL)
+			pw_tcp_abort(f->tcp, s->conn, now);
+		s->conn = NULL;
+		pw_session_settle(f, s);
+	}
+	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
+		struct pw_flog *l = f->log[lane];
+
+		if (l == NULL || l->blocks == NULL)
+			continue;
+		f->counters.dropped_on_shutdown += pw_flog_abandon(l);
+		l->blocks = NULL;
+	}
+	pw_gather_release(&f->gather);
+	pw_blobs_destroy(f);
+	pw_dir_destroy(f);
+	if (f->sessions != NULL)
+		pw_pool_destroy(f->sessions);
+	if (f->blocks != NULL)
+		pw_pool_destroy(f->blocks);
+	if (f->parts != NULL)
+		pw_pool_destroy(f->parts);
+	rte_free(f->slot);
+	rte_free(f->scratch);
+	rte_free(f->topic);
+}
+
+static void
+unlisten(struct pw_forward *f)
+{
+	for (uint32_t i = 0; i < f->set->nb_listeners; i++) {
+		struct pw_listening *l = &f->listening[i];
+
+		if (l->open)
+			(void)pw_tcp_unlisten(f->tcp, &l->conf->address, l->conf->port);
+		l->open = false;
+	}
+}
+
+void
+pw_forward_unlisten(struct pw_forward *f)
+{
+	unlisten(f);
+}
+
+void
+pw_forward_destroy(struct pw_forward *f, uint64_t now)
+{
+	if (f == NULL)
+		return;
+	f->destroying = true;
+	unlisten(f);
+	for (uint32_t i = 0; i < f->nb_upstreams; i++) {
+		struct pw_upstream *u = &f->upstream[i];
+
+		if (u->conn != NULL)
+			pw_tcp_abort(f->tcp, u->conn, now);
+		u->conn = NULL;
+	}
+	pw_gather_release(&f->private_gather);
+	if (f->role & PW_ROLE_DEVICES)
+		destroy_devices(f, now);
+	rte_free(f->upstream);
+	rte_free(f);
+}
+
+void
+pw_forward_receive(struct pw_forward *f, const struct pw_forward_msg *msg, uint64_t now)
+{
+	if (f->role & PW_ROLE_DEVICES)
+		pw_dir_receive(f, msg, now);
+}
+
+static void
+start(struct pw_forward *f, uint64_t now)
+{
+	f->started = true;
+	for (uint32_t i = 0; (f->role & PW_ROLE_DEVICES) && i < f->set->nb_listeners; i++) {
+		struct pw_listening *l = &f->listening[i];
+		char addr[PW_ADDR_STRLEN];
+		int rc;
+
+		l->f = f;
+		l->conf = &f->set->listener[i];
+		rc = pw_tcp_listen(f->tcp, &l->conf->address, l->conf->port, &pw_session_ops, l);
+		l->open = rc == 0;
+		if (rc < 0)
+			PW_LOG(forward, ERR, "listener %s: cannot listen on %s port %u: %s",
+			       l->conf->name, pw_addr_str(&l->conf->address, addr), l->conf->port,
+			       strerror(-rc));
+	}
+	for (uint32_t i = 0; i < f->nb_upstreams; i++)
+		pw_upstream_arm(&f->upstream[i], now);
+}
+
+/* What broker workers report of a log of ours. */
+static uint32_t
+completions(struct pw_forward *f, struct pw_flog *l, uint64_t now)
+{
+	struct pw_flog_done d[DONE_BURST];
+	uint32_t n, total = 0;
+
+	if (!l->remote)
+		return 0;
+	do {
+		n = pw_ring_get(&l->done, d, DONE_BURST);
+		for (uint32_t i = 0; i < n; i++)
+			pw_forward_completed(f, l, pw_flog_widen(l, d[i].pos), d[i].broker,
+					     d[i].reason, now);
+		total += n;
+	} while (n == DONE_BURST && total <= l->mask);
+	return total;
+}
+
+struct swept {
+	struct pw_forward *f;
+	uint64_t now;
+};
+
+static void
+given(void *ctx, const struct pw_flog_entry *e)
+{
+	struct swept *w = ctx;
+
+	w->f->counters.completed_qos0++;
+	pw_hist_record(&w->f->latency_qos0, w->now - e->arrival);
+}
+
+/* Buffers are short and nothing will give any back: end whoever holds most. */
+static void
+relieve(struct pw_forward *f, uint32_t outstanding, uint64_t now)
+{
+	struct pw_session *most = NULL;
+	uint32_t held = 0;
+
+	if (f->pressure == 0 || outstanding > 0) {
+		f->pressure_at = now;
+		return;
+	}
+	if (f->pressure_at + PW_NS_S > now)
+		return;
+	f->pressure_at = now;
+	for (uint32_t i = 0; i < f->nb_slots; i++) {
+		struct pw_session *s = f->slot[i];
+		uint32_t n;
+
+		if (s == NULL || s->conn == NULL)
+			continue;
+		n = pw_tcp_rx_len(s->conn) + (s->part != NULL ? s->part->taken : 0);
+		if (n > held) {
+			held = n;
+			most = s;
+		}
+	}
+	if (most == NULL)
+		return;
+	f->counters.shed++;
+	pw_session_refuse(f, most, 0x97, now); /* Quota exceeded */
+}
+
+static uint32_t
+poll_devices(struct pw_forward *f, uint64_t now)
+{
+	uint32_t n = 0, outstanding = 0;
+
+	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
+		if (f->log[lane] == NULL)
+			continue;
+		n += completions(f, f->log[lane], now);
+		outstanding += f->log[lane]->outstanding;
+	}
+	n += pw_sessions_ack_again(f, now);
+	n += pw_wills_again(f, now);
+	n += pw_sessions_wake(f, now);
+	n += pw_dir_flush(f);
+	pw_parts_check(f, now);
+	relieve(f, outstanding, now);
+	return n;
+}
+
+static uint32_t
+poll_brokers(struct pw_forward *f, uint64_t now)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < f->nb_upstreams; i++) {
+		struct pw_upstream *u = &f->upstream[i];
+
+		if (u->state == PW_UPSTREAM_UP && pw_tcp_rx_len(u->conn) > 0)
+			pw_upstream_read(u, now);
+		n += pw_upstream_pull(u, now);
+	}
+	return n;
+}
+
+uint32_t
+pw_forward_poll(struct pw_forward *f, uint64_t now)
+{
+	struct swept w = {f, now};
+	uint32_t n = 0;
+
+	if (!f->started)
+		start(f, now);
+	if (f->role & PW_ROLE_DEVICES)
+		n += poll_devices(f, now);
+	n += poll_brokers(f, now);
+	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
+		if (f->log[lane] != NULL)
+			n += pw_flog_sweep(f->log[lane], given, &w);
+	}
+	if (f->draining)
+		pw_drain_step(f, now);
+	return n;
+}
+
+void
+pw_forward_advance(struct pw_forward *f, uint64_t now)
+{
+	pw_wheel_advance(&f->session_wheel, now, TIMER_BUDGET, pw_session_timer, f);
+	pw_wheel_advance(&f->upstream_wheel, now, TIMER_BUDGET, pw_upstream_timer, f);
+	if (f->draining)
+		pw_drain_step(f, now);
+}
+
+uint64_t
+pw_forward_next(const struct pw_forward *f)
+{
+	uint64_t at = RTE_MIN(pw_wheel_next(&f->session_wheel), pw_wheel_next(&f->upstream_wheel));
+
+	if (f->draining && !f->drain_over)
+		at = RTE_MIN(at, f->drain_deadline);
+	if (!TAILQ_EMPTY(&f->part_waiting) && !TAILQ_EMPTY(&f->part_list))
+		at = RTE_MIN(at, TAILQ_FIRST(&f->part_list)->progress + 10 * PW_NS_S);
+	return at;
+}
+
+void
+pw_forward_set_pressure(struct pw_forward *f, uint32_t level)
+{
+	f->pressure = level;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PW_FORWARD_FORWARD_PVT_H
+#define PW_FORWARD_FORWARD_PVT_H
+
+/*
+ * The parts of one worker's forward, and what all workers share. Everything here is owned by one
+ * lcore, but what struct pw_forward_shared holds, whose sharing rules are those of log_pvt.h.
+ */
+
+#include <sys/queue.h>
+
+#include <pubwire/base/log.h>
+#include <pubwire/base/wheel.h>
+#include <pubwire/forward/forward.h>
+#include <pubwire/mqtt/packet.h>
+
+#include "cursor_pvt.h"
+#include "hash_pvt.h"
+#include "log_pvt.h"
+#include "routes_pvt.h"
+
+#define PW_NS_MS	 1000000ull
+#define PW_NS_S		 1000000000ull
+
+#define PW_SCRATCH_BYTES 65536 /* a topic, a SUBACK, a header: MQTT strings end at 65,535 bytes */
+#define PW_BATCH	 128   /* slices in one pw_tcp_send() of a cursor */
+
+struct pw_session;
+struct pw_upstream;
+TAILQ_HEAD(pw_session_list, pw_session);
+
+struct pw_forward_shared {
+	const struct pw_forward_settings *settings;
+	struct pw_forward_shared_conf conf;
+	uint32_t id; /* tells the pools of several of these apart */
+	uint32_t nb_device_workers;
+	uint32_t nb_broker_workers;
+	uint32_t device_worker[PW_FORWARD_MAX_WORKERS]; /* ordinal to worker */
+	struct pw_flog *log;				/* [device ordinal * PW_LANE_MAX + lane] */
+	struct pw_routes routes;
+};
+
+/* A buffer that is filled from front to back with small pieces, each held by a reference of its
+ * own. */
+struct pw_gather {
+	struct rte_mbuf *m;
+};
+
+/* A frame that outgrows the TCP window, taken as it comes. */
+struct pw_part {
+	TAILQ_ENTRY(pw_part) link;
+	struct pw_session *session;
+	struct pw_run_list run;
+	uint32_t total;
+	uint32_t taken;
+	uint64_t progress; /* ns, when bytes last came */
+};
+TAILQ_HEAD(pw_part_list, pw_part);
+
+/* A small piece of pooled memory; len counts the bytes, cls finds its pool. */
+struct pw_blob {
+	uint16_t len;
+	uint8_t cls;
+	uint8_t pad;
+	uint8_t data[];
+};
+#define PW_BLOB_CLASSES 3
+
+struct pw_dir_entry;
+
+/* What another worker is still to be told. */
+struct pw_outgoing {
+	uint32_t worker;
+	struct pw_forward_msg msg;
+};
+
+struct pw_listening {
+	struct pw_forward *f;
+	const struct pw_listener_conf *conf;
+	bool open;
+};
+
+struct pw_forward {
+	struct pw_forward_conf conf;
+	struct pw_forward_shared *shared;
+	const struct pw_forward_settings *set;
+	struct pw_tcp *tcp;
+	uint32_t worker;
+	uint8_t role;
+	uint32_t ordinal; /* among device workers */
+	uint64_t rng;
+	uint32_t pressure;
+	uint64_t pressure_at; /* since when nothing moves under pressure, 0: it does */
+	bool started;
+	bool draining, drain_over, destroying;
+	uint64_t drain_deadline;
+
+	/* devices */
+	struct pw_flog *log[PW_LANE_MAX]; /* own ones, NULL where not served */
+	struct pw_pool *sessions;
+	struct pw_session **slot; /* by pool index; read by other threads */
+	uint32_t nb_slots;
+	uint32_t nb_sessions;  /* with a connection */
+	uint32_t nb_lingering; /* without: a will waits */
+	uint32_t max_lingering;
+	struct pw_pool *blobs[PW_BLOB_CLASSES];
+	struct pw_pool *blocks;
+	struct pw_pool *parts;
+	struct pw_part_list part_list;
+	uint32_t part_bytes, part_budget;
+	struct pw_session_list waiting;	     /* not read until room returns; served in turn */
+	struct pw_session_list part_waiting; /* for the budget of large frames */
+	struct pw_session_list unacked;	     /* acknowledgements that no buffer was left for */
+	struct pw_session_list wills;	     /* wills that the log has no room for yet */
+	struct pw_gather gather;	     /* copies into the logs */
+	struct pw_wheel session_wheel;
+	struct pw_listening listening[PW_FORWARD_MAX_LISTENERS];
+	struct pw_slice *scratch; /* slices of the frame at hand */
+	uint32_t scratch_max;
+	uint8_t *topic; /* PW_SCRATCH_BYTES */
+
+	/* directory shard */
+	struct pw_dir_entry *dir;
+	uint32_t dir_mask, dir_used;
+	struct pw_outgoing *outbox;
+	uint32_t out_head, out_tail, out_mask;
+
+	/* brokers */
+	struct pw_upstream *upstream;
+	uint32_t nb_upstreams;
+	struct pw_wheel upstream_wheel;
+	struct pw_gather private_gather; /* bytes of ours on a broker's leg */
+
+	struct pw_log_limit limit_device, limit_broker, limit_subscribe;
+	struct pw_device_counters counters;
+	struct pw_hist latency_qos0, latency_qos1;
+};
+
+/* gather.c */
+/* Copy bytes; the slices, held, go to out. Number of slices, -ENOBUFS with nothing taken. */
+int pw_gather_copy(struct pw_forward *f, struct pw_gather *g, const struct pw_slice *s, uint32_t n,
+		   struct pw_slice *out, uint32_t max);
+/* The same for flat bytes that fit one buffer. */
+int pw_gather_bytes(struct pw_forward *f, struct pw_gather *g, const void *data, uint32_t len,
+		    struct pw_slice *out);
+void pw_gather_release(struct pw_gather *g);
+
+/* blob.c */
+struct pw_blob *pw_blob_get(struct pw_forward *f, uint32_t len);
+void pw_blob_put(struct pw_forward *f, struct pw_blob *b);
+uint32_t pw_blob_max(void);
+int pw_blobs_create(struct pw_forward *f, uint32_t sessions);
+void pw_blobs_destroy(struct pw_forward *f);
+
+/* forward.c: names of pools, unique in the process */
+void pw_forward_name(const struct pw_forward *f, const char *what, char *name, size_t len);
+
+/* shared.c */
+struct pw_flog *pw_shared_log(const struct pw_forward_shared *s, uint32_t ordinal,
+			      enum pw_lane lane);
+
+/* A completion arrives at the log's owner, by call or by ring. */
+void pw_forward_completed(struct pw_forward *f, struct pw_flog *l, uint64_t pos, uint32_t broker,
+			  uint8_t reason, uint64_t now);
+
+#endif

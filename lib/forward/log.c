@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
+#include <rte_malloc.h>
+
+#include "log_pvt.h"
+
+int
+pw_flog_init(struct pw_flog *l, const char *name, uint32_t capacity, uint32_t nb_brokers,
+	     bool remote, int socket)
+{
+	l->entry = rte_zmalloc_socket("pw_flog", (size_t)capacity * sizeof(*l->entry),
+				      RTE_CACHE_LINE_SIZE, socket);
+	if (l->entry == NULL)
+		return -ENOMEM;
+	l->mask = capacity - 1;
+	l->brokers = nb_brokers == 32 ? UINT32_MAX : (1u << nb_brokers) - 1;
+	l->remote = remote;
+	if (remote) {
+		/* Each slot completes once per broker before it is used again: never full. */
+		int rc = pw_ring_create(&l->done, name, sizeof(struct pw_flog_done),
+					capacity * RTE_MAX(nb_brokers, 1u), socket);
+
+		if (rc < 0) {
+			rte_free(l->entry);
+			l->entry = NULL;
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static void
+let_go(struct pw_flog *l, struct pw_flog_entry *e)
+{
+	if (e->first.mbuf != NULL)
+		pw_slice_drop(&e->first);
+	pw_run_drop(l->blocks, e->more);
+	e->more = NULL;
+}
+
+uint32_t
+pw_flog_abandon(struct pw_flog *l)
+{
+	uint32_t given_up = 0;
+
+	for (uint64_t pos = l->head; pos != l->tail; pos++) {
+		struct pw_flog_entry *e = pw_flog_at(l, pos);
+
+		if (e->want != 0 && !(e->state & PW_FLOG_FREE))
+			given_up++;
+		let_go(l, e);
+		e->pending = 0;
+		e->state = PW_FLOG_DONE | PW_FLOG_FREE;
+	}
+	__atomic_store_n(&l->head, l->tail, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->outstanding, 0, __ATOMIC_RELAXED);
+	l->qos0 = 0;
+	return given_up;
+}
+
+uint32_t
+pw_flog_fini(struct pw_flog *l)
+{
+	uint32_t given_up;
+
+	if (l->entry == NULL)
+		return 0;
+	given_up = pw_flog_abandon(l);
+	if (l->remote) {
+		struct pw_flog_done d[64];
+
+		while (pw_ring_get(&l->done, d, 64) > 0)
+			;
+		pw_ring_destroy(&l->done);
+	}
+	rte_free(l->entry);
+	l->entry = NULL;
+	return given_up;
+}
+
+static void
+count_outstanding(struct pw_flog *l, int delta)
+{
+	__atomic_store_n(&l->outstanding, l->outstanding + (uint32_t)delta, __ATOMIC_RELAXED);
+}
+
+uint64_t
+pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
+{
+	uint64_t pos = l->tail;
+	struct pw_flog_entry *at = pw_flog_at(l, pos);
+
+	assert(!pw_flog_full(l));
+	*at = *e;
+	at->pending = e->want;
+	at->state = 0;
+	at->reason = PW_FLOG_REASON_NONE;
+	at->next = PW_FLOG_NONE;
+	if (e->want == 0) {
+		at->state = PW_FLOG_DONE;
+		let_go(l, at);
+	} else {
+		count_outstanding(l, 1);
+		if ((e->flags & PW_FLOG_QOS) == 0)
+			l->qos0++;
+	}
+	/* Pairs with the acquire in pw_cursor_scan(): the entry is whole before it is seen. */
+	__atomic_store_n(&l->tail, pos + 1, __ATOMIC_RELEASE);
+	return pos;
+}
+
+/* An error of any broker wins; "no subscribers" stands only where all of them say so. */
+static uint8_t
+worse(uint8_t a, uint8_t b)
+{
+	if (a >= 0x80 || b >= 0x80)
+		return RTE_MAX(a, b);
+	return a == PW_FLOG_REASON_NONE && b == PW_FLOG_REASON_NONE ? PW_FLOG_REASON_NONE : 0;
+}
+
+bool
+pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, uint8_t reason)
+{
+	struct pw_flog_entry *e = pw_flog_at(l, pos);
+	uint32_t bit = 1u << broker;
+
+	if (pos - l->head >= l->tail - l->head || !(e->pending & bit))
+		return false;
+	e->pending &= ~bit;
+	e->reason = worse(e->reason, reason);
+	if (e->pending != 0)
+		return false;
+	e->state |= PW_FLOG_DONE;
+	count_outstanding(l, -1);
+	if ((e->flags & PW_FLOG_QOS) == 0)
+		l->qos0--;
+	let_go(l, e);
+	return true;
+}
+
+void
+pw_flog_free(struct pw_flog *l, uint64_t pos)
+{
+	pw_flog_at(l, pos)->state |= PW_FLOG_FREE;
+	if (pos == l->head)
+		pw_flog_trim(l);
+}
+
+/* Clear a set of brokers from the QoS 0 messages between two positions. */
+static uint32_t
+sweep_range(struct pw_flog *l, uint64_t from, uint64_t to, uint32_t set, pw_flog_fn fn, void *ctx)
+{
+	uint32_t n = 0;
+
+	for (; from != to; from++) {
+		struct pw_flog_entry *e = pw_flog_at(l, from);
+
+		if ((e->flags & PW_FLOG_QOS) != 0 || !(e->pending & set))
+			continue;
+		e->pending &= ~set;
+		if (e->pending != 0)
+			continue;
+		e->state |= PW_FLOG_DONE | PW_FLOG_FREE;
+		l->qos0--;
+		count_outstanding(l, -1);
+		let_go(l, e);
+		fn(ctx, e);
+		n++;
+	}
+	return n;
+}
+
+/*
+ * Brokers that stand at the same place are swept together, so that while they keep pace each entry
+ * is looked at once, whatever their number; one that lags costs one more look at what it lags by.
+ */
+uint32_t
+pw_flog_sweep(struct pw_flog *l, pw_flog_fn fn, void *ctx)
+{
+	uint64_t given[PW_FORWARD_MAX_BROKERS];
+	uint32_t n = 0;
+
+	for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
+		uint32_t b = (uint32_t)__builtin_ctz(m);
+
+		/* Pairs with the release in pw_cursor_publish(): references were taken before. */
+		given[b] = __atomic_load_n(&l->reader[b].given, __ATOMIC_ACQUIRE);
+		/* No QoS 0 message waits: nothing to look at below. */
+		if (l->qos0 == 0 || l->swept[b] < l->head)
+			l->swept[b] = RTE_MIN(given[b], l->qos0 == 0 ? UINT64_MAX : l->head);
+	}
+	for (;;) {
+		uint64_t from = UINT64_MAX, to = UINT64_MAX;
+		uint32_t set = 0;
+
+		for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
+			uint32_t b = (uint32_t)__builtin_ctz(m);
+
+			if (l->swept[b] < given[b])
+				from = RTE_MIN(from, l->swept[b]);
+		}
+		if (from == UINT64_MAX)
+			break;
+		for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
+			uint32_t b = (uint32_t)__builtin_ctz(m);
+
+			if (l->swept[b] > from) {
+				to = RTE_MIN(to, l->swept[b]);
+			} else if (l->swept[b] == from && given[b] > from) {
+				set |= 1u << b;
+				to = RTE_MIN(to, given[b]);
+			}
+		}
+		n += sweep_range(l, from, to, set, fn, ctx);
+		for (uint32_t m = set; m != 0; m &= m - 1)
+			l->swept[__builtin_ctz(m)] = to;
+	}
+	pw_flog_trim(l);
+	return n;
+}
+
+void
+pw_flog_trim(struct pw_flog *l)
+{
+	uint64_t limit = l->tail, head = l->head;
+
+	for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
+		/* Pairs with the release in pw_cursor_publish(): the reader is done with the slot.
+		 */
+		uint64_t low = __atomic_load_n(&l->reader[__builtin_ctz(m)].low, __ATOMIC_ACQUIRE);
+
+		limit = RTE_MIN(limit, low);
+	}
+	while (head < limit && (pw_flog_at(l, head)->state & PW_FLOG_FREE))
+		head++;
+	__atomic_store_n(&l->head, head, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Frames larger than a TCP window can hold: references are taken on what has come, and the window
+ * opens. What they may hold in all is bounded by a budget that a frame reserves whole before its
+ * first byte is taken; who finds it spent stands in line and is not read. A frame that has reserved
+ * can therefore always be completed, and one that stops while others wait is ended, so the line
+ * moves.
+ *
+ * Pieces that use less than half of their packet buffer are copied together, so that a frame never
+ * pins more than about two bytes for each of its own.
+ */
+#include <errno.h>
+
+#include "session_pvt.h"
+
+#define PIECE_MIN 1024
+#define STALL	  (10 * PW_NS_S)
+
+enum pw_taken
+pw_part_begin(struct pw_forward *f, struct pw_session *s, uint32_t total, uint64_t now)
+{
+	struct pw_part *p = NULL;
+	bool first = TAILQ_EMPTY(&f->part_waiting);
+
+	if (total > f->part_budget) {
+		pw_session_bad(f, s, PW_MQTT_PUBLISH, PW_MQTT_E_TOO_LARGE, now);
+		return PW_GONE;
+	}
+	if (first && f->part_bytes + total <= f->part_budget)
+		p = pw_pool_get(f->parts);
+	if (p == NULL) {
+		pw_session_wait(s, &f->part_waiting);
+		return PW_LATER;
+	}
+	p->session = s;
+	p->total = total;
+	p->progress = now;
+	f->part_bytes += total;
+	TAILQ_INSERT_TAIL(&f->part_list, p, link);
+	s->part = p;
+	return PW_TAKEN;
+}
+
+/* One slice of the receive queue: by reference, or copied behind the one before. */
+static int
+take_slice(struct pw_forward *f, struct pw_part *p, struct pw_gather *g, const struct pw_slice *in)
+{
+	struct pw_slice *last = pw_run_last(&p->run), out;
+
+	if (in->len >= PIECE_MIN && RTE_MBUF_DIRECT(in->mbuf)) {
+		if (pw_run_push(f->blocks, &p->run, in) < 0)
+			return -ENOBUFS;
+		pw_slice_hold(in);
+		return 0;
+	}
+	for (uint32_t at = 0, len; at < in->len; at += len) {
+		len = RTE_MIN((uint32_t)in->len - at, 256u);
+		if (pw_gather_bytes(f, g, pw_slice_data(in) + at, len, &out) < 0)
+			return -ENOBUFS;
+		last = pw_run_last(&p->run);
+		if (last != NULL && pw_slice_adjoins(last, &out)) {
+			last->len = (uint16_t)(last->len + len);
+			pw_slice_drop(&out);
+		} else if (pw_run_push(f->blocks, &p->run, &out) < 0) {
+			pw_slice_drop(&out);
+			return -ENOBUFS;
+		}
+		p->taken += len;
+		pw_tcp_consume(f->tcp, p->session->conn, len);
+	}
+	return 1;
+}
+
+enum pw_taken
+pw_part_take(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	struct pw_part *p = s->part;
+	struct pw_gather g = {0};
+	enum pw_taken r = PW_HOLD;
+
+	while (p->taken < p->total && pw_tcp_rx_len(s->conn) > 0) {
+		struct rte_mbuf *m = pw_tcp_rx_chain(s->conn);
+		struct pw_slice in = pw_slice_of(m);
+		int rc;
+
+		in.len = (uint16_t)RTE_MIN((uint32_t)in.len, p->total - p->taken);
+		/* The rest of a buffer of ours that still has room. */
+		rc = take_slice(f, p, &g, &in);
+		if (rc < 0) {
+			r = PW_LATER;
+			break;
+		}
+		if (rc == 0) {
+			p->taken += in.len;
+			pw_tcp_consume(f->tcp, s->conn, in.len);
+		}
+		p->progress = s->heard = now;
+	}
+	pw_gather_release(&g);
+	return p->taken == p->total ? PW_TAKEN : r;
+}
+
+void
+pw_part_end(struct pw_forward *f, struct pw_session *s, bool forget)
+{
+	struct pw_part *p = s->part;
+	struct pw_session *next;
+
+	if (!forget)
+		pw_run_drop(f->blocks, p->run.first);
+	f->part_bytes -= p->total;
+	TAILQ_REMOVE(&f->part_list, p, link);
+	pw_pool_put(f->parts, p);
+	s->part = NULL;
+	/* The first in line is read at the next poll; if it finds too little it is first again. */
+	next = TAILQ_FIRST(&f->part_waiting);
+	if (next != NULL) {
+		pw_session_unwait(next);
+		next->on = &f->waiting;
+		TAILQ_INSERT_HEAD(&f->waiting, next, link);
+	}
+}
+
+void
+pw_parts_check(struct pw_forward *f, uint64_t now)
+{
+	struct pw_part *p, *next;
+
+	if (TAILQ_EMPTY(&f->part_waiting))
+		return;
+	for (p = TAILQ_FIRST(&f->part_list); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
+		if (p->progress + STALL > now || p->taken == p->total)
+			continue;
+		f->counters.shed++;
+		pw_session_refuse(f, p->session, 0x97, now); /* Quota exceeded */
+		return;
+	}
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
+#include "session_pvt.h"
+
+/* What the protocol, and what CONNACK said, forbids. NONE where the packet is right. */
+static enum pw_mqtt_error
+forbidden(const struct pw_session *s, const struct pw_mqtt_publish *p)
+{
+	if (s->version != PW_MQTT_5)
+		return PW_MQTT_E_NONE;
+	/* CONNACK named no Topic Alias Maximum, so it is 0 [MQTT-3.2.2-18]. */
+	if (pw_mqtt_has(&p->props, PW_MQTT_PROP_TOPIC_ALIAS) || p->topic.len == 0)
+		return PW_MQTT_E_TOPIC_ALIAS;
+	if (pw_mqtt_has(&p->props, PW_MQTT_PROP_SUBSCRIPTION_ID))
+		return PW_MQTT_E_PROPERTY; /* [MQTT-3.3.4-6] */
+	return PW_MQTT_E_NONE;
+}
+
+static enum pw_taken
+refuse_qos2(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	char name[PW_ADDR_STRLEN + 16];
+
+	f->counters.publishes_qos2_refused++;
+	PW_LOG_EVERY(&f->limit_device, now, forward, NOTICE,
+		     "device %s: PUBLISH of QoS 2 refused: not supported",
+		     pw_session_name(s, name, sizeof(name)));
+	pw_session_refuse(f, s, 0x9B, now); /* QoS not supported [MQTT-3.2.2-11] */
+	return PW_GONE;
+}
+
+/* A message that no broker is to have: acknowledged in its turn, no less and no more. */
+static enum pw_taken
+no_route(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint64_t now)
+{
+	if (a->qos > 0) {
+		/* It needs a place among the session's acknowledgements, for their order. */
+		if (pw_append(f, s->log, a, now) < 0)
+			return PW_LATER;
+		f->counters.publishes_qos1++;
+		f->counters.dropped_no_route++;
+		pw_session_ack(f, s, now);
+		return s->state == PW_SESSION_UP ? PW_TAKEN : PW_GONE;
+	}
+	f->counters.publishes_qos0++;
+	f->counters.dropped_no_route++;
+	return PW_TAKEN;
+}
+
+/* Room in the device's own window. */
+static enum pw_taken
+window(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	char name[PW_ADDR_STRLEN + 16];
+
+	if (s->inflight < f->set->limits.receive_maximum)
+		return PW_TAKEN;
+	if (s->version != PW_MQTT_5) {
+		s->flags |= PW_SESSION_HELD;
+		return PW_HOLD;
+	}
+	f->counters.malformed++;
+	PW_LOG_EVERY(&f->limit_device, now, forward, NOTICE,
+		     "device %s: PUBLISH refused: more in flight than the Receive Maximum",
+		     pw_session_name(s, name, sizeof(name)));
+	pw_session_refuse(f, s, 0x93, now); /* Receive Maximum exceeded, 5.0 3.3.4 */
+	return PW_GONE;
+}
+
+static enum pw_taken
+append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint32_t payload,
+       uint64_t now)
+{
+	int rc = pw_append(f, s->log, a, now);
+
+	if (rc < 0 && (a->qos > 0 || a->route->conf->when_full_qos0 == PW_WHEN_FULL_BLOCK))
+		return PW_LATER;
+	if (a->qos > 0)
+		f->counters.publishes_qos1++;
+	else
+		f->counters.publishes_qos0++;
+	if (rc == -ENOSPC) {
+		f->counters.dropped_log_full++;
+	} else if (rc < 0) {
+		f->counters.dropped_no_buffer++;
+	} else {
+		f->counters.payload_bytes += payload;
+		__atomic_store_n(&s->messages, s->messages + 1, __ATOMIC_RELAXED);
+		if (a->run != NULL)
+			pw_part_end(f, s, true);
+	}
+	return PW_TAKEN;
+}
+
+enum pw_taken
+pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
+		   uint64_t now)
+{
+	struct pw_append a = {.b = b, .session = s};
+	enum pw_mqtt_error err = PW_MQTT_E_NONE;
+	struct pw_mqtt_publish p;
+	const uint8_t *topic;
+	enum pw_taken r;
+
+	if (pw_mqtt_decode_publish(b, s->version, &p, &err) < 0 ||
+	    (err = forbidden(s, &p)) != PW_MQTT_E_NONE) {
+		pw_session_bad(f, s, PW_MQTT_PUBLISH, err, now);
+		return PW_GONE;
+	}
+	if (p.qos == 2)
+		return refuse_qos2(f, s, now);
+	if (p.qos == 1) {
+		r = window(f, s, now);
+		if (r != PW_TAKEN)
+			return r;
+	}
+	topic = pw_mqtt_bytes(b, p.topic, f->topic);
+	a.route = pw_routes_find(&f->shared->routes, topic, p.topic.len);
+	a.qos = p.qos;
+	a.retain = p.retain;
+	a.dev_id = p.packet_id;
+	a.id_at = p.packet_id_at;
+	if (a.route == NULL)
+		return no_route(f, s, &a, now);
+	if (s->version == PW_MQTT_5 && pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
+		a.expiry_at = p.props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
+	a.run = s->part != NULL ? s->part->run.first : NULL;
+	return append(f, s, &a, p.payload.len, now);
+}

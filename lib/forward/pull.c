@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A cursor pulls: messages of the log become slices in the send queue of a broker's connection, as
+ * far as its windows allow. The bytes are those of the device's packet; what has to differ on one
+ * broker's leg (DUP, a retain bit that it does not take, the rest of an expiry interval) goes out
+ * of a private copy of those very bytes, for the shared ones may at that moment be in another
+ * broker's retransmission.
+ */
+#include <errno.h>
+
+#include "upstream_pvt.h"
+
+#define PULL_MAX 1024 /* messages in one poll, so that one log does not keep the others waiting */
+#define PART_MIN 4096 /* room below which no part of a large message is queued */
+
+/* Bytes of a frame that this leg says otherwise. */
+struct patch {
+	uint32_t at;
+	uint32_t len;
+	uint8_t byte[4];
+};
+
+/* What is to go out in one pw_tcp_send(). */
+struct batch {
+	struct pw_slice s[PW_BATCH];
+	uint32_t n;
+	uint32_t bytes;
+	uint32_t room;	   /* bytes left */
+	uint32_t messages; /* whole ones, from the cursor's next on */
+	uint32_t part;	   /* and so many bytes of the one behind them */
+};
+
+void
+pw_upstream_done(struct pw_upstream *u, uint64_t pos, uint8_t reason, uint64_t now)
+{
+	struct pw_flog_done d = {
+		.pos = (uint32_t)pos, .broker = (uint8_t)u->broker, .reason = reason};
+
+	if (!u->log->remote)
+		pw_forward_completed(u->f, u->log, pos, u->broker, reason, now);
+	else if (pw_ring_put(&u->log->done, &d, 1) != 1)
+		assert(!"a ring with a place for every completion is full");
+}
+
+/* Add a held slice; false where the batch is full. */
+static bool
+add(struct batch *b, const struct pw_slice *s)
+{
+	if (b->n > 0 && pw_slice_adjoins(&b->s[b->n - 1], s) &&
+	    (uint32_t)b->s[b->n - 1].len + s->len <= UINT16_MAX) {
+		b->s[b->n - 1].len = (uint16_t)(b->s[b->n - 1].len + s->len);
+	} else if (b->n == PW_BATCH) {
+		return false;
+	} else {
+		pw_slice_hold(s);
+		b->s[b->n] = *s;
+		b->s[b->n++].aux = 0;
+	}
+	b->bytes += s->len;
+	b->room -= s->len;
+	return true;
+}
+
+/* Walk over the slices of an entry. */
+struct walk {
+	struct pw_slice now;
+	const struct pw_run *run;
+	uint32_t i;
+	uint32_t base; /* offset of `now` in the frame */
+};
+
+static void
+walk_next(struct walk *w)
+{
+	w->base += w->now.len;
+	while (w->run != NULL && w->i == w->run->n) {
+		w->run = w->run->next;
+		w->i = w->run != NULL ? w->run->from : 0;
+	}
+	if (w->run != NULL)
+		w->now = w->run->s[w->i++];
+	else
+		w->now.len = 0;
+}
+
+static struct walk
+walk_to(const struct pw_flog_entry *e, uint32_t from)
+{
+	struct walk w = {.now = e->first, .run = e->more};
+
+	w.i = w.run != NULL ? w.run->from : 0;
+	while (w.now.len > 0 && w.base + w.now.len <= from)
+		walk_next(&w);
+	return w;
+}
+
+/* Bytes from .. to of a frame; returns where it had to stop. */
+static uint32_t
+add_shared(struct batch *b, const struct pw_flog_entry *e, uint32_t from, uint32_t to)
+{
+	struct walk w = walk_to(e, from);
+
+	while (from < to) {
+		struct pw_slice s = w.now;
+		uint32_t skip = from - w.base;
+
+		s.off = (uint16_t)(s.off + skip);
+		s.len = (uint16_t)RTE_MIN(RTE_MIN((uint32_t)s.len - skip, to - from), b->room);
+		if (s.len == 0 || !add(b, &s))
+			break;
+		from += s.len;
+		if (from == w.base + w.now.len)
+			walk_next(&w);
+	}
+	return from;
+}
+
+/* A frame from byte `from` on, with what differs on this leg; returns where it had to stop. */
+static uint32_t
+add_frame(struct pw_upstream *u, struct batch *b, const struct pw_flog_entry *e, uint32_t from,
+	  const struct patch *p, uint32_t n)
+{
+	struct pw_slice s;
+
+	for (uint32_t i = 0; i < n; i++, p++) {
+		if (p->at < from)
+			continue;
+		from = add_shared(b, e, from, p->at);
+		/* All of a patch, or nothing: its value may be another one next time. */
+		if (from < p->at || b->room < p->len ||
+		    pw_gather_bytes(u->f, &u->f->private_gather, p->byte, p->len, &s) < 0)
+			return from;
+		if (!add(b, &s)) {
+			pw_slice_drop(&s);
+			return from;
+		}
+		pw_slice_drop(&s); /* add() has taken a reference where one was needed */
+		from += p->len;
+	}
+	return add_shared(b, e, from, e->len);
+}
+
+static uint32_t
+read_u32(const struct pw_flog_entry *e, uint32_t at)
+{
+	struct walk w = walk_to(e, at);
+	uint32_t v = 0;
+
+	for (uint32_t i = 0; i < 4; i++, at++) {
+		while (w.now.len > 0 && at >= w.base + w.now.len)
+			walk_next(&w);
+		v = v << 8 | pw_slice_data(&w.now)[at - w.base];
+	}
+	return v;
+}
+
+/* What differs on this leg. Returns how many patches, or -1 where the message has expired. */
+static int
+patches(const struct pw_upstream *u, const struct pw_cursor *at, const struct pw_flog_entry *e,
+	uint64_t now, struct patch p[2])
+{
+	uint8_t first = *pw_slice_data(&e->first), mine = first;
+	bool again = pw_cursor_again(at);
+	int n = 0;
+
+	if (again && (e->flags & PW_FLOG_QOS) != 0)
+		mine |= 0x08; /* [MQTT-3.3.1-1] */
+	if (u->no_retain)
+		mine &= (uint8_t)~0x01;
+	if (mine != first)
+		p[n++] = (struct patch){.at = 0, .len = 1, .byte = {mine}};
+	if (e->expiry_at != 0 && now - e->arrival >= PW_NS_S) {
+		uint64_t waited = (now - e->arrival) / PW_NS_S;
+		uint32_t left = read_u32(e, e->expiry_at);
+
+		/* [MQTT-3.3.2-5], [MQTT-3.3.2-6]; what was begun is not given up any more. */
+		if (waited >= left && !again && at->part == 0)
+			return -1;
+		left = waited >= left ? 1 : left - (uint32_t)waited;
+		p[n++] = (struct patch){
+			.at = e->expiry_at,
+			.len = 4,
+			.byte = {(uint8_t)(left >> 24), (uint8_t)(left >> 16), (uint8_t)(left >> 8),
+				 (uint8_t)left},
+		};
+	}
+	return n;
+}
+
+/* A message that this broker is not to have is complete for it. */
+static void
+skip(struct pw_upstream *u, const struct pw_flog_entry *e, uint8_t reason, uint64_t now)
+{
+	uint64_t pos = u->cursor.next;
+	bool qos1 = (e->flags & PW_FLOG_QOS) != 0;
+
+	pw_cursor_skip(&u->cursor);
+	if (qos1)
+		pw_upstream_done(u, pos, reason, now);
+}
+
+/* Count and pass over what the broker can't take. True where the message is out of the way. */
+static bool
+unfit(struct pw_upstream *u, const struct pw_flog_entry *e, uint64_t now)
+{
+	struct patch p[2];
+
+	if (u->cursor.part > 0)
+		return false;
+	if (u->max_packet != 0 && e->len > u->max_packet) {
+		u->counters.dropped_too_large++;
+		skip(u, e, 0x83, now); /* Implementation specific error */
+		return true;
+	}
+	if (u->no_qos1 && (e->flags & PW_FLOG_QOS) != 0) {
+		u->counters.refused++;
+		skip(u, e, 0x83, now);
+		return true;
+	}
+	if (patches(u, &u->cursor, e, now, p) < 0) {
+		u->counters.dropped_expired++;
+		skip(u, e, PW_FLOG_REASON_NONE, now);
+		return true;
+	}
+	return false;
+}
+
+/* The send queue has the batch: move the cursor over what it holds. */
+static void
+commit(struct pw_upstream *u, const struct batch *b, uint64_t now)
+{
+	struct pw_cursor *c = &u->cursor;
+
+	if (c->inflight == 0) {
+		u->progress = now;
+		u->mark = u->queued + b->bytes;
+	}
+	for (uint32_t i = 0; i < b->messages; i++) {
+		const struct pw_flog_entry *e = pw_cursor_peek(c);
+
+		if ((e->flags & PW_FLOG_QOS) == 0)
+			u->counters.messages_qos0++;
+		else if (pw_cursor_again(c))
+			u->counters.redelivered++;
+		else
+			u->counters.messages_qos1++;
+		if (u->no_retain && (e->flags & PW_FLOG_RETAIN))
+			u->counters.retain_cleared++;
+		pw_cursor_queued(c);
+	}
+	if (b->part > 0) {
+		(void)pw_cursor_peek(c);
+		c->part = b->part;
+	}
+	u->queued += b->bytes;
+	u->counters.bytes += b->bytes;
+	u->spoke = now;
+}
+
+/* Send what the batch holds. False where TCP has no room for it after all. */
+static bool
+flush(struct pw_upstream *u, struct batch *b, uint64_t now)
+{
+	if (b->n == 0)
+		return true;
+	if (pw_tcp_unacked(u->conn) == 0)
+		u->tx_progress = now;
+	if (pw_tcp_send(u->f->tcp, u->conn, b->s, b->n) < 0) {
+		for (uint32_t i = 0; i < b->n; i++)
+			pw_slice_drop(&b->s[i]);
+		return false;
+	}
+	commit(u, b, now);
+	return true;
+}
+
+/*
+ * Fill a batch from the cursor's next message on. Returns true where more could follow. The cursor
+ * itself stays: it is tentative until TCP has taken the batch.
+ */
+static bool
+fill(struct pw_upstream *u, struct batch *b, uint64_t now)
+{
+	struct pw_cursor at = u->cursor;
+	uint32_t max = PULL_MAX;
+
+	while (max-- > 0) {
+		const struct pw_flog_entry *e = pw_cursor_peek(&at);
+		struct patch p[2];
+		uint32_t end;
+		int n;
+
+		if (e == NULL)
+			return false;
+		if (at.part == 0 && ((u->max_packet != 0 && e->len > u->max_packet) ||
+				     (u->no_qos1 && (e->flags & PW_FLOG_QOS) != 0)))
+			return true; /* to be passed over by the caller */
+		n = patches(u, &at, e, now, p);
+		if (n < 0)
+			return true;
+		if (at.part == 0 && (e->flags & PW_FLOG_QOS) != 0 && at.inflight >= u->window) {
+			u->counters.window_full += !u->window_stop;
+			u->window_stop = true;
+			return false;
+		}
+		end = at.part;
+		if (e->len - end <= b->room || b->room >= PART_MIN || b->n == 0)
+			end = add_frame(u, b, e, end, p, (uint32_t)n);
+		if (end < e->len) {
+			b->part = end;
+			u->counters.socket_full += b->n < PW_BATCH && !u->socket_stop;
+			u->socket_stop |= b->n < PW_BATCH;
+			return b->n == PW_BATCH && b->room > 0;
+		}
+		b->messages++;
+		at.part = 0;
+		if ((e->flags & PW_FLOG_QOS) != 0)
+			at.inflight++;
+		at.next++;
+	}
+	return true;
+}
+
+/* QoS 0 that may not wait longer for this broker. */
+static void
+shed(struct pw_upstream *u)
+{
+	uint64_t capacity = (uint64_t)u->log->mask + 1;
+
+	if (u->state == PW_UPSTREAM_UP)
+		u->counters.dropped_slow += pw_cursor_shed(&u->cursor, capacity - capacity / 4);
+	else
+		u->counters.dropped_disconnected += pw_cursor_shed(&u->cursor, capacity / 2);
+}
+
+uint32_t
+pw_upstream_pull(struct pw_upstream *u, uint64_t now)
+{
+	uint32_t moved = 0;
+	bool more = true;
+
+	pw_cursor_scan(&u->cursor);
+	while (u->state == PW_UPSTREAM_UP && more && moved < PULL_MAX) {
+		const struct pw_flog_entry *e = pw_cursor_peek(&u->cursor);
+		struct batch b;
+
+		if (e == NULL)
+			break;
+		if (unfit(u, e, now)) {
+			moved++;
+			continue;
+		}
+		b.n = b.bytes = b.messages = b.part = 0;
+		b.room = pw_tcp_send_room(u->f->tcp, u->conn);
+		more = fill(u, &b, now);
+		if (!flush(u, &b, now) || b.n == 0)
+			break;
+		u->socket_stop = u->socket_stop && b.part > 0;
+		moved += b.messages;
+	}
+	shed(u);
+	pw_cursor_publish(&u->cursor);
+	if (moved > 0)
+		pw_upstream_arm(u, now);
+	return moved;
+}

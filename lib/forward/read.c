@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From a device's receive queue to whole frames. A frame stays in the queue, and keeps the TCP
+ * window closed by its size, until it is whole and could be handled; one that may never fit the
+ * window is taken in parts (part.c).
+ */
+#include <errno.h>
+
+#include "session_pvt.h"
+
+#define PART_MIN     32768 /* larger frames than this do not wait in TCP's queue */
+#define WAKE_QUANTUM 16	   /* frames of one waiting device before the next has its turn */
+#define WAKE_MAX     256   /* devices in one poll */
+
+/* First bytes of the queue, up to five. */
+static uint32_t
+peek(struct pw_session *s, uint8_t head[5])
+{
+	struct rte_mbuf *m = pw_tcp_rx_chain(s->conn);
+	uint32_t n = 0;
+
+	for (; m != NULL && n < 5; m = m->next) {
+		uint32_t len = RTE_MIN((uint32_t)m->data_len, 5 - n);
+
+		memcpy(head + n, rte_pktmbuf_mtod(m, uint8_t *), len);
+		n += len;
+	}
+	return n;
+}
+
+static enum pw_taken
+handle(struct pw_forward *f, struct pw_session *s, uint8_t type, const struct pw_mqtt_buf *b,
+       uint64_t now)
+{
+	enum pw_taken r;
+
+	s->flags |= PW_SESSION_READING;
+	if (s->state == PW_SESSION_CONNECT)
+		r = pw_session_connect(f, s, b, now);
+	else if (type == PW_MQTT_PUBLISH)
+		r = pw_session_publish(f, s, b, now);
+	else
+		r = pw_session_packet(f, s, type, b, now);
+	if (r != PW_GONE)
+		s->flags &= (uint16_t)~PW_SESSION_READING;
+	if (r == PW_TAKEN)
+		s->heard = now;
+	return r;
+}
+
+/* A frame that is taken in parts. */
+static enum pw_taken
+read_part(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	enum pw_taken r = pw_part_take(f, s, now);
+	struct pw_mqtt_buf b = {.s = f->scratch};
+
+	if (r != PW_TAKEN)
+		return r == PW_HOLD ? PW_HOLD : PW_LATER;
+	b.n = pw_run_slices(s->part->run.first, f->scratch, f->scratch_max);
+	b.len = s->part->total;
+	assert(b.n <= f->scratch_max);
+	r = handle(f, s, *pw_slice_data(b.s) >> 4, &b, now);
+	if (r == PW_TAKEN && s->part != NULL)
+		pw_part_end(f, s, false);
+	return r;
+}
+
+/* One frame. PW_HOLD: no whole frame is there. */
+static enum pw_taken
+read_frame(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	enum pw_mqtt_error err = PW_MQTT_E_NONE;
+	struct pw_mqtt_buf b = {.s = f->scratch};
+	enum pw_taken r;
+	uint8_t head[5];
+	uint32_t total;
+	int rc;
+
+	if (s->part != NULL)
+		return read_part(f, s, now);
+	rc = pw_mqtt_frame(head, peek(s, head), s->max_packet, &total, &err);
+	if (rc == -EAGAIN)
+		return PW_HOLD;
+	if (rc < 0) {
+		pw_session_bad(f, s, head[0] >> 4, err, now);
+		return PW_GONE;
+	}
+	if (s->state == PW_SESSION_CONNECT && head[0] >> 4 != PW_MQTT_CONNECT) {
+		pw_session_bad(f, s, head[0] >> 4, PW_MQTT_E_UNEXPECTED, now); /* [MQTT-3.1.0-1] */
+		return PW_GONE;
+	}
+	if (pw_tcp_rx_len(s->conn) < total && total <= PART_MIN)
+		return PW_HOLD;
+	rc = -ENOBUFS;
+	if (pw_tcp_rx_len(s->conn) >= total)
+		rc = pw_slices_from_chain(pw_tcp_rx_chain(s->conn), 0, total, f->scratch,
+					  f->scratch_max);
+	if (rc < 0) {
+		/* Too large to wait for, or in more pieces than a frame of its size should be. */
+		r = pw_part_begin(f, s, total, now);
+		return r == PW_TAKEN ? read_part(f, s, now) : r;
+	}
+	b.n = (uint32_t)rc;
+	b.len = total;
+	r = handle(f, s, head[0] >> 4, &b, now);
+	if (r == PW_TAKEN)
+		pw_tcp_consume(f->tcp, s->conn, total);
+	return r;
+}
+
+static bool
+may_read(const struct pw_forward *f, const struct pw_session *s, bool forced)
+{
+	if (s->conn == NULL || (s->state != PW_SESSION_CONNECT && s->state != PW_SESSION_UP))
+		return false;
+	return (f->pressure == 0 || forced) && !f->draining;
+}
+
+static void
+block(struct pw_forward *f, struct pw_session *s)
+{
+	f->counters.blocked++;
+	s->flags |= PW_SESSION_BLOCKED;
+}
+
+void
+pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bool forced,
+		uint64_t now)
+{
+	enum pw_taken r = PW_TAKEN;
+
+	if (s->flags & PW_SESSION_READING)
+		return;
+	if (f->pressure > 0 && !forced) {
+		block(f, s);
+		pw_session_wait(s, &f->waiting);
+		return;
+	}
+	while (r == PW_TAKEN && quantum > 0 && may_read(f, s, forced)) {
+		r = read_frame(f, s, now);
+		if (r == PW_GONE)
+			return;
+		quantum--;
+	}
+	if (r == PW_TAKEN && quantum == 0) {
+		pw_session_wait(s, &f->waiting);
+		return;
+	}
+	if (r == PW_LATER) {
+		block(f, s);
+		pw_session_wait(s, &f->waiting); /* unless it stands in line for the budget */
+		return;
+	}
+	if (s->flags & PW_SESSION_HELD) {
+		block(f, s);
+		return;
+	}
+	s->flags &= (uint16_t)~PW_SESSION_BLOCKED;
+	if (r == PW_HOLD && s->conn != NULL && pw_tcp_eof(s->conn)) {
+		if (s->state == PW_SESSION_UP)
+			f->counters.lost++;
+		pw_session_end(f, s, true, false, now);
+	}
+}
+
+uint32_t
+pw_sessions_wake(struct pw_forward *f, uint64_t now)
+{
+	struct pw_session *last = TAILQ_LAST(&f->waiting, pw_session_list), *s;
+	bool forced = f->pressure > 0;
+	uint32_t n = 0, busy = 0;
+
+	for (uint32_t m = 0; m < PW_LANE_MAX; m++)
+		busy += f->log[m] != NULL ? f->log[m]->outstanding : 0;
+	/*
+	 * Under pressure devices are not read while messages are outstanding, whose completion
+	 * gives buffers back. Where none is, reading whole frames is the only way on: it takes no
+	 * buffer more.
+	 */
+	if (f->draining || (forced && busy > 0))
+		return 0;
+	while (n < WAKE_MAX && (s = TAILQ_FIRST(&f->waiting)) != NULL) {
+		bool end = s == last;
+
+		pw_session_unwait(s);
+		pw_session_read(f, s, WAKE_QUANTUM, forced, now);
+		n++;
+		if (end)
+			break;
+	}
+	return n;
+}

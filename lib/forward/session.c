@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+
+#include "session_pvt.h"
+
+#define CLOSE_TIME   (5 * PW_NS_S) /* for a device to close its side */
+#define READ_QUANTUM 256
+
+const char *
+pw_session_name(const struct pw_session *s, char *buf, size_t len)
+{
+	char addr[PW_ADDR_STRLEN];
+
+	snprintf(buf, len, "%s port %u", pw_addr_str(&s->flow.remote, addr), s->flow.rport);
+	return buf;
+}
+
+void
+pw_session_wait(struct pw_session *s, struct pw_session_list *list)
+{
+	if (s->on != NULL)
+		return;
+	s->on = list;
+	TAILQ_INSERT_TAIL(list, s, link);
+}
+
+void
+pw_session_unwait(struct pw_session *s)
+{
+	if (s->on == NULL)
+		return;
+	TAILQ_REMOVE(s->on, s, link);
+	s->on = NULL;
+}
+
+/* When the timer of this state is to fire next, 0: never. */
+static uint64_t
+due(const struct pw_forward *f, const struct pw_session *s)
+{
+	uint64_t idle;
+
+	if (s->state != PW_SESSION_UP) {
+		if (s->deadline != 0 && s->will_at != 0)
+			return RTE_MIN(s->deadline, s->will_at);
+		return s->deadline != 0 ? s->deadline : s->will_at;
+	}
+	if (s->keepalive > 0)
+		idle = s->keepalive * PW_NS_S * 3 / 2; /* [MQTT-3.1.2-22] */
+	else
+		idle = f->set->limits.idle_timeout * PW_NS_MS;
+	return idle == 0 ? 0 : s->heard + idle;
+}
+
+void
+pw_session_arm(struct pw_forward *f, struct pw_session *s)
+{
+	uint64_t at = due(f, s);
+
+	if (at == 0)
+		pw_wheel_cancel(&f->session_wheel, &s->timer);
+	else
+		pw_wheel_arm(&f->session_wheel, &s->timer, at);
+}
+
+static int
+accepted(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
+{
+	struct pw_listening *listening = ctx;
+	struct pw_forward *f = listening->f;
+	struct pw_session *s;
+
+	if (f->draining || f->nb_sessions >= f->set->limits.max_connections)
+		return -ENOMEM;
+	s = pw_pool_get(f->sessions);
+	if (s == NULL)
+		return -ENOMEM;
+	s->conn = conn;
+	s->state = PW_SESSION_CONNECT;
+	s->first = s->last = PW_FLOG_NONE;
+	s->heard = now;
+	s->max_packet = f->set->limits.max_packet_size;
+	s->deadline = now + f->set->limits.connect_deadline * PW_NS_MS;
+	pw_tcp_flow(conn, &s->flow);
+	pw_tcp_set_user(conn, (uint64_t)(uintptr_t)s);
+	pw_session_arm(f, s);
+	__atomic_store_n(&f->slot[pw_pool_index(f->sessions, s)], s, __ATOMIC_RELEASE);
+	__atomic_store_n(&f->nb_sessions, f->nb_sessions + 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static struct pw_session *
+session_of(struct pw_tcp_conn *conn)
+{
+	return (struct pw_session *)(uintptr_t)pw_tcp_user(conn);
+}
+
+static void
+readable(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
+{
+	struct pw_forward *f = ((struct pw_listening *)ctx)->f;
+	struct pw_session *s = session_of(conn);
+
+	if (s->state == PW_SESSION_CLOSING) {
+		pw_tcp_consume(f->tcp, conn, pw_tcp_rx_len(conn));
+		return;
+	}
+	/* Those that wait are served in turn: no overtaking by what arrives now. */
+	if (s->on == NULL && !(s->flags & PW_SESSION_HELD))
+		pw_session_read(f, s, READ_QUANTUM, false, now);
+	else if (pw_tcp_eof(conn) && pw_tcp_rx_len(conn) == 0)
+		pw_session_read(f, s, READ_QUANTUM, true, now);
+}
+
+static void
+acked(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
+{
+	RTE_SET_USED(ctx);
+	RTE_SET_USED(conn);
+	RTE_SET_USED(now);
+}
+
+static void
+forget_conn(struct pw_forward *f, struct pw_session *s)
+{
+	s->conn = NULL;
+	__atomic_store_n(&f->nb_sessions, f->nb_sessions - 1, __ATOMIC_RELAXED);
+}
+
+static void
+gone(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now)
+{
+	struct pw_forward *f = ((struct pw_listening *)ctx)->f;
+	struct pw_session *s = session_of(conn);
+
+	RTE_SET_USED(why);
+	forget_conn(f, s);
+	s->deadline = 0;
+	if (s->state == PW_SESSION_CLOSING) {
+		pw_session_settle(f, s);
+		return;
+	}
+	if (s->state == PW_SESSION_UP)
+		f->counters.lost++;
+	pw_session_end(f, s, true, false, now);
+}
+
+const struct pw_tcp_ops pw_session_ops = {
+	.accepted = accepted,
+	.readable = readable,
+	.acked = acked,
+	.gone = gone,
+};
+
+void
+pw_session_settle(struct pw_forward *f, struct pw_session *s)
+{
+	if (s->conn != NULL)
+		return;
+	if (s->flags & PW_SESSION_WILL) {
+		if (s->state != PW_SESSION_LINGER) {
+			s->state = PW_SESSION_LINGER;
+			f->nb_lingering++;
+		}
+		return;
+	}
+	if (s->state == PW_SESSION_LINGER)
+		f->nb_lingering--;
+	pw_session_unwait(s);
+	pw_wheel_cancel(&f->session_wheel, &s->timer);
+	__atomic_store_n(&f->slot[pw_pool_index(f->sessions, s)], NULL, __ATOMIC_RELEASE);
+	pw_blob_put(f, s->client_id);
+	s->client_id = NULL;
+	pw_pool_put(f->sessions, s);
+}
+
+void
+pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset, uint64_t now)
+{
+	bool up = s->state == PW_SESSION_UP;
+
+	if (s->state == PW_SESSION_CLOSING || s->state == PW_SESSION_LINGER)
+		return;
+	s->state = PW_SESSION_CLOSING;
+	pw_session_unwait(s);
+	pw_session_disown(f, s);
+	if (s->part != NULL)
+		pw_part_end(f, s, false);
+	s->deadline = 0;
+	if (s->conn != NULL && reset) {
+		pw_tcp_abort(f->tcp, s->conn, now);
+		forget_conn(f, s);
+	} else if (s->conn != NULL) {
+		pw_tcp_consume(f->tcp, s->conn, pw_tcp_rx_len(s->conn));
+		pw_tcp_close(f->tcp, s->conn, now);
+		s->deadline = now + CLOSE_TIME;
+	}
+	pw_session_arm(f, s);
+	/* A session that never was up has no will to publish: its CONNECT was not accepted. */
+	if ((s->flags & PW_SESSION_WILL) && !(will && up))
+		pw_will_forget(f, s);
+	if (s->flags & PW_SESSION_WILL)
+		pw_will_due(f, s, now);
+	/* While a will is delayed, a new connection of the same client has to find and cancel it.
+	 */
+	if (s->will_at == 0)
+		pw_dir_release(f, s, now);
+	pw_session_settle(f, s);
+}
+
+int
+pw_session_send(struct pw_forward *f, struct pw_session *s, const void *data, uint32_t len,
+		uint64_t now)
+{
+	const uint8_t *p = data;
+	int rc = 0;
+
+	if (s->conn == NULL)
+		return -EPIPE;
+	if (s->peer_max_packet != 0 && len > s->peer_max_packet)
+		return 0; /* [MQTT-3.1.2-25]: as if it had been sent */
+	if (pw_tcp_send_room(f->tcp, s->conn) < len)
+		rc = -EAGAIN;
+	for (uint32_t at = 0, n; rc == 0 && at < len; at += n) {
+		n = RTE_MIN(len - at, 1024u);
+		rc = pw_tcp_send_copy(f->tcp, s->conn, p + at, n);
+		if (rc == -ENOBUFS && at == 0)
+			return rc;
+	}
+	if (rc == 0)
+		return 0;
+	/*
+	 * A send queue full of acknowledgements: the device has stopped reading. Nothing is lost by
+	 * ending it, its messages were not acknowledged.
+	 */
+	pw_session_end(f, s, true, rc != -EPIPE, now);
+	return -EPIPE;
+}
+
+void
+pw_session_refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, uint64_t now)
+{
+	uint8_t out[8];
+
+	if (s->state == PW_SESSION_UP && s->version == PW_MQTT_5 && s->conn != NULL) {
+		int n = pw_mqtt_encode_disconnect(out, sizeof(out), PW_MQTT_DISCONNECT, s->version,
+						  reason, NULL);
+
+		if (n > 0 && pw_tcp_send_copy(f->tcp, s->conn, out, (uint32_t)n) == 0)
+			f->counters.disconnects_sent++;
+	}
+	pw_session_end(f, s, true, false, now);
+}
+
+void
+pw_session_bad(struct pw_forward *f, struct pw_session *s, uint8_t type, enum pw_mqtt_error err,
+	       uint64_t now)
+{
+	char name[PW_ADDR_STRLEN + 16];
+
+	f->counters.malformed++;
+	PW_LOG_EVERY(&f->limit_device, now, forward, NOTICE, "device %s: %s refused: %s",
+		     pw_session_name(s, name, sizeof(name)), pw_mqtt_type_str(type),
+		     pw_mqtt_error_str(err));
+	pw_session_refuse(f, s, pw_mqtt_error_reason(err), now);
+}
+
+static void
+keepalive(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	/* A device that is not read is not silent. */
+	if (s->flags & (PW_SESSION_BLOCKED | PW_SESSION_HELD))
+		s->heard = now;
+	if (due(f, s) > now) {
+		pw_session_arm(f, s);
+		return;
+	}
+	f->counters.keepalive_expired++;
+	pw_session_refuse(f, s, 0x8D, now); /* Keep Alive timeout */
+}
+
+/* After the end: a device that does not close its side, a will whose delay is over. */
+static void
+wind_down(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	if (s->deadline != 0 && s->deadline <= now) {
+		s->deadline = 0;
+		if (s->conn != NULL) {
+			pw_tcp_abort(f->tcp, s->conn, now);
+			forget_conn(f, s);
+		}
+	}
+	if (s->will_at != 0 && s->will_at <= now)
+		pw_will_publish(f, s, now);
+	pw_session_arm(f, s);
+	pw_session_settle(f, s);
+}
+
+void
+pw_session_timer(void *ctx, struct pw_timer *t, uint64_t now)
+{
+	struct pw_forward *f = ctx;
+	struct pw_session *s =
+		(struct pw_session *)((uint8_t *)t - offsetof(struct pw_session, timer));
+
+	switch (s->state) {
+	case PW_SESSION_CONNECT:
+	case PW_SESSION_CLAIM:
+		f->counters.connect_deadline++;
+		pw_session_end(f, s, false, true, now);
+		return;
+	case PW_SESSION_UP:
+		keepalive(f, s, now);
+		return;
+	default:
+		wind_down(f, s, now);
+	}
+}

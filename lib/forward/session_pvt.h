@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PW_FORWARD_SESSION_PVT_H
+#define PW_FORWARD_SESSION_PVT_H
+
+/*
+ * A device session: from TCP's accept to the end of the connection, and beyond it while a will
+ * waits. Owned by one device worker. Found from elsewhere by handle only, so that what comes late
+ * (an acknowledgement, an eviction) finds nobody rather than somebody else.
+ */
+
+#include "forward_pvt.h"
+
+enum pw_session_state {
+	PW_SESSION_CONNECT, /* CONNECT is awaited */
+	PW_SESSION_CLAIM,   /* the directory is asked for the client identifier */
+	PW_SESSION_UP,	    /* CONNACK sent */
+	PW_SESSION_CLOSING, /* ended here, TCP winds down */
+	PW_SESSION_LINGER,  /* no connection, the will waits */
+};
+
+/* Flags. */
+#define PW_SESSION_ASSIGNED   0x0001u /* CONNACK names the client identifier */
+#define PW_SESSION_SERVER_KA  0x0002u /* CONNACK names the keepalive */
+#define PW_SESSION_HELD	      0x0004u /* not read until an acknowledgement goes out */
+#define PW_SESSION_UNACKED    0x0008u /* on the list of those */
+#define PW_SESSION_REGISTERED 0x0010u /* the directory knows it */
+#define PW_SESSION_WILL	      0x0020u /* has a will */
+#define PW_SESSION_WILL_DUE   0x0040u /* which is to be published */
+#define PW_SESSION_READING    0x0080u /* a frame of its is being handled */
+#define PW_SESSION_CLEAN      0x0100u
+#define PW_SESSION_BLOCKED    0x0200u /* not read because of a bound: not silent */
+
+struct pw_session {
+	/* line 0: every packet */
+	struct pw_tcp_conn *conn; /* NULL where the connection is gone */
+	struct pw_flog *log;
+	struct pw_part *part; /* a large frame that is being taken */
+	uint64_t heard;	      /* ns, when a packet was last whole */
+	uint64_t messages;
+	uint32_t max_packet; /* largest packet accepted, bytes */
+	uint16_t flags;
+	uint16_t keepalive;   /* seconds, 0: none */
+	uint16_t inflight;    /* QoS 1 messages without PUBACK */
+	uint16_t first, last; /* their slots, in the order in which they came */
+	uint8_t version;      /* 0 before CONNECT */
+	uint8_t state;
+
+	/* line 1: lists and timer */
+	TAILQ_ENTRY(pw_session) link;
+	struct pw_session_list *on; /* the list that link is on, NULL: none */
+	TAILQ_ENTRY(pw_session) ack_link;
+	struct pw_timer timer;
+
+	/* cold */
+	struct pw_blob *client_id;
+	struct pw_hash128 hash;
+	uint64_t deadline; /* ns: of CONNECT or of closing, 0: none */
+	uint64_t will_at;  /* ns: when a delayed will is due, 0: it is not waiting for that */
+	struct pw_blob *will;
+	struct pw_run *will_run; /* where it is too large for a blob */
+	uint32_t will_len;
+	uint32_t will_delay;	  /* seconds */
+	uint32_t peer_max_packet; /* largest packet the device takes, 0: no limit */
+	uint8_t will_qos;
+	bool will_retain;
+	uint16_t will_topic_len;
+	struct pw_flow flow;
+};
+
+static_assert(sizeof(struct pw_session) <= 256,
+	      "with 256 bytes of TCP an idle connection stays within 512");
+
+/* What became of a frame. */
+enum pw_taken {
+	PW_TAKEN, /* done with, consume it */
+	PW_LATER, /* leave it where it is: a bound was reached, try again */
+	PW_HOLD,  /* the same, until one of this device's own messages is acknowledged */
+	PW_GONE,  /* the session has ended, do not touch it */
+};
+
+extern const struct pw_tcp_ops pw_session_ops;
+
+/* session.c */
+void pw_session_timer(void *f, struct pw_timer *t, uint64_t now);
+void pw_session_arm(struct pw_forward *f, struct pw_session *s);
+/* Send a control packet. 0, -ENOBUFS to try again later, -EPIPE where the session was ended. */
+int pw_session_send(struct pw_forward *f, struct pw_session *s, const void *data, uint32_t len,
+		    uint64_t now);
+/* End a session: the will is published or forgotten; the connection is closed, or reset. */
+void pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset,
+		    uint64_t now);
+/* Tell a 5.0 device why, then end. */
+void pw_session_refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, uint64_t now);
+/* The same for what the device did wrong, counted and logged. */
+void pw_session_bad(struct pw_forward *f, struct pw_session *s, uint8_t type,
+		    enum pw_mqtt_error err, uint64_t now);
+/* Put it back once neither connection nor will keeps it. */
+void pw_session_settle(struct pw_forward *f, struct pw_session *s);
+void pw_session_wait(struct pw_session *s, struct pw_session_list *list);
+void pw_session_unwait(struct pw_session *s);
+const char *pw_session_name(const struct pw_session *s, char *buf, size_t len);
+
+/* read.c */
+void pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bool forced,
+		     uint64_t now);
+uint32_t pw_sessions_wake(struct pw_forward *f, uint64_t now);
+
+/* part.c */
+/* Begin to take a frame of total bytes. PW_TAKEN: begun; PW_LATER: it stands in the queue for the
+ * budget. */
+enum pw_taken pw_part_begin(struct pw_forward *f, struct pw_session *s, uint32_t total,
+			    uint64_t now);
+/* Take what has come. PW_TAKEN: whole; PW_HOLD: more has to come; PW_LATER: no buffers. */
+enum pw_taken pw_part_take(struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* End it; forget: the references have passed to a log. */
+void pw_part_end(struct pw_forward *f, struct pw_session *s, bool forget);
+/* End sessions whose large frame has stopped while others wait for the budget. */
+void pw_parts_check(struct pw_forward *f, uint64_t now);
+
+/* connect.c */
+enum pw_taken pw_session_connect(struct pw_forward *f, struct pw_session *s,
+				 const struct pw_mqtt_buf *b, uint64_t now);
+/* The directory has given the client identifier to this session. */
+void pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* The directory is full. */
+void pw_session_denied(struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* Another connection takes the client identifier. */
+void pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, uint64_t now);
+
+/* control.c */
+enum pw_taken pw_session_packet(struct pw_forward *f, struct pw_session *s, uint8_t type,
+				const struct pw_mqtt_buf *b, uint64_t now);
+
+/* publish.c */
+enum pw_taken pw_session_publish(struct pw_forward *f, struct pw_session *s,
+				 const struct pw_mqtt_buf *b, uint64_t now);
+
+/* ack.c */
+/* Send the acknowledgements that are due, in order [MQTT-4.6.0-2]. */
+void pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* The session ends: its messages are nobody's. */
+void pw_session_disown(struct pw_forward *f, struct pw_session *s);
+uint32_t pw_sessions_ack_again(struct pw_forward *f, uint64_t now);
+/* Append an in-flight message to the session's list. */
+void pw_session_track(struct pw_session *s, uint64_t pos);
+
+/* append.c */
+struct pw_append {
+	const struct pw_mqtt_buf *b; /* borrowed slices, unless `run` owns them */
+	struct pw_run *run;	    /* owner of the slices of b; passes where the append succeeds */
+	struct pw_session *session; /* NULL: a will */
+	const struct pw_route *route; /* NULL: a place in the order, for no broker */
+	uint32_t id_at;
+	uint32_t expiry_at;
+	uint16_t dev_id;
+	uint8_t qos;
+	bool retain;
+};
+/* 0; -ENOSPC the log is full; -ENOBUFS. On failure nothing has changed. */
+int pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, uint64_t now);
+
+/* will.c */
+/* Keep the will of a CONNECT. 0, -ENOBUFS, -EMSGSIZE. */
+int pw_will_keep(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
+		 const struct pw_mqtt_connect *c);
+void pw_will_forget(struct pw_forward *f, struct pw_session *s);
+/* Publish, or queue for when the log has room; the caller settles the session. */
+void pw_will_publish(struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* The connection has ended: publish now or after the delay; the caller settles the session. */
+void pw_will_due(struct pw_forward *f, struct pw_session *s, uint64_t now);
+uint32_t pw_wills_again(struct pw_forward *f, uint64_t now);
+
+/* directory.c */
+int pw_dir_create(struct pw_forward *f);
+void pw_dir_destroy(struct pw_forward *f);
+/* Ask for a client identifier; pw_session_granted() follows, perhaps before this returns. */
+void pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now);
+void pw_dir_release(struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* A message of another worker. */
+void pw_dir_receive(struct pw_forward *f, const struct pw_forward_msg *msg, uint64_t now);
+/* Post what could not be posted. Returns how many went out. */
+uint32_t pw_dir_flush(struct pw_forward *f);
+/* True while so much waits to be posted that no further CONNECT is taken. */
+bool pw_dir_busy(const struct pw_forward *f);
+
+#endif

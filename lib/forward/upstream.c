@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The life of a broker connection: wait, TCP, CONNECT, up, and again. What was not acknowledged
+ * when it ends is sent again on the next one, out of the log; so the broker is asked for no session
+ * of ours.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "upstream_pvt.h"
+
+#define OUR_MAX_PACKET 65535u /* what a 5.0 broker may send us */
+
+void
+pw_upstream_set_state(struct pw_upstream *u, enum pw_upstream_state state)
+{
+	__atomic_store_n(&u->state, state, __ATOMIC_RELAXED);
+}
+
+const char *
+pw_upstream_state_str(enum pw_upstream_state s)
+{
+#define TEXT(name, text) [PW_UPSTREAM_##name] = text,
+	static const char *const texts[] = {PW_UPSTREAM_STATES(TEXT)};
+#undef TEXT
+
+	return (uint32_t)s < RTE_DIM(texts) ? texts[s] : "unknown";
+}
+
+int
+pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l, uint32_t broker,
+		 uint64_t *done, uint64_t now)
+{
+	u->f = f;
+	u->log = l;
+	u->broker = broker;
+	u->conf = &f->set->broker[broker];
+	u->version = l->lane == PW_LANE_5 ? PW_MQTT_5 : PW_MQTT_3_1_1;
+	pw_cursor_init(&u->cursor, l, broker, done);
+	pw_cursor_publish(&u->cursor);
+	u->deadline = now;
+	pw_upstream_set_state(u, PW_UPSTREAM_WAITING);
+	return 0;
+}
+
+/* The next thing to look at. */
+static uint64_t
+due(const struct pw_upstream *u)
+{
+	uint64_t ack = u->conf->ack_timeout * PW_NS_MS, at = UINT64_MAX;
+
+	if (u->state != PW_UPSTREAM_UP)
+		return u->state == PW_UPSTREAM_CLOSED && u->conn == NULL ? UINT64_MAX : u->deadline;
+	if (u->keepalive != 0 && !u->ping_out)
+		at = u->spoke + u->keepalive * PW_NS_MS;
+	if (ack == 0)
+		return at;
+	if (u->ping_out)
+		at = RTE_MIN(at, u->ping_at + ack);
+	if (u->cursor.inflight > 0)
+		at = RTE_MIN(at, u->progress + ack);
+	if (pw_tcp_unacked(u->conn) > 0)
+		at = RTE_MIN(at, u->tx_progress + ack);
+	return at;
+}
+
+void
+pw_upstream_arm(struct pw_upstream *u, uint64_t now)
+{
+	uint64_t at = due(u);
+
+	RTE_SET_USED(now);
+	if (at == UINT64_MAX)
+		pw_wheel_cancel(&u->f->upstream_wheel, &u->timer);
+	else if (!pw_timer_armed(&u->timer) || u->timer.expiry != at)
+		pw_wheel_arm(&u->f->upstream_wheel, &u->timer, at);
+}
+
+static void
+say(struct pw_upstream *u, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(u->last_error, sizeof(u->last_error), fmt, ap);
+	va_end(ap);
+}
+
+/* Decorrelated jitter: between the base and three times the last wait, up to the cap. */
+static uint64_t
+next_wait(struct pw_upstream *u)
+{
+	uint64_t base = RTE_MAX(u->conf->restart_base, 1u);
+	uint64_t top = RTE_MAX(3 * u->restart_ms, base + 1);
+
+	u->restart_ms = base + pw_random(&u->f->rng) % (top - base);
+	u->restart_ms = RTE_MIN(u->restart_ms, (uint64_t)RTE_MAX(u->conf->restart_cap, 1u));
+	return u->restart_ms;
+}
+
+/* After the connection has gone, for whatever reason. */
+static void
+down(struct pw_upstream *u, uint64_t now)
+{
+	struct pw_flog_reader *r = &u->log->reader[u->broker];
+
+	if (u->state == PW_UPSTREAM_UP)
+		u->counters.disconnects++;
+	else
+		u->counters.connect_failures++;
+	__atomic_store_n(&r->up, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&u->connected_at, 0, __ATOMIC_RELAXED);
+	u->conn = NULL;
+	u->ping_out = false;
+	pw_cursor_rewind(&u->cursor);
+	pw_cursor_publish(&u->cursor);
+	if (u->f->drain_over) {
+		pw_upstream_set_state(u, PW_UPSTREAM_CLOSED);
+	} else {
+		pw_upstream_set_state(u, PW_UPSTREAM_WAITING);
+		u->deadline = now + next_wait(u) * PW_NS_MS;
+	}
+	PW_LOG(forward, WARNING, "broker %s (worker %u, lane %u): %s; next attempt in %lu ms",
+	       u->conf->name, u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3, u->last_error,
+	       (unsigned long)u->restart_ms);
+	pw_upstream_arm(u, now);
+}
+
+void
+pw_upstream_fail(struct pw_upstream *u, const char *why, uint64_t now)
+{
+	say(u, "%s", why);
+	if (u->conn != NULL)
+		pw_tcp_abort(u->f->tcp, u->conn, now);
+	down(u, now);
+}
+
+static void
+start(struct pw_upstream *u, uint64_t now)
+{
+	struct pw_forward *f = u->f;
+	struct pw_flow flow = {.remote = u->conf->address, .rport = u->conf->port};
+	int rc = f->conf.source(f->conf.ctx, &u->conf->address, &flow.local);
+
+	u->deadline = now + u->conf->connect_timeout * PW_NS_MS;
+	pw_upstream_set_state(u, PW_UPSTREAM_TCP);
+	if (rc == 0)
+		rc = pw_tcp_connect(f->tcp, &flow, &pw_upstream_ops, f, (uint64_t)(uintptr_t)u,
+				    &u->conn, now);
+	if (rc < 0) {
+		u->conn = NULL;
+		say(u, "cannot connect: %s", strerror(-rc));
+		down(u, now);
+		return;
+	}
+	pw_upstream_arm(u, now);
+}
+
+static struct pw_mqtt_str
+text(const char *s)
+{
+	return (struct pw_mqtt_str){s, (uint32_t)strlen(s)};
+}
+
+static void
+connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
+{
+	struct pw_upstream *u = (struct pw_upstream *)(uintptr_t)pw_tcp_user(conn);
+	struct pw_forward *f = ctx;
+	struct pw_mqtt_str username = text(u->conf->username), password = text(u->conf->password);
+	struct pw_mqtt_prop_out max = {.which = PW_MQTT_PROP_MAXIMUM_PACKET_SIZE,
+				       .num = OUR_MAX_PACKET};
+	char id[3 * PW_FORWARD_NAME_LEN];
+	uint8_t out[1024];
+	struct pw_mqtt_connect_out c = {
+		.version = u->version,
+		.clean = true,
+		.keepalive = (uint16_t)RTE_MIN((u->conf->keepalive_interval + 999) / 1000, 65535u),
+		.props = {.p = &max, .n = 1},
+	};
+	int n;
+
+	snprintf(id, sizeof(id), "%s-%s-w%u-l%u", f->set->clientid_prefix, f->set->instance,
+		 u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3);
+	c.client_id = text(id);
+	if (username.len > 0)
+		c.username = &username;
+	if (password.len > 0)
+		c.password = &password;
+	n = pw_mqtt_encode_connect(out, sizeof(out), &c);
+	assert(n > 0);
+	if (pw_tcp_send_copy(f->tcp, conn, out, (uint32_t)n) < 0) {
+		pw_upstream_fail(u, "no buffer for CONNECT", now);
+		return;
+	}
+	pw_upstream_set_state(u, PW_UPSTREAM_MQTT);
+	u->deadline = now + u->conf->connect_timeout * PW_NS_MS;
+	u->keepalive = u->conf->keepalive_interval;
+	u->spoke = u->progress = u->tx_progress = now;
+	u->queued = (uint32_t)n;
+	u->mark = 0;
+	pw_upstream_arm(u, now);
+}
+
+void
+pw_upstream_up(struct pw_upstream *u, uint64_t now)
+{
+	struct pw_flog_reader *r = &u->log->reader[u->broker];
+
+	u->counters.connects++;
+	u->restart_ms = 0;
+	u->last_error[0] = '\0';
+	u->window_stop = u->socket_stop = false;
+	u->progress = u->tx_progress = now;
+	__atomic_store_n(&u->connected_at, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->max_packet, u->max_packet, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->no_retain, u->no_retain, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->no_qos1, u->no_qos1, __ATOMIC_RELAXED);
+	/* Pairs with the acquire in connect.c: what CONNACK said comes before. */
+	__atomic_store_n(&r->up, 1, __ATOMIC_RELEASE);
+	pw_upstream_set_state(u, PW_UPSTREAM_UP);
+	PW_LOG(forward, INFO, "broker %s (worker %u, lane %u): up", u->conf->name, u->log->worker,
+	       u->log->lane == PW_LANE_5 ? 5 : 3);
+	pw_upstream_arm(u, now);
+}
+
+static void
+readable(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
+{
+	RTE_SET_USED(ctx);
+	pw_upstream_read((struct pw_upstream *)(uintptr_t)pw_tcp_user(conn), now);
+}
+
+static void
+acked(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
+{
+	struct pw_upstream *u = (struct pw_upstream *)(uintptr_t)pw_tcp_user(conn);
+
+	RTE_SET_USED(ctx);
+	u->tx_progress = now;
+	/* While bytes of the messages that are waited for still travel, the broker cannot answer.
+	 */
+	if (u->queued - pw_tcp_unacked(conn) <= u->mark)
+		u->progress = now;
+}
+
+static void
+gone(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now)
+{
+	struct pw_upstream *u = (struct pw_upstream *)(uintptr_t)pw_tcp_user(conn);
+
+	RTE_SET_USED(ctx);
+	if (u->state == PW_UPSTREAM_CLOSED) {
+		u->conn = NULL;
+		pw_upstream_arm(u, now);
+		return;
+	}
+	say(u, "%s%s", u->state == PW_UPSTREAM_MQTT ? "before CONNACK: " : "", pw_tcp_end_str(why));
+	down(u, now);
+}
+
+const struct pw_tcp_ops pw_upstream_ops = {
+	.connected = connected,
+	.readable = readable,
+	.acked = acked,
+	.gone = gone,
+};
+
+static void
+ping(struct pw_upstream *u, uint64_t now)
+{
+	uint8_t out[2];
+	int n = pw_mqtt_encode_ping(out, sizeof(out), PW_MQTT_PINGREQ);
+
+	/* A message that is half queued has to be completed first; the deadline of its bytes
+	 * watches. */
+	if (n > 0 && u->cursor.part == 0 &&
+	    pw_tcp_send_copy(u->f->tcp, u->conn, out, (uint32_t)n) == 0) {
+		u->ping_out = true;
+		u->ping_at = now;
+		u->queued += (uint32_t)n;
+	}
+	u->spoke = now;
+}
+
+static void
+watch(struct pw_upstream *u, uint64_t now)
+{
+	uint64_t ack = u->conf->ack_timeout * PW_NS_MS;
+
+	if (ack != 0 && ((u->cursor.inflight > 0 && u->progress + ack <= now) ||
+			 (pw_tcp_unacked(u->conn) > 0 && u->tx_progress + ack <= now) ||
+			 (u->ping_out && u->ping_at + ack <= now))) {
+		u->counters.stuck++;
+		pw_upstream_fail(u, "stuck: connected, but acknowledgements stopped", now);
+		return;
+	}
+	if (u->keepalive != 0 && !u->ping_out && u->spoke + u->keepalive * PW_NS_MS <= now)
+		ping(u, now);
+	pw_upstream_arm(u, now);
+}
+
+void
+pw_upstream_timer(void *ctx, struct pw_timer *t, uint64_t now)
+{
+	struct pw_upstream *u =
+		(struct pw_upstream *)((uint8_t *)t - offsetof(struct pw_upstream, timer));
+
+	RTE_SET_USED(ctx);
+	switch (u->state) {
+	case PW_UPSTREAM_WAITING:
+		start(u, now);
+		return;
+	case PW_UPSTREAM_TCP:
+		pw_upstream_fail(u, "no answer to the TCP handshake in time", now);
+		return;
+	case PW_UPSTREAM_MQTT:
+		pw_upstream_fail(u, "no CONNACK in time", now);
+		return;
+	case PW_UPSTREAM_UP:
+		watch(u, now);
+		return;
+	default:
+		if (u->conn != NULL)
+			pw_tcp_abort(u->f->tcp, u->conn, now);
+		u->conn = NULL;
+	}
+}
+
+void
+pw_upstream_close(struct pw_upstream *u, uint64_t now)
+{
+	uint8_t out[8];
+	int n;
+
+	if (u->state == PW_UPSTREAM_CLOSED)
+		return;
+	if (u->conn != NULL && u->state == PW_UPSTREAM_UP) {
+		n = pw_mqtt_encode_disconnect(out, sizeof(out), PW_MQTT_DISCONNECT, u->version, 0,
+					      NULL);
+		if (n > 0 && u->cursor.part == 0)
+			(void)!pw_tcp_send_copy(u->f->tcp, u->conn, out, (uint32_t)n);
+		pw_tcp_close(u->f->tcp, u->conn, now);
+		u->deadline = now + PW_NS_S;
+	} else if (u->conn != NULL) {
+		pw_tcp_abort(u->f->tcp, u->conn, now);
+		u->conn = NULL;
+	}
+	__atomic_store_n(&u->log->reader[u->broker].up, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&u->connected_at, 0, __ATOMIC_RELAXED);
+	pw_upstream_set_state(u, PW_UPSTREAM_CLOSED);
+	pw_upstream_arm(u, now);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PW_FORWARD_UPSTREAM_PVT_H
+#define PW_FORWARD_UPSTREAM_PVT_H
+
+/*
+ * One (log, broker) pair: a connection and the cursor that feeds it. Owned by the worker that
+ * serves the log; other threads read state, caps and counters through pw_forward_upstreams().
+ */
+
+#include "forward_pvt.h"
+
+struct pw_upstream {
+	struct pw_forward *f;
+	struct pw_flog *log;
+	const struct pw_broker_conf *conf;
+	struct pw_cursor cursor;
+	uint32_t broker;
+	uint32_t state; /* enum pw_upstream_state */
+	struct pw_tcp_conn *conn;
+	struct pw_timer timer;
+
+	uint32_t window;     /* QoS 1 in flight at most, on this connection */
+	uint32_t max_packet; /* the broker takes, 0: no limit */
+	uint32_t keepalive;  /* ms */
+	bool no_retain, no_qos1;
+	bool window_stop, socket_stop; /* the cursor stands for this reason, counted once */
+	bool ping_out;
+	uint8_t version;
+
+	uint64_t restart_ms; /* the last wait, for the next one's jitter */
+	uint64_t deadline;   /* ns: of a handshake, or of the next attempt */
+	uint64_t connected_at;
+	uint64_t spoke;	      /* when we last sent */
+	uint64_t ping_at;     /* when PINGREQ went out */
+	uint64_t progress;    /* when the broker last acknowledged a message, or had nothing to */
+	uint64_t tx_progress; /* when TCP last acknowledged bytes, or had none to */
+	uint64_t queued;      /* bytes queued on this connection */
+	uint64_t mark;	      /* until these are acknowledged by TCP, its progress counts */
+
+	char last_error[96];
+	struct pw_upstream_counters counters;
+};
+
+extern const struct pw_tcp_ops pw_upstream_ops;
+
+/* upstream.c */
+int pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l,
+		     uint32_t broker, uint64_t *done, uint64_t now);
+void pw_upstream_timer(void *f, struct pw_timer *t, uint64_t now);
+void pw_upstream_arm(struct pw_upstream *u, uint64_t now);
+/* The connection is of no use any more: say why, and come back later. */
+void pw_upstream_fail(struct pw_upstream *u, const char *why, uint64_t now);
+/* What the broker answered to CONNECT lets messages flow. */
+void pw_upstream_up(struct pw_upstream *u, uint64_t now);
+/* Say goodbye; for the drain. */
+void pw_upstream_close(struct pw_upstream *u, uint64_t now);
+void pw_upstream_set_state(struct pw_upstream *u, enum pw_upstream_state state);
+
+/* upstream_rx.c */
+void pw_upstream_read(struct pw_upstream *u, uint64_t now);
+
+/* pull.c */
+/* Queue what the broker may have. Returns messages moved. */
+uint32_t pw_upstream_pull(struct pw_upstream *u, uint64_t now);
+/* A QoS 1 message is complete for this broker. */
+void pw_upstream_done(struct pw_upstream *u, uint64_t pos, uint8_t reason, uint64_t now);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a broker sends: CONNACK, then PUBACK and PINGRESP; nothing else has a meaning here. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "upstream_pvt.h"
+
+#define MAX_IN	  65535u /* told to 5.0 brokers; no 3.1.1 broker has reason to send more */
+#define MAX_SLICE 64	 /* pieces that a packet of a broker may lie in */
+#define MAX_READ  4096	 /* packets in one upcall; the rest at the next poll */
+
+static uint32_t
+number(const struct pw_mqtt_props *p, enum pw_mqtt_prop which, uint32_t absent)
+{
+	return pw_mqtt_has(p, which) ? p->value[which].num : absent;
+}
+
+static bool
+connack(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
+{
+	enum pw_mqtt_error err = PW_MQTT_E_NONE;
+	struct pw_mqtt_connack c;
+	uint32_t receive, ka;
+	char why[96];
+
+	if (pw_mqtt_decode_connack(b, u->version, &c, &err) < 0) {
+		u->counters.protocol_errors++;
+		snprintf(why, sizeof(why), "CONNACK malformed: %s", pw_mqtt_error_str(err));
+		pw_upstream_fail(u, why, now);
+		return false;
+	}
+	if (c.code != 0) {
+		snprintf(why, sizeof(why), "CONNECT refused, code 0x%02X: %s", c.code,
+			 pw_mqtt_reason_str(PW_MQTT_CONNACK, u->version, c.code));
+		pw_upstream_fail(u, why, now);
+		return false;
+	}
+	u->max_packet = 0;
+	u->no_retain = u->no_qos1 = false;
+	u->window = u->conf->max_inflight_messages;
+	if (u->version == PW_MQTT_5) {
+		receive = number(&c.props, PW_MQTT_PROP_RECEIVE_MAXIMUM, 65535);
+		u->window = RTE_MIN(u->window, receive);
+		u->max_packet = number(&c.props, PW_MQTT_PROP_MAXIMUM_PACKET_SIZE, 0);
+		u->no_retain = number(&c.props, PW_MQTT_PROP_RETAIN_AVAILABLE, 1) == 0;
+		u->no_qos1 = number(&c.props, PW_MQTT_PROP_MAXIMUM_QOS, 2) == 0;
+		ka = number(&c.props, PW_MQTT_PROP_SERVER_KEEP_ALIVE, UINT32_MAX);
+		if (ka != UINT32_MAX)
+			u->keepalive = ka * 1000; /* [MQTT-3.2.2-21] */
+	}
+	u->window = RTE_MAX(u->window, 1u);
+	pw_upstream_up(u, now);
+	return true;
+}
+
+static bool
+puback(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
+{
+	enum pw_mqtt_error err = PW_MQTT_E_NONE;
+	struct pw_mqtt_ack a;
+	uint64_t pos;
+	char why[96];
+
+	if (pw_mqtt_decode_ack(b, u->version, &a, &err) < 0) {
+		u->counters.protocol_errors++;
+		snprintf(why, sizeof(why), "PUBACK malformed: %s", pw_mqtt_error_str(err));
+		pw_upstream_fail(u, why, now);
+		return false;
+	}
+	if (pw_cursor_acked(&u->cursor, a.packet_id, &pos) < 0) {
+		/* An answer to nothing changes nothing. */
+		u->counters.protocol_errors++;
+		return true;
+	}
+	u->progress = now;
+	u->mark = u->queued;
+	u->window_stop = false;
+	if (a.reason >= 0x80)
+		u->counters.refused++;
+	else
+		u->counters.acked++;
+	pw_upstream_done(u, pos, a.reason, now);
+	return true;
+}
+
+static bool
+packet(struct pw_upstream *u, uint8_t type, const struct pw_mqtt_buf *b, uint64_t now)
+{
+	enum pw_mqtt_error err = PW_MQTT_E_NONE;
+	struct pw_mqtt_disconnect d;
+	char why[96];
+
+	if (u->state == PW_UPSTREAM_MQTT && type == PW_MQTT_CONNACK)
+		return connack(u, b, now);
+	if (u->state == PW_UPSTREAM_UP && type == PW_MQTT_PUBACK)
+		return puback(u, b, now);
+	if (u->state == PW_UPSTREAM_UP && type == PW_MQTT_PINGRESP) {
+		u->ping_out = false;
+		return true;
+	}
+	if (type == PW_MQTT_DISCONNECT && u->version == PW_MQTT_5 &&
+	    pw_mqtt_decode_disconnect(b, u->version, &d, &err) > 0) {
+		snprintf(why, sizeof(why), "the broker disconnected, code 0x%02X: %s", d.reason,
+			 pw_mqtt_reason_str(PW_MQTT_DISCONNECT, u->version, d.reason));
+		pw_upstream_fail(u, why, now);
+		return false;
+	}
+	u->counters.protocol_errors++;
+	snprintf(why, sizeof(why), "an unexpected %s from the broker", pw_mqtt_type_str(type));
+	pw_upstream_fail(u, why, now);
+	return false;
+}
+
+/* First bytes of the queue, up to five. */
+static uint32_t
+peek(const struct pw_tcp_conn *conn, uint8_t head[5])
+{
+	uint32_t n = 0;
+
+	for (struct rte_mbuf *m = pw_tcp_rx_chain(conn); m != NULL && n < 5; m = m->next) {
+		uint32_t len = RTE_MIN((uint32_t)m->data_len, 5 - n);
+
+		memcpy(head + n, rte_pktmbuf_mtod(m, uint8_t *), len);
+		n += len;
+	}
+	return n;
+}
+
+void
+pw_upstream_read(struct pw_upstream *u, uint64_t now)
+{
+	struct pw_tcp *tcp = u->f->tcp;
+	struct pw_slice s[MAX_SLICE];
+	struct pw_mqtt_buf b = {.s = s};
+	enum pw_mqtt_error err = PW_MQTT_E_NONE;
+	uint8_t head[5];
+	uint32_t total;
+	int rc, n;
+
+	if (u->state == PW_UPSTREAM_CLOSED) {
+		pw_tcp_consume(tcp, u->conn, pw_tcp_rx_len(u->conn));
+		return;
+	}
+	for (uint32_t i = 0; i < MAX_READ; i++) {
+		rc = pw_mqtt_frame(head, peek(u->conn, head), MAX_IN, &total, &err);
+		if (rc == -EAGAIN || (rc > 0 && total > pw_tcp_rx_len(u->conn)))
+			break;
+		n = rc < 0 ? rc
+			   : pw_slices_from_chain(pw_tcp_rx_chain(u->conn), 0, total, s, MAX_SLICE);
+		if (n < 0) {
+			u->counters.protocol_errors++;
+			pw_upstream_fail(u,
+					 rc < 0 ? pw_mqtt_error_str(err)
+						: "a packet from the broker in too many pieces",
+					 now);
+			return;
+		}
+		b.n = (uint32_t)n;
+		b.len = total;
+		if (!packet(u, head[0] >> 4, &b, now))
+			return;
+		pw_tcp_consume(tcp, u->conn, total);
+	}
+	if (pw_tcp_eof(u->conn)) {
+		pw_upstream_fail(u, "closed by the broker", now);
+		return;
+	}
+	pw_upstream_arm(u, now);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Wills. Kept as the PUBLISH that they will be, in pooled memory where they are short and in packet
+ * buffers where not, so that publishing one is an append like any other. A will that is delayed
+ * keeps its session object, and the client identifier's place in the directory, until it is
+ * published or a new connection of the same client cancels it.
+ */
+#include <errno.h>
+
+#include "session_pvt.h"
+
+/* Flat bytes to the end of a run, in buffers of its own. */
+static int
+push_flat(struct pw_forward *f, struct pw_gather *g, struct pw_run_list *run, const uint8_t *p,
+	  uint32_t len)
+{
+	for (uint32_t at = 0, n; at < len; at += n) {
+		struct pw_slice *last = pw_run_last(run), out;
+
+		n = RTE_MIN(len - at, 256u);
+		if (pw_gather_bytes(f, g, p + at, n, &out) < 0)
+			return -ENOBUFS;
+		if (last != NULL && pw_slice_adjoins(last, &out)) {
+			last->len = (uint16_t)(last->len + n);
+			pw_slice_drop(&out);
+		} else if (pw_run_push(f->blocks, run, &out) < 0) {
+			pw_slice_drop(&out);
+			return -ENOBUFS;
+		}
+	}
+	return 0;
+}
+
+static int
+keep_large(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
+	   struct pw_mqtt_span payload, const uint8_t *head, uint32_t head_len)
+{
+	struct pw_run_list run = {0};
+	struct pw_gather g = {0};
+	uint8_t piece[256];
+	int rc = push_flat(f, &g, &run, head, head_len);
+
+	for (uint32_t at = 0, n; rc == 0 && at < payload.len; at += n) {
+		n = RTE_MIN(payload.len - at, (uint32_t)sizeof(piece));
+		pw_slices_copy(b->s, b->n, payload.off + at, piece, n);
+		rc = push_flat(f, &g, &run, piece, n);
+	}
+	pw_gather_release(&g);
+	if (rc < 0) {
+		pw_run_drop(f->blocks, run.first);
+		return rc;
+	}
+	s->will_run = run.first;
+	return 0;
+}
+
+/* The will's properties without Will Delay, which speaks to the server only. */
+static int
+properties(const struct pw_mqtt_buf *b, const struct pw_mqtt_connect *c, uint8_t *raw)
+{
+	const struct pw_mqtt_span all = c->will_props.all;
+	uint32_t cut = all.off + all.len, skip = 0;
+
+	if (all.len > PW_SCRATCH_BYTES)
+		return -EMSGSIZE;
+	if (pw_mqtt_has(&c->will_props, PW_MQTT_PROP_WILL_DELAY)) {
+		cut = c->will_props.at[PW_MQTT_PROP_WILL_DELAY];
+		skip = 5; /* identifier and four bytes */
+	}
+	pw_slices_copy(b->s, b->n, all.off, raw, cut - all.off);
+	pw_slices_copy(b->s, b->n, cut + skip, raw + (cut - all.off),
+		       all.off + all.len - cut - skip);
+	return (int)(all.len - skip);
+}
+
+static uint32_t
+delay_of(const struct pw_mqtt_connect *c)
+{
+	uint32_t delay = 0, expiry = 0;
+
+	if (pw_mqtt_has(&c->will_props, PW_MQTT_PROP_WILL_DELAY))
+		delay = c->will_props.value[PW_MQTT_PROP_WILL_DELAY].num;
+	if (pw_mqtt_has(&c->props, PW_MQTT_PROP_SESSION_EXPIRY))
+		expiry = c->props.value[PW_MQTT_PROP_SESSION_EXPIRY].num;
+	return RTE_MIN(delay, expiry); /* the end of the session publishes it, 5.0 3.1.3.2.2 */
+}
+
+int
+pw_will_keep(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
+	     const struct pw_mqtt_connect *c)
+{
+	uint8_t *raw = f->topic + PW_SCRATCH_BYTES, *head = raw + PW_SCRATCH_BYTES;
+	struct pw_mqtt_props_out props = {0};
+	struct pw_mqtt_str topic = {pw_mqtt_bytes(b, c->will_topic, f->topic), c->will_topic.len};
+	int n = 0, rc = 0;
+
+	if (c->version == PW_MQTT_5) {
+		n = properties(b, c, raw);
+		if (n < 0)
+			return n;
+		props.raw = (struct pw_mqtt_str){raw, (uint32_t)n};
+	}
+	n = pw_mqtt_encode_publish(head, 2 * PW_SCRATCH_BYTES + 64, c->version, false, c->will_qos,
+				   c->will_retain, topic, c->will_qos > 0 ? 1 : 0, &props,
+				   c->will_payload.len);
+	if (n < 0)
+		return -EMSGSIZE;
+	s->will_len = (uint32_t)n + c->will_payload.len;
+	if (s->will_len > f->set->limits.max_packet_size)
+		return -EMSGSIZE;
+	if (s->will_len <= pw_blob_max()) {
+		s->will = pw_blob_get(f, s->will_len);
+		if (s->will == NULL)
+			return -ENOBUFS;
+		memcpy(s->will->data, head, (uint32_t)n);
+		pw_slices_copy(b->s, b->n, c->will_payload.off, s->will->data + n,
+			       c->will_payload.len);
+	} else {
+		rc = keep_large(f, s, b, c->will_payload, head, (uint32_t)n);
+		if (rc < 0)
+			return rc;
+	}
+	s->will_qos = c->will_qos;
+	s->will_retain = c->will_retain;
+	s->will_delay = delay_of(c);
+	s->flags |= PW_SESSION_WILL;
+	return 0;
+}
+
+void
+pw_will_forget(struct pw_forward *f, struct pw_session *s)
+{
+	pw_blob_put(f, s->will);
+	s->will = NULL;
+	pw_run_drop(f->blocks, s->will_run);
+	s->will_run = NULL;
+	s->will_at = 0;
+	s->flags &= (uint16_t) ~(PW_SESSION_WILL | PW_SESSION_WILL_DUE);
+	if (s->on == &f->wills)
+		pw_session_unwait(s);
+}
+
+static int
+append(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	struct pw_slice one;
+	struct pw_mqtt_buf b = {.s = &one, .n = 1, .len = s->will_len};
+	struct pw_append a = {.b = &b, .qos = s->will_qos, .retain = s->will_retain};
+	enum pw_mqtt_error err;
+	struct pw_mqtt_publish p;
+	int rc;
+
+	if (pw_flog_full(s->log))
+		return -ENOSPC;
+	if (s->will_run != NULL) {
+		b.n = pw_run_slices(s->will_run, f->scratch, f->scratch_max);
+		b.s = f->scratch;
+		a.run = s->will_run;
+	} else if (pw_gather_bytes(f, &f->gather, s->will->data, s->will_len, &one) < 0) {
+		return -ENOBUFS;
+	}
+	rc = pw_mqtt_decode_publish(&b, s->version, &p, &err);
+	if (rc > 0) {
+		a.route = pw_routes_find(&f->shared->routes, pw_mqtt_bytes(&b, p.topic, f->topic),
+					 p.topic.len);
+		a.id_at = p.packet_id_at;
+		if (s->version == PW_MQTT_5 && pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
+			a.expiry_at = p.props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
+		rc = a.route != NULL ? pw_append(f, s->log, &a, now) : -ENOENT;
+	}
+	if (s->will_run == NULL)
+		pw_slice_drop(&one);
+	else if (rc == 0)
+		s->will_run = NULL;
+	return rc;
+}
+
+void
+pw_will_publish(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	int rc = append(f, s, now);
+
+	s->will_at = 0;
+	if ((rc == -ENOSPC || rc == -ENOBUFS) && s->will_qos > 0) {
+		/* It waits for room like the messages of a device that is not read. */
+		s->flags |= PW_SESSION_WILL_DUE;
+		pw_session_wait(s, &f->wills);
+		return;
+	}
+	if (rc == 0)
+		f->counters.wills_published++;
+	else if (rc == -ENOENT)
+		f->counters.dropped_no_route++;
+	if (rc < 0)
+		f->counters.wills_dropped++;
+	pw_will_forget(f, s);
+	pw_dir_release(f, s, now);
+}
+
+void
+pw_will_due(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	if (s->flags & PW_SESSION_WILL_DUE)
+		return;
+	/* Where too many delayed wills wait already, or pubwire itself ends, this one does not. */
+	if (s->will_delay == 0 || f->draining || f->nb_lingering >= f->max_lingering) {
+		pw_will_publish(f, s, now);
+		return;
+	}
+	s->will_at = now + s->will_delay * PW_NS_S;
+	pw_session_arm(f, s);
+}
+
+uint32_t
+pw_wills_again(struct pw_forward *f, uint64_t now)
+{
+	struct pw_session *last = TAILQ_LAST(&f->wills, pw_session_list), *s;
+	uint32_t n = 0;
+
+	while ((s = TAILQ_FIRST(&f->wills)) != NULL) {
+		bool end = s == last;
+
+		if (pw_flog_full(s->log))
+			break;
+		pw_session_unwait(s);
+		pw_will_publish(f, s, now);
+		pw_session_settle(f, s);
+		n++;
+		if (end)
+			break;
+	}
+	return n;
+}
