@@ -24,8 +24,8 @@ def main():
     peer.send(mq.subscribe(1, topic_filter))
     if peer.read()[0] != 0x90:
         sys.exit("collector: no SUBACK")
-    print("ready", flush=True)
     with open(out, "w", encoding="utf-8", buffering=1) as f:
+        print("ready", flush=True)
         while True:
             got = peer.read(timeout=86400)
             if got is None:

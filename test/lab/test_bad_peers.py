@@ -82,7 +82,7 @@ class BadPeers(LabCase):
         self.witness()
 
     def test_nothing_after_the_bad_packet_is_forwarded(self):
-        with kit.Collectors(self.brokers) as c:
+        with kit.Collectors(self.brokers, "mixed/#") as c:
             d = kit.device("mixed")
             d.send(mq.publish("mixed/1", b"good") + b"\xf0\x00" + mq.publish("mixed/2", b"never"))
             self.assertIsNone(d.read())

@@ -171,7 +171,7 @@ class Mosquitto(LabCase):
             c.start(0, "again")
             marks["back"] = time.monotonic()
 
-        with kit.Collectors(self.brokers) as c:
+        with kit.Collectors(self.brokers, "kill/#") as c:
             p = Publisher(name="M")
             self.addCleanup(p.close)
             p.run(6, [(1.5, kill), (2.5, back)])

@@ -35,7 +35,7 @@ class Clients:
     def small_and_large(self, kind, version):
         name = f"{kind}-{version}"
         plans = [Plan(name + "-s", 600, 200, SMALL, (0, 1)), Plan(name + "-l", 20, 4, LARGE, (1, 1, 0))]
-        with kit.Collectors(self.brokers) as c:
+        with kit.Collectors(self.brokers, "lab/#") as c:
             want = kit.expected(plans[0])
             for plan in plans:
                 self.publish(kind, version, plan)
@@ -47,7 +47,7 @@ class Clients:
         flag = "mqttv5" if version == 5 else "mqttv311"
         base = ["mosquitto_pub", "-h", kit.PUBWIRE, "-V", flag]
         want = kit.collections.Counter()
-        with kit.Collectors(self.brokers) as c, tempfile.TemporaryDirectory() as d:
+        with kit.Collectors(self.brokers, "lab/#") as c, tempfile.TemporaryDirectory() as d:
             for t in range(8):
                 topic, qos = f"lab/mosq/{t}", t % 2
                 lines = [kit.content(f"m{t}", i, 20 + 150 * (i % 12)) for i in range(100)]
@@ -71,7 +71,7 @@ class Clients:
     def test_hundred_mosquitto_pub_at_once(self):
         """100 processes connect and publish 20 lines each at the same time."""
         want = kit.collections.Counter()
-        with kit.Collectors(self.brokers) as c:
+        with kit.Collectors(self.brokers, "lab/#") as c:
             procs = []
             for n in range(100):
                 p = kit.inside("dev", ["mosquitto_pub", "-h", kit.PUBWIRE, "-t", f"lab/many/{n}", "-q",
@@ -92,7 +92,7 @@ class Clients:
         """100 connections stay open and each publishes in turn."""
         peers = [kit.device(f"stay-{n}") for n in range(100)]
         want = kit.collections.Counter()
-        with kit.Collectors(self.brokers) as c:
+        with kit.Collectors(self.brokers, "lab/#") as c:
             for i in range(10):
                 for n, peer in enumerate(peers):
                     payload = kit.content(f"s{n}", i, 100)

@@ -100,7 +100,7 @@ class Sessions:
         old.close()
 
     def test_will_of_a_device_that_vanishes(self):
-        with kit.Collectors(self.brokers) as c:
+        with kit.Collectors(self.brokers, "will/#") as c:
             d = kit.device("mortal", will=("will/mortal", b"gone", 1))
             d.reset()
             c.wait(1, 10)
@@ -108,7 +108,7 @@ class Sessions:
                 self.assertEqual(c.got(b), {kit.key("will/mortal", b"gone"): 1})
 
     def test_no_will_after_disconnect(self):
-        with kit.Collectors(self.brokers) as c:
+        with kit.Collectors(self.brokers, "will/#") as c:
             d = kit.device("polite", will=("will/polite", b"gone", 1))
             d.send(b"\xe0\x00")
             self.assertIsNone(d.read())
@@ -118,7 +118,7 @@ class Sessions:
                 self.assertEqual(c.count(b), 0)
 
     def test_retain_flag_is_kept(self):
-        with kit.Collectors(self.brokers) as c:
+        with kit.Collectors(self.brokers, "retain/#") as c:
             d = kit.device("keeper")
             d.send(mq.publish("retain/x", b"kept", 1, 1, retain=True))
             self.assertEqual(d.read()[0], 0x40)
@@ -146,7 +146,7 @@ class Sessions:
         d.close()
 
     def test_a_packet_byte_by_byte(self):
-        with kit.Collectors(self.brokers) as c:
+        with kit.Collectors(self.brokers, "slow/#") as c:
             d = kit.device("slow")
             for b in mq.publish("slow/topic", b"drop by drop", 1, 3):
                 d.send(bytes([b]))
