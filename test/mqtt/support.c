@@ -155,3 +155,38 @@ frame_free(struct frame *f)
 	free(f->m);
 	free(f->s);
 }
+
+static size_t
+level(const char *p, size_t len)
+{
+	const char *slash = memchr(p, '/', len);
+
+	return slash != NULL ? (size_t)(slash - p) : len;
+}
+
+bool
+slow_match(const char *f, size_t flen, const char *t, size_t tlen)
+{
+	if (flen == 0 || tlen == 0 || (t[0] == '$' && (f[0] == '+' || f[0] == '#')))
+		return false;
+	for (;;) {
+		size_t fl = level(f, flen), tl = level(t, tlen);
+
+		if (fl == 1 && f[0] == '#')
+			return true;
+		if (!(fl == 1 && f[0] == '+') && !(fl == tl && memcmp(f, t, fl) == 0))
+			return false;
+		f += fl;
+		flen -= fl;
+		t += tl;
+		tlen -= tl;
+		if (tlen == 0)
+			return flen == 0 || (flen == 2 && memcmp(f, "/#", 2) == 0);
+		if (flen == 0)
+			return false;
+		f++;
+		flen--;
+		t++;
+		tlen--;
+	}
+}

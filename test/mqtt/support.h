@@ -72,6 +72,9 @@ void dump(const struct pw_mqtt_buf *b, uint8_t version, char *out);
  */
 uint8_t *encoded_again(const struct pw_mqtt_buf *b, uint8_t version, uint32_t *len);
 
+/* pw_mqtt_topic_match() level by level, slow and plain: what the fast one is held against. */
+bool slow_match(const char *filter, size_t filter_len, const char *topic, size_t topic_len);
+
 /* A small generator, the same everywhere (xorshift64*). */
 static inline uint32_t
 rnd(uint64_t *state, uint32_t below)
