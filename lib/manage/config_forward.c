@@ -23,9 +23,9 @@ take_restart(struct config_loader *l, const char *section, const struct raw_list
 	char path[CONFIG_PATH_LEN];
 	uint64_t v[2];
 
-	if (r->v == NULL)
-		return 0;
 	snprintf(path, sizeof(path), "%s.restart_timeout", section);
+	if (!config_yaml_present(l, path))
+		return 0;
 	if (r->n != 2)
 		return config_refuse(l, path, "%u values; expected [LEAST, LONGEST] wait", r->n);
 	for (uint32_t i = 0; i < 2; i++) {
@@ -332,7 +332,7 @@ take_protocols(struct config_loader *l)
 	const struct raw_list *r = &l->raw->protocols;
 	char path[CONFIG_PATH_LEN];
 
-	if (r->v == NULL)
+	if (!config_yaml_present(l, "protocols"))
 		return 0;
 	l->c->forward.lanes = 0;
 	for (uint32_t i = 0; i < r->n; i++) {

@@ -241,7 +241,7 @@ pw_config_defaults(struct pw_config *c)
 	c->hdr_buffers = 4096;
 	c->ind_buffers = 8192;
 	c->tcp.max_tx_slices = 16384;
-	c->tcp.rx_window = 2097120; /* 65535 at a scale of 5: the largest default message fits */
+	c->tcp.rx_window = 262144;
 	c->tcp.tx_queue_bytes = 262144;
 	c->tcp.max_ooo = 8;
 	c->tcp.rx_copy_break = 256;

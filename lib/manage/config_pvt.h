@@ -53,7 +53,7 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 #define LIMIT_NUMBERS(X)                                                                           \
 	X(max_connections, max_connections, NUM_COUNT, 1, 4194304)                                 \
 	X(max_queued_messages, max_queued_messages, NUM_COUNT, 16, 32768)                          \
-	X(max_packet_size, max_packet_size, NUM_BYTES, 128, 268435460)                             \
+	X(max_packet_size, max_packet_size, NUM_BYTES, 256, 268435460)                             \
 	X(receive_maximum, receive_maximum, NUM_COUNT, 1, 65535)                                   \
 	X(connect_deadline, connect_deadline, NUM_MS, 100, 3600000)                                \
 	X(max_keepalive, max_keepalive, NUM_SECONDS, 1, 65535)                                     \
@@ -204,6 +204,9 @@ void config_yaml_close(struct config_loader *l);
 /* Line and column (from 1) of a path's value, or of its key; the nearest parent where it is absent. */
 void config_yaml_locate(const struct config_loader *l, const char *path, bool key, size_t *line,
 			size_t *column);
+
+/* True where the file has the path: libcyaml can't tell an empty list from none. */
+bool config_yaml_present(const struct config_loader *l, const char *path);
 
 /* Hold the file against the schema. *raw is released with config_raw_free(). 0 or -EINVAL. */
 int config_raw_load(struct config_loader *l, struct raw_config **raw);

@@ -202,6 +202,17 @@ config_yaml_locate(const struct config_loader *l, const char *path, bool key, si
 	*column = mark->start_mark.column + 1;
 }
 
+bool
+config_yaml_present(const struct config_loader *l, const char *path)
+{
+	yaml_document_t *doc = (yaml_document_t *)(uintptr_t)&l->doc;
+	yaml_node_t *at = yaml_document_get_root_node(doc), *key_node;
+
+	while (at != NULL && *path != '\0')
+		at = step(doc, at, &path, &key_node);
+	return at != NULL;
+}
+
 /*
  * Lines of libcyaml's log. The first is the reason; then "in mapping field 'K' (line: L, column: C)",
  * "in sequence entry 'N' ..." (counted from 1) and "in mapping ...", from the inside out.

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <glob.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config_pvt.h"
+
+#define DATA TEST_DATA_DIR "/"
+
+static struct pw_config conf, again;
+static char err[1024];
+
+static void
+load(struct pw_config *c, const char *path)
+{
+	if (pw_config_load_as(c, path, PW_CONFIG_EAL_LCORES, err, sizeof(err)) != 0)
+		fail_msg("%s", err);
+}
+
+/* The first line of a refused file says what is expected of the refusal, but for the file's name. */
+static void
+refusal_is_the_expected_line(void **state)
+{
+	const char *path = *state;
+	char line[1024], expected[2048];
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	assert_non_null(fgets(line, sizeof(line), f));
+	fclose(f);
+	line[strcspn(line, "\n")] = '\0';
+	assert_int_equal(strncmp(line, "# expect: ", 10), 0);
+	snprintf(expected, sizeof(expected), "%s:%s", path, line + 10);
+	assert_int_equal(pw_config_load(&conf, path, err, sizeof(err)), -EINVAL);
+	assert_string_equal(err, expected);
+}
+
+static void
+least_file_gets_the_small_profile(void **state)
+{
+	struct pw_config_memory m;
+
+	(void)state;
+	load(&conf, DATA "accept-least.yaml");
+	assert_int_equal(conf.nb_workers, 1);
+	assert_int_equal(conf.role[0], PW_ROLE_DEVICES | PW_ROLE_BROKERS);
+	assert_int_equal(conf.idle, PW_IDLE_ADAPTIVE);
+	assert_int_equal(conf.main_cpu, -1);
+	assert_int_equal(conf.port[0].mtu, 1500);
+	assert_int_equal(conf.forward.listener[0].port, 1883);
+	assert_int_equal(conf.forward.broker[0].port, 1883);
+	assert_int_equal(conf.forward.broker[0].keepalive_interval, 60000);
+	assert_int_equal(conf.forward.broker[0].restart_base, 500);
+	assert_int_equal(conf.forward.broker[0].restart_cap, 30000);
+	assert_int_equal(conf.forward.route[0].when_full_qos0, PW_WHEN_FULL_DROP);
+	assert_int_equal(conf.forward.route[0].when_full_qos1, PW_WHEN_FULL_BLOCK);
+	assert_string_equal(conf.forward.route[0].name, "route-1");
+	assert_string_equal(conf.forward.clientid_prefix, "pubwire");
+	assert_int_equal(conf.forward.lanes, (1 << PW_LANE_3) | (1 << PW_LANE_5));
+	assert_string_equal(conf.log_level, "info");
+	pw_config_memory(&conf, &m);
+	assert_true(m.total > 20u << 20);
+	/* 50 MB in all; DPDK's own share is below 8. */
+	assert_true(m.total < 42u * 1000 * 1000);
+	assert_int_equal(m.total, m.pkt + m.hdr + m.ind + m.tcp + m.sessions + m.logs);
+}
+
+static void
+every_key_reaches_its_field(void **state)
+{
+	const struct pw_broker_conf *b = &conf.forward.broker[0];
+	const struct pw_limits_conf *m = &conf.forward.limits;
+	char text[PW_ADDR_STRLEN];
+
+	(void)state;
+	load(&conf, DATA "accept-everything.yaml");
+	assert_int_equal(conf.nb_eal, 4);
+	assert_string_equal(conf.eal[1], "--file-prefix=a\"b\\c");
+	assert_string_equal(conf.forward.instance, "edge-7");
+	assert_string_equal(conf.forward.clientid_prefix, "pw");
+	assert_string_equal(conf.log_level, "debug");
+	assert_int_equal(pw_config_log_level(&conf), RTE_LOG_DEBUG);
+	assert_int_equal(conf.nb_workers, 2);
+	assert_int_equal(conf.lcore[0], 1);
+	assert_int_equal(conf.role[0], PW_ROLE_DEVICES);
+	assert_int_equal(conf.lcore[1], 2);
+	assert_int_equal(conf.role[1], PW_ROLE_BROKERS);
+	assert_int_equal(conf.idle, PW_IDLE_POLL);
+	assert_int_equal(conf.idle_sleep_us, 1000);
+	assert_int_equal(conf.pkt_buffers, 16384);
+	assert_int_equal(conf.hdr_buffers, 1024);
+	assert_int_equal(conf.ind_buffers, 2048);
+	assert_int_equal(conf.nb_ports, 2);
+	assert_string_equal(conf.port[0].device, "0000:01:00.0");
+	assert_int_equal(conf.port[0].nb_addrs, 3);
+	assert_int_equal(conf.port[0].addr[2].prefix_len, 31);
+	assert_string_equal(pw_addr_str(&conf.port[0].addr[2].addr, text), "192.168.5.1");
+	assert_string_equal(pw_addr_str(&conf.port[0].gateway, text), "10.77.0.254");
+	assert_int_equal(conf.port[0].mtu, 9000);
+	assert_int_equal(conf.port[0].vlan, 4094);
+	assert_int_equal(conf.port[0].rx_desc, 1024);
+	assert_int_equal(conf.port[0].tx_desc, 256);
+	assert_int_equal(conf.port[0].disable_caps, 0x7f);
+	assert_int_equal(conf.port[1].disable_caps, 0);
+	assert_int_equal(conf.forward.nb_listeners, 2);
+	assert_int_equal(conf.forward.listener[1].port, 8883);
+	assert_int_equal(b->port, 2883);
+	assert_string_equal(b->username, "us\xc3\xa9r \"x\"");
+	assert_string_equal(b->password, "secret");
+	assert_int_equal(b->keepalive_interval, 120000);
+	assert_int_equal(b->connect_timeout, 300);
+	assert_int_equal(b->ack_timeout, 3600000);
+	assert_int_equal(b->restart_base, 20);
+	assert_int_equal(b->restart_cap, 5000);
+	assert_int_equal(b->max_inflight_messages, 20);
+	assert_int_equal(b->session_expiry_interval, 0);
+	assert_string_equal(conf.forward.route[0].name, "alarms");
+	assert_string_equal(conf.forward.route[0].filter, "+/alarm/#");
+	assert_int_equal(conf.forward.route[0].brokers, 2);
+	assert_int_equal(conf.forward.route[1].brokers, 3);
+	assert_int_equal(conf.forward.route[1].when_full_qos0, PW_WHEN_FULL_BLOCK);
+	assert_int_equal(m->max_connections, 100);
+	assert_int_equal(m->max_queued_messages, 1024);
+	assert_int_equal(m->max_packet_size, 2 << 20);
+	assert_int_equal(m->receive_maximum, 10);
+	assert_int_equal(m->connect_deadline, 3000);
+	assert_int_equal(m->max_keepalive, 600);
+	assert_int_equal(m->idle_timeout, 3600000);
+	assert_int_equal(m->copy_break, 0);
+	assert_int_equal(m->drain_deadline, 100);
+	assert_int_equal(conf.tcp.keepalive_ms, 30000);
+	assert_int_equal(conf.tcp.user_timeout_ms, 300000);
+	assert_int_equal(conf.tcp.rx_window, 256 << 10);
+	assert_int_equal(conf.tcp.tx_queue_bytes, 1 << 20);
+	assert_int_equal(conf.tcp.max_tx_slices, 1000);
+	assert_int_equal(conf.tcp.delack_ms, 10);
+	assert_int_equal(conf.tcp.min_rto_ms, 100);
+	assert_int_equal(conf.tcp.max_rto_ms, 10000);
+	assert_int_equal(conf.tcp.syn_retries, 3);
+	assert_int_equal(conf.tcp.msl_ms, 1000);
+	assert_int_equal(conf.tcp.max_ooo, 4);
+	assert_int_equal(conf.tcp.rx_copy_break, 100);
+	/* Every device, an eighth more and 16, and two brokers of the one lane served. */
+	assert_int_equal(conf.tcp.max_conns, 100 + 12 + 16 + 2);
+	assert_int_equal(conf.forward.lanes, 1 << PW_LANE_5);
+}
+
+/* Print, load what was printed, print again: the same text, and the same configuration. */
+static void
+round_trip(const char *path)
+{
+	char name[] = "pubwire-config-XXXXXX";
+	int fd = mkstemp(name);
+	FILE *f;
+	int rc;
+
+	assert_true(fd >= 0);
+	f = fdopen(fd, "w");
+	assert_non_null(f);
+	load(&conf, path);
+	pw_config_print(&conf, f);
+	assert_int_equal(fclose(f), 0);
+	rc = pw_config_load_as(&again, name, PW_CONFIG_EAL_LCORES, err, sizeof(err));
+	unlink(name);
+	if (rc != 0)
+		fail_msg("%s", err);
+	/* The one thing that a print does not show. */
+	for (uint32_t i = 0; i < conf.forward.nb_brokers; i++) {
+		if (conf.forward.broker[i].password[0] != '\0')
+			assert_string_equal(again.forward.broker[i].password, "***");
+		memcpy(again.forward.broker[i].password, conf.forward.broker[i].password,
+		       sizeof(conf.forward.broker[i].password));
+	}
+	assert_memory_equal(&again, &conf, sizeof(conf));
+}
+
+static void
+printed_configuration_loads_to_the_same(void **state)
+{
+	(void)state;
+	round_trip(DATA "accept-least.yaml");
+	round_trip(DATA "accept-everything.yaml");
+	round_trip(TEST_DOCS_DIR "/pubwire.yaml");
+}
+
+static void
+password_is_not_printed(void **state)
+{
+	char text[16384];
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	(void)state;
+	assert_non_null(f);
+	load(&conf, DATA "accept-everything.yaml");
+	pw_config_print(&conf, f);
+	assert_int_equal(fclose(f), 0);
+	assert_non_null(strstr(text, "password: \"***\""));
+	assert_null(strstr(text, "secret"));
+}
+
+static void
+file_that_cannot_be_read_is_refused_with_its_name(void **state)
+{
+	(void)state;
+	assert_int_equal(pw_config_load(&conf, DATA "nosuch.yaml", err, sizeof(err)), -ENOENT);
+	assert_non_null(strstr(err, "nosuch.yaml: No such file or directory; expected"));
+	assert_int_equal(pw_config_load(&conf, DATA, err, sizeof(err)), -EISDIR);
+	assert_non_null(strstr(err, "Is a directory"));
+}
+
+static void
+bytes_that_are_no_text_are_refused(void **state)
+{
+	static const char *const content[] = {"\xff\xfe\xfd", "a: \"\xc3\x28\"", "a: \x01", "a: [\0]"};
+	char name[] = "pubwire-config-XXXXXX";
+	int fd = mkstemp(name);
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (uint32_t i = 0; i < sizeof(content) / sizeof(content[0]); i++) {
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, content[i], 6, 0), 6);
+		assert_int_equal(pw_config_load(&conf, name, err, sizeof(err)), -EINVAL);
+		assert_int_equal(strncmp(err, name, strlen(name)), 0);
+		assert_null(strchr(err, '\n'));
+	}
+	close(fd);
+	unlink(name);
+}
+
+/* Whatever is cut off a good file, the answer is yes or one line; never a crash. */
+static void
+every_prefix_of_a_file_is_answered(void **state)
+{
+	static char text[8192];
+	char name[] = "pubwire-config-XXXXXX";
+	FILE *f = fopen(DATA "accept-everything.yaml", "r");
+	int fd = mkstemp(name);
+	size_t n;
+
+	(void)state;
+	assert_non_null(f);
+	assert_true(fd >= 0);
+	n = fread(text, 1, sizeof(text), f);
+	fclose(f);
+	assert_int_equal(pwrite(fd, text, n, 0), n);
+	for (; n > 0; n--) {
+		int rc;
+
+		assert_int_equal(ftruncate(fd, n), 0);
+		rc = pw_config_load_as(&conf, name, PW_CONFIG_EAL_LCORES, err, sizeof(err));
+		assert_true(rc == 0 || rc == -EINVAL);
+		assert_true((rc == 0) == (err[0] == '\0'));
+	}
+	close(fd);
+	unlink(name);
+}
+
+static void
+key_is_found_where_it_stands(void **state)
+{
+	char where[512];
+
+	(void)state;
+	pw_config_where(DATA "accept-everything.yaml", "ports[1].device", where, sizeof(where));
+	assert_non_null(strstr(where, "accept-everything.yaml:18:25: ports[1].device"));
+	pw_config_where(DATA "nosuch.yaml", "ports", where, sizeof(where));
+	assert_non_null(strstr(where, "nosuch.yaml: ports"));
+}
+
+static void
+eal_options_that_choose_lcores_are_known(void **state)
+{
+	(void)state;
+	assert_true(pw_config_eal_lcores("-l"));
+	assert_true(pw_config_eal_lcores("-l1-3"));
+	assert_true(pw_config_eal_lcores("-c3"));
+	assert_true(pw_config_eal_lcores("--lcores=1"));
+	assert_true(pw_config_eal_lcores("--main-lcore"));
+	assert_false(pw_config_eal_lcores("--log-level=8"));
+	assert_false(pw_config_eal_lcores("-m"));
+	assert_false(pw_config_eal_lcores("--legacy-mem"));
+}
+
+/* The manual has every key of the tables, in code type. */
+static void
+every_number_is_documented(void **state)
+{
+	const struct num_key *const tables[] = {config_port_keys, config_broker_keys,
+						config_limit_keys, config_tcp_keys,
+						config_memory_keys, config_worker_keys};
+	static char text[65536];
+	FILE *f = fopen(TEST_DOCS_DIR "/configuration.md", "r");
+
+	(void)state;
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	for (uint32_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
+		for (const struct num_key *k = tables[t]; k->key != NULL; k++) {
+			char row[64];
+
+			snprintf(row, sizeof(row), "| `%s` |", k->key);
+			if (strstr(text, row) == NULL)
+				fail_msg("configuration.md has no row for %s", k->key);
+		}
+	}
+}
+
+static const struct CMUnitTest fixed[] = {
+	cmocka_unit_test(least_file_gets_the_small_profile),
+	cmocka_unit_test(every_key_reaches_its_field),
+	cmocka_unit_test(printed_configuration_loads_to_the_same),
+	cmocka_unit_test(password_is_not_printed),
+	cmocka_unit_test(file_that_cannot_be_read_is_refused_with_its_name),
+	cmocka_unit_test(bytes_that_are_no_text_are_refused),
+	cmocka_unit_test(every_prefix_of_a_file_is_answered),
+	cmocka_unit_test(every_number_is_documented),
+	cmocka_unit_test(key_is_found_where_it_stands),
+	cmocka_unit_test(eal_options_that_choose_lcores_are_known),
+};
+
+/* On one CPU only, so that a file can name one that is never there. */
+static void
+pin(void)
+{
+	cpu_set_t one;
+	uint32_t cpu = 0;
+
+	while (!pw_config_cpu_usable(cpu))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+}
+
+int
+main(void)
+{
+	const size_t nb_fixed = sizeof(fixed) / sizeof(fixed[0]);
+	struct CMUnitTest *tests;
+	glob_t g;
+	int rc;
+
+	pin();
+	/* A test for each file, named after it. */
+	if (glob(DATA "refuse-*.yaml", 0, NULL, &g) != 0 || g.gl_pathc < 50) {
+		fprintf(stderr, "no refusals in " DATA "\n");
+		return 1;
+	}
+	tests = calloc(nb_fixed + g.gl_pathc, sizeof(*tests));
+	if (tests == NULL)
+		return 1;
+	memcpy(tests, fixed, sizeof(fixed));
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		tests[nb_fixed + i].name = strrchr(g.gl_pathv[i], '/') + 1;
+		tests[nb_fixed + i].test_func = refusal_is_the_expected_line;
+		tests[nb_fixed + i].initial_state = g.gl_pathv[i];
+	}
+	rc = _cmocka_run_group_tests("manage_config", tests, nb_fixed + g.gl_pathc, NULL, NULL);
+	free(tests);
+	globfree(&g);
+	return rc;
+}
