@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Closing: every order of RFC 9293 3.6, half-close, TIME_WAIT. */
+#include "script.h"
+
+static void
+peer_closes_first(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 1, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 2);
+	assert_int_equal(s->readable, 1);
+	assert_true(pw_tcp_eof(s->conn));
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_CLOSE_WAIT);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 2);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_LAST_ACK);
+	PEER(s, .flags = A, .seq = 2, .ack = 2, .win = 65535);
+	NOTHING(s);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_CLOSED);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+}
+
+/** Active close up to TIME_WAIT. */
+static void
+close_first(struct script *s)
+{
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_FIN_WAIT_1);
+	PEER(s, .flags = A, .seq = 1, .ack = 2, .win = 65535);
+	NOTHING(s);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_FIN_WAIT_2);
+	assert_int_equal(s->gone, 0);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_CLOSED);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+}
+
+static void
+this_side_closes_first(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	close_first(s);
+}
+
+static void
+fin_and_ack_of_ours_in_one_segment(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_CLOSED);
+}
+
+static void
+both_close_at_once(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 1, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_CLOSING);
+	PEER(s, .flags = A, .seq = 2, .ack = 2, .win = 65535);
+	NOTHING(s);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_CLOSED);
+}
+
+static void
+sending_goes_on_after_the_peer_has_closed(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 1, .win = 65535, .len = 5);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 7);
+	assert_true(pw_tcp_eof(s->conn));
+	assert_int_equal(pw_tcp_rx_len(s->conn), 5);
+	script_send(s, 0, 100);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 7, .len = 100, .data = script_bytes(0));
+	PEER(s, .flags = A, .seq = 7, .ack = 101, .win = 65535);
+	script_send(s, 100, 50);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = A, .seq = 101, .ack = 7, .len = 50, .data = script_bytes(100));
+	EXPECT(s, .flags = F | A, .seq = 151, .ack = 7);
+	PEER(s, .flags = A, .seq = 7, .ack = 152, .win = 65535);
+	assert_int_equal(s->why, PW_TCP_END_CLOSED);
+	assert_int_equal(s->gone, 1);
+}
+
+static void
+receiving_goes_on_after_this_side_has_closed(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	s->auto_consume = true;
+	script_accept(s);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 100, .data = script_bytes(0));
+	PEER(s, .flags = A, .seq = 101, .ack = 2, .win = 65535, .len = 100,
+	     .data = script_bytes(100));
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_FIN_WAIT_2);
+	PEER(s, .flags = A | F, .seq = 201, .ack = 2, .win = 65535, .len = 50,
+	     .data = script_bytes(200));
+	script_skip(s);
+	script_check_got(s, 250);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_CLOSED);
+}
+
+static void
+fin_rides_on_the_last_bytes(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	assert_int_equal(pw_tcp_send_copy(s->t, s->conn, script_bytes(0), 30), 0);
+	pw_tcp_close(s->t, s->conn, s->now);
+	assert_int_equal(pw_tcp_send_copy(s->t, s->conn, script_bytes(0), 30), -EPIPE);
+	assert_int_equal(pw_tcp_send_room(s->t, s->conn), 0);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1, .len = 30, .data = script_bytes(0));
+	NOTHING(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 31, .win = 65535);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_FIN_WAIT_1);
+	PEER(s, .flags = A, .seq = 1, .ack = 32, .win = 65535);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_FIN_WAIT_2);
+}
+
+static void
+fin_waits_behind_data_that_the_window_holds_back(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept_with(s, (struct tcp_seg){.win = 65535, .mss = 1000});
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 1000);
+	script_send(s, 0, 1500);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 1000);
+	NOTHING(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1001, .win = 1000);
+	EXPECT(s, .flags = F | A, .seq = 1001, .ack = 1, .len = 500, .data = script_bytes(1000));
+}
+
+static void
+fin_is_retransmitted(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1);
+	assert_true(script_until_sent(s, 2000 * MS));
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1);
+	assert_true(script_until_sent(s, 4000 * MS));
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1);
+}
+
+static void
+fin_out_of_order_waits_for_the_hole(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = F | A, .seq = 11, .ack = 1, .win = 65535, .len = 10,
+	     .data = script_bytes(10));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+	assert_false(pw_tcp_eof(s->conn));
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_ESTABLISHED);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 10, .data = script_bytes(0));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 22);
+	assert_true(pw_tcp_eof(s->conn));
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_CLOSE_WAIT);
+	script_consume(s, 20);
+	script_check_got(s, 20);
+}
+
+static void
+bytes_after_a_fin_are_not_delivered(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 1, .win = 65535, .len = 10);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 12, .ack = 1, .win = 65535, .len = 10);
+	assert_int_equal(pw_tcp_rx_len(s->conn), 10);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_CLOSE_WAIT);
+}
+
+static void
+repeated_fin_is_acknowledged_in_every_closing_state(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 1, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 2);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 1, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 2);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 2);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 1, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_LAST_ACK);
+}
+
+static void
+time_wait_acknowledges_a_repeated_fin_until_twice_the_lifetime(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.msl_ms = 1000});
+
+	(void)state;
+	script_accept(s);
+	close_first(s);
+	script_pass(s, 1500 * MS);
+	NOTHING(s);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	/* RFC 9293 3.10.7.4: the FIN has restarted the wait. */
+	script_pass(s, 1500 * MS);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	script_pass(s, 2100 * MS);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = R, .seq = 2);
+}
+
+static void
+time_wait_survives_a_reset(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	close_first(s);
+	PEER(s, .flags = R, .seq = 2); /* RFC 1337 */
+	NOTHING(s);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+}
+
+static void
+time_wait_gives_way_to_a_newer_syn(void **state)
+{
+	struct script *s = script_open(NULL);
+	uint32_t old;
+
+	(void)state;
+	script_accept(s);
+	close_first(s);
+	old = s->iss;
+	s->iss_known = false;
+	PEER(s, .flags = S, .seq = 100000, .win = 65535, .mss = 1460);
+	EXPECT(s, .flags = S | A, .seq = 0, .ack = 100001);
+	assert_true((int32_t)(s->iss - old) > 1); /* RFC 9293 3.6.1: above what the old one used */
+	PEER(s, .flags = A, .seq = 100001, .ack = 1, .win = 65535);
+	assert_int_equal(s->accepted, 2);
+	assert_int_equal(pw_tcp_counters(s->t)->time_wait_reused, 1);
+}
+
+static void
+time_wait_answers_an_older_syn_with_an_ack(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	close_first(s);
+	PEER(s, .flags = S, .seq = -5000, .win = 65535, .mss = 1460);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	assert_int_equal(s->accepted, 1);
+}
+
+static void
+time_wait_records_are_recycled_at_their_bound(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_time_wait = 4});
+
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++) {
+		s->rport = PEER_PORT + i;
+		s->iss_known = false;
+		s->gone = 0;
+		script_accept(s);
+		close_first(s);
+	}
+	s->rport = PEER_PORT; /* recycled: nobody remembers it */
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	assert_int_equal(s->out[s->taken % SCRIPT_OUT].seg.flags, R);
+	script_skip(s);
+	s->rport = PEER_PORT + 7;
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+}
+
+static void
+close_before_the_handshake_ends_an_active_open(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_syn(s);
+	pw_tcp_close(s->t, s->conn, s->now); /* RFC 9293 3.10.4, SYN-SENT */
+	script_pass(s, 10 * MS);
+	NOTHING(s);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+}
+
+static void
+closing_twice_is_harmless(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	pw_tcp_close(s->t, s->conn, s->now);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	NOTHING(s);
+}
+
+static void
+handle_of_a_gone_connection_finds_nobody(void **state)
+{
+	struct script *s = script_open(NULL);
+	pw_handle h;
+
+	(void)state;
+	script_accept(s);
+	h = pw_tcp_handle(s->t, s->conn);
+	assert_ptr_equal(pw_tcp_find(s->t, h), s->conn);
+	close_first(s);
+	assert_null(pw_tcp_find(s->t, h));
+	s->rport++;
+	s->iss_known = false;
+	script_accept(s);
+	assert_null(pw_tcp_find(s->t, h));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCRIPT(peer_closes_first),
+		SCRIPT(this_side_closes_first),
+		SCRIPT(fin_and_ack_of_ours_in_one_segment),
+		SCRIPT(both_close_at_once),
+		SCRIPT(sending_goes_on_after_the_peer_has_closed),
+		SCRIPT(receiving_goes_on_after_this_side_has_closed),
+		SCRIPT(fin_rides_on_the_last_bytes),
+		SCRIPT(fin_waits_behind_data_that_the_window_holds_back),
+		SCRIPT(fin_is_retransmitted),
+		SCRIPT(fin_out_of_order_waits_for_the_hole),
+		SCRIPT(bytes_after_a_fin_are_not_delivered),
+		SCRIPT(repeated_fin_is_acknowledged_in_every_closing_state),
+		SCRIPT(time_wait_acknowledges_a_repeated_fin_until_twice_the_lifetime),
+		SCRIPT(time_wait_survives_a_reset),
+		SCRIPT(time_wait_gives_way_to_a_newer_syn),
+		SCRIPT(time_wait_answers_an_older_syn_with_an_ack),
+		SCRIPT(time_wait_records_are_recycled_at_their_bound),
+		SCRIPT(close_before_the_handshake_ends_an_active_open),
+		SCRIPT(closing_twice_is_harmless),
+		SCRIPT(handle_of_a_gone_connection_finds_nobody),
+	};
+
+	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);
+}

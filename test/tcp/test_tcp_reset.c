@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Resets and blind attacks: RFC 9293 3.10.7, RFC 5961; aborts and refusals of this side. */
+#include "script.h"
+
+static void
+syn_to_a_closed_port_is_reset(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	PEER(s, .flags = S, .seq = 0, .win = 65535, .dport = 9);
+	EXPECT(s, .flags = R | A, .seq = 0, .ack = 1);
+	NOTHING(s);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_no_conn, 1);
+	assert_int_equal(pw_tcp_counters(s->t)->resets_out, 1);
+}
+
+static void
+segment_of_no_connection_is_reset_as_the_rfc_says(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	PEER(s, .flags = A, .seq = 5, .ack = 77, .win = 100, .len = 10, .dport = 9);
+	EXPECT(s, .flags = R, .seq = 77);
+	PEER(s, .flags = F, .seq = 5, .win = 100, .len = 10, .dport = 9);
+	EXPECT(s, .flags = R | A, .seq = 0, .ack = 16);
+	PEER(s, .flags = R, .seq = 5, .dport = 9);
+	NOTHING(s);
+	PEER(s, .flags = R | A, .seq = 5, .ack = 5, .dport = 9);
+	NOTHING(s);
+}
+
+static void
+ack_at_a_listener_is_reset(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	PEER(s, .flags = A, .seq = 5, .ack = 77, .win = 100);
+	EXPECT(s, .flags = R, .seq = 77);
+	PEER(s, .flags = R, .seq = 5);
+	PEER(s, .flags = F, .seq = 5);
+	PEER(s, .flags = 0, .seq = 5, .len = 4);
+	NOTHING(s);
+}
+
+static void
+reset_refuses_an_active_open(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_syn(s);
+	PEER(s, .flags = R | A, .seq = 0, .ack = 1);
+	NOTHING(s);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_REFUSED);
+	assert_int_equal(s->connected, 0);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+	assert_int_equal(pw_tcp_counters(s->t)->open_failures, 1);
+}
+
+static void
+reset_without_our_number_does_not_refuse_an_active_open(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_syn(s);
+	PEER(s, .flags = R, .seq = 0);
+	PEER(s, .flags = R | A, .seq = 0, .ack = 2);
+	PEER(s, .flags = R | A, .seq = 0, .ack = 0);
+	NOTHING(s);
+	assert_int_equal(s->gone, 0);
+	PEER(s, .flags = S | A, .seq = 0, .ack = 1, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+	assert_int_equal(s->connected, 1);
+}
+
+static void
+wrong_ack_of_a_syn_is_reset_and_the_open_goes_on(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_syn(s);
+	PEER(s, .flags = S | A, .seq = 0, .ack = 500, .win = 65535);
+	EXPECT(s, .flags = R, .seq = 500);
+	PEER(s, .flags = A, .seq = 0, .ack = 0, .win = 65535);
+	EXPECT(s, .flags = R, .seq = 0);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_SYN_SENT);
+	/* An acceptable ACK with neither SYN nor RST is dropped. */
+	PEER(s, .flags = A, .seq = 0, .ack = 1, .win = 65535);
+	NOTHING(s);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_SYN_SENT);
+}
+
+static void
+reset_of_a_half_open_connection_returns_to_listening(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	PEER(s, .flags = S, .win = 65535);
+	EXPECT(s, .flags = S | A, .seq = 0, .ack = 1);
+	PEER(s, .flags = R, .seq = 1);
+	NOTHING(s);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+	assert_int_equal(s->gone + s->accepted, 0);
+	s->iss_known = false;
+	script_accept(s);
+}
+
+static void
+bad_ack_in_a_handshake_is_reset(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	PEER(s, .flags = S, .win = 65535);
+	EXPECT(s, .flags = S | A, .seq = 0, .ack = 1);
+	PEER(s, .flags = A, .seq = 1, .ack = 900, .win = 65535);
+	EXPECT(s, .flags = R, .seq = 900);
+	assert_int_equal(s->accepted, 0);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535);
+	assert_int_equal(s->accepted, 1);
+}
+
+static void
+exact_reset_ends_a_connection(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = R, .seq = 1);
+	NOTHING(s);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_RESET);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+	assert_int_equal(pw_tcp_counters(s->t)->resets_in, 1);
+}
+
+static void
+reset_within_the_window_is_challenged(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = R, .seq = 2);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1); /* RFC 5961 3.2 */
+	assert_int_equal(s->gone, 0);
+	assert_int_equal(pw_tcp_counters(s->t)->challenge_acks, 1);
+	/* The true peer answers with the number that the challenge told it. */
+	PEER(s, .flags = R, .seq = 1);
+	assert_int_equal(s->why, PW_TCP_END_RESET);
+	assert_int_equal(s->gone, 1);
+}
+
+static void
+reset_outside_the_window_is_dropped(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.rx_window = 20000});
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = R, .seq = 0);
+	PEER(s, .flags = R, .seq = 20002);
+	PEER(s, .flags = R, .seq = -70000);
+	NOTHING(s);
+	assert_int_equal(s->gone, 0);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_seq, 3);
+}
+
+static void
+syn_in_a_connection_is_challenged(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = S, .seq = 100, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1); /* RFC 5961 4.2 */
+	PEER(s, .flags = S, .seq = -100000, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+	assert_int_equal(s->gone, 0);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_ESTABLISHED);
+}
+
+static void
+challenges_are_limited(void **state)
+{
+	struct script *s = script_open(NULL);
+	uint32_t n;
+
+	(void)state;
+	script_accept(s);
+	for (uint32_t i = 0; i < 200; i++)
+		PEER(s, .flags = S, .seq = 100 + i, .win = 65535);
+	n = script_skip(s);
+	assert_in_range(n, 1, 150); /* RFC 5961 7 */
+	assert_int_equal(s->gone, 0);
+	script_pass(s, 5000 * MS);
+	script_skip(s);
+	PEER(s, .flags = S, .seq = 100, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+}
+
+static void
+ack_of_what_was_not_sent_is_answered_and_dropped(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 50, .win = 65535, .len = 10);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1); /* RFC 9293 3.10.7.4 */
+	assert_int_equal(pw_tcp_rx_len(s->conn), 0);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_ack, 1);
+}
+
+static void
+ack_far_in_the_past_is_challenged_and_dropped(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = -200000, .win = 65535, .len = 10);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1); /* RFC 5961 5.2 */
+	assert_int_equal(pw_tcp_rx_len(s->conn), 0);
+}
+
+static void
+segment_without_ack_is_dropped(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = 0, .seq = 1, .win = 65535, .len = 10);
+	NOTHING(s);
+	assert_int_equal(pw_tcp_rx_len(s->conn), 0);
+}
+
+static void
+segment_outside_the_window_is_answered_with_an_ack(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.rx_window = 20000});
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 20002, .ack = 1, .win = 65535, .len = 10);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+	PEER(s, .flags = A, .seq = -9, .ack = 1, .win = 65535, .len = 10);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+	assert_int_equal(pw_tcp_rx_len(s->conn), 0);
+}
+
+/** An exact reset and one within the window, in a state that `enter` leads to. */
+static void
+check_resets(void (*enter)(struct script *), uint32_t rcv_nxt, enum pw_tcp_state in)
+{
+	struct script *s = script_open(NULL);
+
+	script_accept(s);
+	enter(s);
+	script_skip(s);
+	assert_int_equal(pw_tcp_state(s->conn), in);
+	PEER(s, .flags = R, .seq = rcv_nxt + 3);
+	assert_int_equal(s->nb_out - s->taken, 1);
+	assert_int_equal(s->out[s->taken % SCRIPT_OUT].seg.flags & R, 0);
+	assert_int_equal(s->out[s->taken % SCRIPT_OUT].seg.ack, PEER_ISS + rcv_nxt);
+	script_skip(s);
+	assert_int_equal(s->gone, 0);
+	PEER(s, .flags = R, .seq = rcv_nxt);
+	NOTHING(s);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_RESET);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+}
+
+static void
+enter_fin_wait_1(struct script *s)
+{
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+}
+
+static void
+enter_fin_wait_2(struct script *s)
+{
+	enter_fin_wait_1(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 2, .win = 65535);
+}
+
+static void
+enter_closing(struct script *s)
+{
+	enter_fin_wait_1(s);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 1, .win = 65535);
+}
+
+static void
+enter_close_wait(struct script *s)
+{
+	PEER(s, .flags = F | A, .seq = 1, .ack = 1, .win = 65535);
+}
+
+static void
+enter_last_ack(struct script *s)
+{
+	enter_close_wait(s);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+}
+
+static void
+resets_in_fin_wait_1(void **state)
+{
+	(void)state;
+	check_resets(enter_fin_wait_1, 1, PW_TCP_FIN_WAIT_1);
+}
+
+static void
+resets_in_fin_wait_2(void **state)
+{
+	(void)state;
+	check_resets(enter_fin_wait_2, 1, PW_TCP_FIN_WAIT_2);
+}
+
+static void
+resets_in_closing(void **state)
+{
+	(void)state;
+	check_resets(enter_closing, 2, PW_TCP_CLOSING);
+}
+
+static void
+resets_in_close_wait(void **state)
+{
+	(void)state;
+	check_resets(enter_close_wait, 2, PW_TCP_CLOSE_WAIT);
+}
+
+static void
+resets_in_last_ack(void **state)
+{
+	(void)state;
+	check_resets(enter_last_ack, 2, PW_TCP_LAST_ACK);
+}
+
+static void
+refusal_by_the_application_resets_the_peer(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	s->refuse = true;
+	PEER(s, .flags = S, .win = 65535);
+	EXPECT(s, .flags = S | A, .seq = 0, .ack = 1);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535);
+	assert_int_equal(s->nb_out - s->taken, 1);
+	assert_int_equal(s->out[s->taken % SCRIPT_OUT].seg.flags & R, R);
+	assert_int_equal(s->out[s->taken % SCRIPT_OUT].seg.seq, s->iss + 1);
+	script_skip(s);
+	assert_int_equal(s->accepted, 1);
+	assert_int_equal(s->gone, 0);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+}
+
+static void
+check_abort(struct script *s, uint32_t seq)
+{
+	const struct tcp_seg *o = &s->out[s->taken % SCRIPT_OUT].seg;
+
+	assert_int_equal(s->nb_out - s->taken, 1);
+	assert_int_equal(o->flags & R, R);
+	assert_int_equal(o->seq, s->iss + seq);
+	script_skip(s);
+	assert_int_equal(s->gone, 0);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+	script_pass(s, 3000 * MS);
+	NOTHING(s);
+	assert_int_equal(s->gone, 0);
+	assert_true(pw_mem_full(script_mem()));
+}
+
+static void
+abort_resets_and_frees_what_was_queued(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, 30000);
+	assert_int_equal(script_skip(s), 10); /* RFC 6928 */
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 100);
+	PEER(s, .flags = A, .seq = 201, .ack = 1, .win = 65535, .len = 100);
+	script_skip(s);
+	pw_tcp_abort(s->t, s->conn, s->now);
+	script_act(s);
+	check_abort(s, 14601);
+}
+
+static void
+abort_in_readable(struct script *s)
+{
+	if (s->conn == NULL)
+		return;
+	pw_tcp_abort(s->t, s->conn, s->now);
+	s->conn = NULL;
+}
+
+static void
+abort_inside_readable_is_allowed(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	s->in_readable = abort_in_readable;
+	PEER(s, .flags = A | F, .seq = 1, .ack = 1, .win = 65535, .len = 100);
+	check_abort(s, 1);
+}
+
+static void
+abort_inside_acked_is_allowed(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	s->in_acked = abort_in_readable;
+	s->in_readable = abort_in_readable;
+	script_send(s, 0, 100);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 101, .win = 65535, .len = 100);
+	check_abort(s, 101);
+}
+
+static void
+abort_inside_connected_is_allowed(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	s->in_connected = abort_in_readable;
+	script_syn(s);
+	PEER(s, .flags = S | A, .seq = 0, .ack = 1, .win = 65535, .len = 0);
+	while (s->nb_out - s->taken > 1)
+		s->taken++;
+	check_abort(s, 1);
+}
+
+static void
+abort_of_a_syn_sent_connection_is_silent(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_syn(s);
+	pw_tcp_abort(s->t, s->conn, s->now); /* RFC 9293 3.10.5 */
+	script_pass(s, 3000 * MS);
+	NOTHING(s);
+	assert_int_equal(s->gone, 0);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+}
+
+static void
+destroying_the_stack_tells_every_owner(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, 5000);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 100);
+	script_skip(s);
+	pw_tcp_destroy(s->t);
+	s->t = NULL;
+	NOTHING(s);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_ABORTED);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCRIPT(syn_to_a_closed_port_is_reset),
+		SCRIPT(segment_of_no_connection_is_reset_as_the_rfc_says),
+		SCRIPT(ack_at_a_listener_is_reset),
+		SCRIPT(reset_refuses_an_active_open),
+		SCRIPT(reset_without_our_number_does_not_refuse_an_active_open),
+		SCRIPT(wrong_ack_of_a_syn_is_reset_and_the_open_goes_on),
+		SCRIPT(reset_of_a_half_open_connection_returns_to_listening),
+		SCRIPT(bad_ack_in_a_handshake_is_reset),
+		SCRIPT(exact_reset_ends_a_connection),
+		SCRIPT(reset_within_the_window_is_challenged),
+		SCRIPT(reset_outside_the_window_is_dropped),
+		SCRIPT(syn_in_a_connection_is_challenged),
+		SCRIPT(challenges_are_limited),
+		SCRIPT(ack_of_what_was_not_sent_is_answered_and_dropped),
+		SCRIPT(ack_far_in_the_past_is_challenged_and_dropped),
+		SCRIPT(segment_without_ack_is_dropped),
+		SCRIPT(segment_outside_the_window_is_answered_with_an_ack),
+		SCRIPT(resets_in_fin_wait_1),
+		SCRIPT(resets_in_fin_wait_2),
+		SCRIPT(resets_in_closing),
+		SCRIPT(resets_in_close_wait),
+		SCRIPT(resets_in_last_ack),
+		SCRIPT(refusal_by_the_application_resets_the_peer),
+		SCRIPT(abort_resets_and_frees_what_was_queued),
+		SCRIPT(abort_inside_readable_is_allowed),
+		SCRIPT(abort_inside_acked_is_allowed),
+		SCRIPT(abort_inside_connected_is_allowed),
+		SCRIPT(abort_of_a_syn_sent_connection_is_silent),
+		SCRIPT(destroying_the_stack_tells_every_owner),
+	};
+
+	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);
+}

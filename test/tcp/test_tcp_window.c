@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Windows of both sides (RFC 9293 3.8.6), bounds of the tables, pressure. */
+#include "script.h"
+
+#define MSS 1460
+
+static void
+zero_window_is_probed_with_backoff(void **state)
+{
+	struct script *s = script_open(NULL);
+	uint64_t last, gap, before = 0;
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	script_send(s, 0, 3000);
+	NOTHING(s);
+	last = s->now;
+	for (uint32_t i = 0; i < 5; i++) {
+		assert_true(script_until_sent(s, 120000 * MS));
+		assert_true(s->out[s->taken % SCRIPT_OUT].seg.len <= 1);
+		assert_int_equal(script_skip(s), 1);
+		gap = s->now - last;
+		assert_true(gap >= 199 * MS); /* RFC 9293 3.8.6.1: first after the RTO */
+		if (i > 1)
+			assert_true(gap >= before + before / 2);
+		before = gap;
+		last = s->now;
+		PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	}
+	assert_int_equal(pw_tcp_counters(s->t)->zero_window_probes, 5);
+	assert_int_equal(s->gone, 0);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = MSS, .data = script_bytes(0));
+	EXPECT(s, .flags = A, .seq = 1 + MSS, .ack = 1, .len = MSS);
+	EXPECT(s, .flags = A, .seq = 1 + 2 * MSS, .ack = 1, .len = 80);
+}
+
+static void
+peer_that_answers_probes_is_never_given_up(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.user_timeout_ms = 5000});
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	script_send(s, 0, 3000);
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_true(script_until_sent(s, 120000 * MS));
+		script_skip(s);
+		PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	}
+	assert_int_equal(s->gone, 0); /* RFC 9293 3.8.6.1: MUST remain open */
+}
+
+static void
+window_that_opens_within_what_was_sent_lets_the_rest_go(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 2 * MSS);
+	script_send(s, 0, 6 * MSS);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = MSS);
+	EXPECT(s, .flags = A, .seq = 1 + MSS, .ack = 1, .len = MSS);
+	NOTHING(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + 2 * MSS, .win = 4 * MSS);
+	for (uint32_t i = 2; i < 6; i++)
+		EXPECT(s, .flags = A, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+}
+
+static void
+old_segment_does_not_change_the_window(void **state)
+{
+	struct script *s = script_open(NULL);
+	struct pw_tcp_info info;
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 5000, .len = 10);
+	PEER(s, .flags = A, .seq = 11, .ack = 1, .win = 6000, .len = 10);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 100, .len = 10); /* WL1 keeps it out */
+	pw_tcp_info(s->t, s->conn, &info);
+	assert_int_equal(info.snd_wnd, 6000);
+}
+
+static void
+shrunk_window_stops_new_data_and_recovers(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, 4 * MSS);
+	assert_int_equal(script_skip(s), 4);
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + MSS,
+	     .win = 0); /* against RFC 9293 3.8.6, yet seen */
+	script_send(s, 4 * MSS, MSS);
+	script_pass(s, 10 * MS);
+	NOTHING(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + 4 * MSS, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1 + 4 * MSS, .ack = 1, .len = MSS,
+	       .data = script_bytes(4 * MSS));
+}
+
+static void
+small_window_holds_data_until_half_of_it_or_a_segment_fits(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, 4 * MSS); /* the largest window the peer ever offered is 65535 */
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + 4 * MSS, .win = 20);
+	script_send(s, 4 * MSS, 2 * MSS);
+	NOTHING(s); /* RFC 9293 3.8.6.2.1: neither a segment nor half the largest window */
+	assert_true(script_until_sent(s, 5000 * MS)); /* the override timer sends what fits */
+	assert_true(s->out[s->taken % SCRIPT_OUT].seg.len <= 20);
+}
+
+static void
+window_closes_as_bytes_stand_unread(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.rx_window = 4 * MSS});
+	const struct tcp_seg *o;
+
+	(void)state;
+	PEER(s, .flags = S, .win = 65535, .mss = MSS);
+	o = EXPECT(s, .flags = S | A, .seq = 0, .ack = 1);
+	assert_int_equal(o->win, 4 * MSS);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535);
+	for (uint32_t i = 0; i < 4; i++) {
+		PEER(s, .flags = A, .seq = 1 + i * MSS, .ack = 1, .win = 65535, .len = MSS,
+		     .data = script_bytes(i * MSS));
+		if (i % 2 == 0)
+			continue;
+		o = EXPECT(s, .flags = A, .seq = 1, .ack = 1 + (i + 1) * MSS);
+		assert_int_equal(o->win, (3 - i) * MSS); /* the right edge stands still */
+	}
+	/* Silly window: one byte opens nothing, a segment does (RFC 9293 3.8.6.2.2). */
+	script_consume(s, 1);
+	NOTHING(s);
+	script_consume(s, MSS - 2);
+	NOTHING(s);
+	script_consume(s, MSS + 1);
+	o = EXPECT(s, .flags = A, .seq = 1, .ack = 1 + 4 * MSS);
+	assert_int_equal(o->win, 2 * MSS);
+	script_consume(s, 2 * MSS);
+	script_check_got(s, 4 * MSS);
+}
+
+static void
+probe_of_a_closed_window_is_answered_and_not_taken(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.rx_window = 1000});
+	const struct tcp_seg *o;
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 1000);
+	script_pass(s, 50 * MS);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1001, .ack = 1, .win = 65535, .len = 1);
+	o = EXPECT(s, .flags = A, .seq = 1, .ack = 1001);
+	assert_int_equal(o->win, 0);
+	assert_int_equal(pw_tcp_rx_len(s->conn), 1000);
+	/* With the window closed, RST and ACK are still heard (RFC 9293 3.10.7.4). */
+	script_send(s, 0, 10);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1001, .ack = 11, .win = 65535);
+	assert_int_equal(pw_tcp_unacked(s->conn), 0);
+	PEER(s, .flags = R, .seq = 1001);
+	assert_int_equal(s->why, PW_TCP_END_RESET);
+	assert_int_equal(s->gone, 1);
+}
+
+static void
+window_of_one_byte_carries_a_stream(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.rx_window = 1});
+
+	(void)state;
+	s->auto_consume = true;
+	script_accept(s);
+	for (uint32_t i = 0; i < 20; i++) {
+		PEER(s, .flags = A, .seq = 1 + i, .ack = 1, .win = 65535, .len = 1,
+		     .data = script_bytes(i));
+		script_pass(s, 50 * MS);
+	}
+	script_skip(s);
+	script_check_got(s, 20);
+}
+
+static void
+table_full_refuses_a_connection_and_keeps_the_others(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_conns = 3});
+	struct pw_flow flow;
+	struct pw_tcp_conn *c = NULL;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		s->rport = PEER_PORT + i;
+		s->iss_known = false;
+		script_accept(s);
+	}
+	s->rport = PEER_PORT + 9;
+	PEER(s, .flags = S, .win = 65535);
+	assert_int_equal(s->nb_out - s->taken, 0);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_full, 1);
+	flow = script_flow(s);
+	assert_int_equal(pw_tcp_connect(s->t, &flow, &script_ops, s, 0, &c, s->now), -ENOMEM);
+	assert_int_equal(pw_tcp_conns(s->t), 3);
+	s->rport = PEER_PORT + 2;
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 4);
+	assert_int_equal(pw_tcp_rx_len(s->conn), 4);
+	PEER(s, .flags = R, .seq = 5);
+	s->rport = PEER_PORT + 9;
+	s->iss_known = false;
+	script_skip(s);
+	script_accept(s);
+}
+
+static void
+half_open_connections_are_bounded(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_conns = 64, .max_syn_rcvd = 16});
+
+	(void)state;
+	for (uint32_t i = 0; i < 40; i++) {
+		s->rport = PEER_PORT + i;
+		PEER(s, .flags = S, .win = 65535);
+	}
+	assert_int_equal(script_skip(s), 16);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_full, 24);
+	script_pass(s, UINT64_C(200000) * MS);
+	script_skip(s);
+	assert_int_equal(pw_tcp_conns(s->t), 0); /* reaped: the table can't fill for ever */
+	s->iss_known = false;
+	script_accept(s);
+}
+
+static void
+pressure_refuses_requests_and_keeps_connections(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	pw_tcp_set_pressure(s->t, 2);
+	s->rport = PEER_PORT + 1;
+	PEER(s, .flags = S, .win = 65535);
+	assert_int_equal(s->nb_out - s->taken, 0);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_pressure, 1);
+	s->rport = PEER_PORT;
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 10);
+	assert_int_equal(pw_tcp_rx_len(s->conn), 10);
+	script_send(s, 0, 100);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 11, .len = 100);
+	pw_tcp_set_pressure(s->t, 0);
+	script_act(s);
+	script_skip(s);
+	s->rport = PEER_PORT + 1;
+	s->iss_known = false;
+	script_accept(s);
+}
+
+static void
+pressure_keeps_the_window_of_unread_bytes(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.rx_window = 20000});
+	uint32_t edge = 0;
+
+	(void)state;
+	script_accept(s);
+	pw_tcp_set_pressure(s->t, 1);
+	for (uint32_t i = 0; i < 4; i++) {
+		PEER(s, .flags = A, .seq = 1 + i * 1000, .ack = 1, .win = 65535, .len = 1000);
+		script_pass(s, 50 * MS);
+		while (s->taken != s->nb_out) {
+			const struct tcp_seg *o = &s->out[s->taken++ % SCRIPT_OUT].seg;
+			uint32_t e = o->ack + o->win - PEER_ISS;
+
+			assert_in_range(e, edge, 20001);
+			edge = e;
+		}
+	}
+	assert_int_equal(edge, 20001);
+}
+
+static void
+sending_resumes_after_the_header_pool_was_empty(void **state)
+{
+	struct script *s = script_open(NULL);
+	static struct rte_mbuf *hog[4096];
+	uint32_t n = 0;
+
+	(void)state;
+	script_accept(s);
+	while ((hog[n] = rte_pktmbuf_alloc(script_mem()->hdr)) != NULL)
+		n++;
+	assert_int_equal(pw_tcp_send_copy(s->t, s->conn, script_bytes(0), 100), 0);
+	script_act(s);
+	NOTHING(s);
+	assert_true(pw_tcp_counters(s->t)->drop_tx_no_buffer >= 1);
+	while (n != 0)
+		rte_pktmbuf_free(hog[--n]);
+	assert_true(script_until_sent(s, 5000 * MS)); /* nothing is lost but time */
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 100, .data = script_bytes(0));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCRIPT(zero_window_is_probed_with_backoff),
+		SCRIPT(peer_that_answers_probes_is_never_given_up),
+		SCRIPT(window_that_opens_within_what_was_sent_lets_the_rest_go),
+		SCRIPT(old_segment_does_not_change_the_window),
+		SCRIPT(shrunk_window_stops_new_data_and_recovers),
+		SCRIPT(small_window_holds_data_until_half_of_it_or_a_segment_fits),
+		SCRIPT(window_closes_as_bytes_stand_unread),
+		SCRIPT(probe_of_a_closed_window_is_answered_and_not_taken),
+		SCRIPT(window_of_one_byte_carries_a_stream),
+		SCRIPT(table_full_refuses_a_connection_and_keeps_the_others),
+		SCRIPT(half_open_connections_are_bounded),
+		SCRIPT(pressure_refuses_requests_and_keeps_connections),
+		SCRIPT(pressure_keeps_the_window_of_unread_bytes),
+		SCRIPT(sending_resumes_after_the_header_pool_was_empty),
+	};
+
+	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);
+}
