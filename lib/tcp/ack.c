@@ -30,13 +30,13 @@ recovery_step(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t acked, uint32_t 
 		return;
 	}
 	if (seq_ge(c->snd_una, c->recover)) {
-		c->flags &= ~CONN_RECOVERY;
+		c->flags &= ~(CONN_RECOVERY | CONN_RTX_DUE);
 		t->cc->leave(c, c->snd_max - c->snd_una);
 		return;
 	}
 	/* RFC 6582 3.2 step 3, partial: the next hole is known now. */
 	t->cc->partial(c, acked);
-	(void)pw_tcp_retransmit_first(t, c);
+	c->flags |= CONN_RTX_DUE;
 }
 
 static void
@@ -93,23 +93,25 @@ duplicate_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 	/* One reduction for each window of data: RFC 6582 3.2 step 2. */
 	if (c->dupacks != DUP_THRESH || seq_lt(c->snd_una, c->recover))
 		return;
-	c->flags |= CONN_RECOVERY;
+	c->flags |= CONN_RECOVERY | CONN_RTX_DUE;
 	c->recover = c->snd_max;
 	t->count.fast_retransmits++;
 	t->cc->enter(c, flight);
-	if (pw_tcp_retransmit_first(t, c) == 0)
-		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
 }
 
+/*
+ * RFC 9293 3.10.7.4: newer segments update the window. SND.WL2 <= SEG.ACK holds for every
+ * acknowledgement that is not older than SND.UNA; one that moves SND.UNA is newer than all before,
+ * even in a retransmission, whose sequence number lies behind SND.WL1.
+ */
 static void
-update_window(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+update_window(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s, bool moved)
 {
 	uint32_t wnd = (uint32_t)s->wnd << c->snd_scale, old = c->snd_wnd;
 
-	/* SND.WL2 <= SEG.ACK holds for every acknowledgement that is not older than SND.UNA. */
-	if (seq_lt(s->seq, c->snd_wl1))
+	if (!moved && seq_lt(s->seq, c->snd_wl1))
 		return;
-	c->snd_wl1 = s->seq;
+	c->snd_wl1 = seq_max(c->snd_wl1, s->seq);
 	c->snd_wnd = wnd;
 	c->max_wnd = RTE_MAX(c->max_wnd, wnd);
 	if (wnd <= old)
@@ -127,6 +129,8 @@ update_window(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *
 bool
 pw_tcp_ack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
+	bool moved;
+
 	/* RFC 5961 5.2 */
 	if (seq_gt(s->ack, c->snd_max) || seq_lt(s->ack, c->snd_una - c->max_wnd)) {
 		t->count.drop_ack++;
@@ -135,10 +139,11 @@ pw_tcp_ack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_se
 	}
 	if (seq_lt(s->ack, c->snd_una))
 		return true;
-	if (seq_gt(s->ack, c->snd_una))
+	moved = s->ack != c->snd_una;
+	if (moved)
 		new_ack(t, c, s);
 	else if (is_duplicate(c, s))
 		duplicate_ack(t, c);
-	update_window(t, c, s);
+	update_window(t, c, s, moved);
 	return true;
 }

@@ -40,7 +40,7 @@ enum conn_flag {
 	CONN_ON_READY = 1 << 16,
 	CONN_ON_DIRTY = 1 << 17,
 	CONN_DEAD = 1 << 18,	    /**< waits on the list of the dead */
-	CONN_RTO_RECOVERY = 1 << 19, /**< snd_nxt was pulled back; up to recover is sent again */
+	CONN_RTX_DUE = 1 << 19,	    /**< the flush sends the first segment again */
 	CONN_EV_ACCEPT = 1 << 24,
 	CONN_EV_CONNECTED = 1 << 25,
 	CONN_EV_READABLE = 1 << 26,

@@ -4,6 +4,8 @@
  * window is the limit (RFC 9293 3.8.6.2.1). There is no Nagle algorithm: the application corks by
  * sending within one burst, and what it has sent leaves at the flush.
  */
+#include <errno.h>
+
 #include <rte_common.h>
 
 #include "stack_pvt.h"
@@ -87,6 +89,30 @@ advance(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor cur, uint32_t 
 		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c)); /* RFC 6298 5.1 */
 }
 
+/* The first segment again, as recovery asks; the rest of the burst may have made it needless. */
+static int
+retransmit_first(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	struct tx_cursor cur = {NULL, 0, 0};
+	uint32_t sent = c->snd_max - c->snd_una;
+	uint32_t len = RTE_MIN(RTE_MIN(c->sq_bytes, sent), (uint32_t)c->mss);
+	uint8_t flags = 0;
+	int rc = 0;
+
+	if (len == c->sq_bytes) {
+		flags |= TCP_PSH;
+		if ((c->flags & CONN_FIN_QUEUED) && sent > c->sq_bytes)
+			flags |= TCP_FIN;
+	}
+	if (len > 0 || (flags & TCP_FIN))
+		rc = pw_tcp_xmit(t, c, &cur, c->snd_una, &len, flags);
+	if (rc == 0) {
+		c->flags &= ~CONN_RTX_DUE;
+		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
+	}
+	return rc;
+}
+
 static void
 start_persist(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
@@ -109,6 +135,8 @@ pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c)
 
 	if (!may_send(c))
 		return 0;
+	if ((c->flags & CONN_RTX_DUE) && retransmit_first(t, c) < 0)
+		return -ENOBUFS;
 	/* RFC 5681 4.1: after a pause the old window says nothing of the network. */
 	if (c->snd_max == c->snd_una && tcp_ms(t) - c->progress > pw_tcp_rto(t, c))
 		t->cc->idle(c);
@@ -125,24 +153,6 @@ pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (blocked && c->snd_nxt == c->snd_una)
 		start_persist(t, c);
 	return 0;
-}
-
-int
-pw_tcp_retransmit_first(struct pw_tcp *t, struct pw_tcp_conn *c)
-{
-	struct tx_cursor cur = {NULL, 0, 0};
-	uint32_t sent = c->snd_max - c->snd_una;
-	uint32_t len = RTE_MIN(RTE_MIN(c->sq_bytes, sent), (uint32_t)c->mss);
-	uint8_t flags = 0;
-
-	if (len == c->sq_bytes) {
-		flags |= TCP_PSH;
-		if ((c->flags & CONN_FIN_QUEUED) && sent > c->sq_bytes)
-			flags |= TCP_FIN;
-	}
-	if (len == 0 && !(flags & TCP_FIN))
-		return 0;
-	return pw_tcp_xmit(t, c, &cur, c->snd_una, &len, flags);
 }
 
 int

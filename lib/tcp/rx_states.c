@@ -74,15 +74,21 @@ timestamp_ok(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s
 	return false;
 }
 
-/* The four cases of RFC 9293 table 6. */
+/*
+ * The four cases of RFC 9293 table 6, and one more: a bare acknowledgement right at the edge. A
+ * peer that has filled our window sends all of them there; to refuse them while a segment of that
+ * window is missing would leave our own data unacknowledged.
+ */
 static bool
 in_window(const struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
 	uint32_t wnd = conn_rcv_wnd(c), span = seg_span(s);
 
+	if (span == 0 && !(s->flags & TCP_RST))
+		return seq_ge(s->seq, c->rcv_nxt) && seq_le(s->seq, c->rcv_nxt + wnd);
 	if (span == 0)
-		return wnd == 0 ? s->seq == c->rcv_nxt
-				: seq_ge(s->seq, c->rcv_nxt) && seq_lt(s->seq, c->rcv_nxt + wnd);
+		return s->seq == c->rcv_nxt ||
+		       (seq_gt(s->seq, c->rcv_nxt) && seq_lt(s->seq, c->rcv_nxt + wnd));
 	if (wnd == 0)
 		return false;
 	return seq_lt(s->seq, c->rcv_nxt + wnd) && seq_gt(s->seq + span, c->rcv_nxt);

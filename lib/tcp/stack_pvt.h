@@ -306,7 +306,6 @@ bool pw_tcp_challenge_allowed(struct pw_tcp *t);
 
 /* output.c: what may be sent. */
 int pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c);
-int pw_tcp_retransmit_first(struct pw_tcp *t, struct pw_tcp_conn *c);
 int pw_tcp_window_probe(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** Sending goes on from snd_una. */
 void pw_tcp_pull_back(struct pw_tcp_conn *c);

@@ -139,7 +139,7 @@ retransmission_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 	t->count.rto_fired++;
 	t->cc->timeout(c, c->snd_max - c->snd_una, c->backoff == 0);
 	back_off(c);
-	c->flags &= ~CONN_RECOVERY;
+	c->flags &= ~(CONN_RECOVERY | CONN_RTX_DUE);
 	c->recover = c->snd_max;
 	c->dupacks = 0;
 	pw_tcp_pull_back(c);
