@@ -133,8 +133,8 @@ const char *const config_level_words[] = {"emergency", "alert",	 "critical", "er
 const char *const config_when_full_words[] = {"block", "drop", NULL};
 
 const struct cap_word config_cap_words[] = {
-	{"rx-cksum", PW_PORT_RX_CKSUM},	      {"tx-ip-cksum", PW_PORT_TX_IP_CKSUM},
-	{"tx-tcp-cksum", PW_PORT_TX_TCP_CKSUM}, {"tx-multi-seg", PW_PORT_TX_MULTI_SEG},
-	{"tx-tso", PW_PORT_TX_TSO},	      {"rx-rss", PW_PORT_RX_RSS},
-	{"tx-vlan", PW_PORT_TX_VLAN},	      {NULL, 0},
+	{"rx-cksum", PW_PORT_RX_CKSUM},	      {"ip-cksum", PW_PORT_TX_IP_CKSUM},
+	{"tcp-cksum", PW_PORT_TX_TCP_CKSUM}, {"multi-seg", PW_PORT_TX_MULTI_SEG},
+	{"tso", PW_PORT_TX_TSO},	      {"rss", PW_PORT_RX_RSS},
+	{"vlan", PW_PORT_TX_VLAN},	      {NULL, 0},
 };
