@@ -4,9 +4,9 @@
 import os
 
 from . import net
-from .process import RUN_DIR, run_path
+from .process import RUN_DIR, SUFFIX, run_path
 
-PREFIX = "pubwire-lab"
+PREFIX = "pubwire-lab" + SUFFIX
 
 
 def vdevs(driver, queues):

@@ -9,7 +9,7 @@ root namespace for pubwire; with tap pubwire makes the interface and it moves af
 import os
 import time
 
-from .process import LabError, sh
+from .process import SUFFIX, LabError, sh
 
 SIDES = ("dev", "brk")
 BROKER_FIRST = 11
@@ -18,7 +18,7 @@ PUBWIRE = {"dev": "10.77.0.1", "brk": "10.78.0.1"}
 
 
 def namespace(side):
-    return "pw-" + side
+    return "pw-" + side + SUFFIX
 
 
 def inner(side):
@@ -28,7 +28,7 @@ def inner(side):
 
 def outer(side):
     """The interface that pubwire opens, in the root namespace."""
-    return "pwl-" + side
+    return "pwl-" + side + SUFFIX
 
 
 def broker_address(i):

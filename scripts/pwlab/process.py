@@ -5,11 +5,17 @@ A PID file holds the PID and the start time that the kernel gives it, so that a 
 belongs to someone else by now is never signalled."""
 
 import os
+import re
 import signal
 import subprocess
 import time
 
-RUN_DIR = "/run/pubwire-lab"
+# A second lab beside the first: PUBWIRE_LAB=x makes pw-dev-x, pw-brk-x, /run/pubwire-lab-x.
+LAB = os.environ.get("PUBWIRE_LAB", "")
+if not re.fullmatch(r"[a-z0-9]{0,4}", LAB):
+    raise SystemExit("lab: PUBWIRE_LAB: up to four of a-z and 0-9")
+SUFFIX = "-" + LAB if LAB else ""
+RUN_DIR = "/run/pubwire-lab" + SUFFIX
 
 
 class LabError(Exception):
