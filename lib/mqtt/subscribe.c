@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <assert.h>
+
 #include <pubwire/mqtt/packet.h>
 
 #include "props_pvt.h"
@@ -48,6 +50,8 @@ pw_mqtt_decode_subscribe(const struct pw_mqtt_buf *b, uint8_t version, struct pw
 	pw_mqtt_rd_props(&r, r.type, &o->props);
 	o->filters = (struct pw_mqtt_span){.off = r.off, .len = pw_mqtt_rd_left(&r)};
 	o->nb_filters = 0;
+	o->slice = 0;
+	o->slice_off = 0;
 	while (pw_mqtt_rd_left(&r) > 0) {
 		(void)pw_mqtt_rd_filter(&r, &shared);
 		if (r.type == PW_MQTT_SUBSCRIBE) {
@@ -61,21 +65,37 @@ pw_mqtt_decode_subscribe(const struct pw_mqtt_buf *b, uint8_t version, struct pw
 	return pw_mqtt_rd_end(&r, err);
 }
 
+/* Byte `off` of the frame, at or after the byte that was asked for last. */
+static uint8_t
+byte_onwards(const struct pw_mqtt_buf *b, struct pw_mqtt_subscribe *sub, uint32_t off)
+{
+	while (off - sub->slice_off >= b->s[sub->slice].len) {
+		sub->slice_off += b->s[sub->slice].len;
+		sub->slice++;
+		assert(sub->slice < b->n);
+	}
+	return pw_slice_data(&b->s[sub->slice])[off - sub->slice_off];
+}
+
 bool
-pw_mqtt_next_filter(const struct pw_mqtt_buf *b, const struct pw_mqtt_subscribe *sub, uint32_t *at,
+pw_mqtt_next_filter(const struct pw_mqtt_buf *b, struct pw_mqtt_subscribe *sub, uint32_t *at,
 		    struct pw_mqtt_span *filter, uint8_t *options)
 {
 	uint32_t off = sub->filters.off + *at;
 
 	if (*at >= sub->filters.len)
 		return false;
-	filter->len = (uint32_t)*pw_mqtt_byte(b, off) << 8;
-	filter->len |= *pw_mqtt_byte(b, off + 1);
+	if (*at == 0) {
+		sub->slice = 0;
+		sub->slice_off = 0;
+	}
+	filter->len = (uint32_t)byte_onwards(b, sub, off) << 8;
+	filter->len |= byte_onwards(b, sub, off + 1);
 	filter->off = off + 2;
 	*at += 2 + filter->len;
 	*options = 0;
 	if (*pw_mqtt_byte(b, 0) >> 4 == PW_MQTT_SUBSCRIBE) {
-		*options = *pw_mqtt_byte(b, filter->off + filter->len);
+		*options = byte_onwards(b, sub, filter->off + filter->len);
 		*at += 1;
 	}
 	return true;

@@ -151,6 +151,30 @@ subscriptions_and_their_answers_are_written(void **state)
 	      "B0 * 0007 00 01 80");
 }
 
+static void
+the_remaining_length_grows_by_a_byte_where_it_must(void **state)
+{
+	static const struct {
+		uint32_t remaining;
+		const char *wire;
+	} cases[] = {
+		{3, "30 03 S'a'"},
+		{127, "30 7F S'a'"},
+		{128, "30 8001 S'a'"},
+		{16383, "30 FF7F S'a'"},
+		{16384, "30 808001 S'a'"},
+		{2097151, "30 FFFF7F S'a'"},
+		{2097152, "30 80808001 S'a'"},
+		{PW_MQTT_MAX_REMAINING, "30 FFFFFF7F S'a'"},
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(cases); i++)
+		wrote(pw_mqtt_encode_publish(got, sizeof(got), 4, false, 0, false, STR("a"), 0,
+					     NULL, cases[i].remaining - 3),
+		      cases[i].wire);
+}
+
 /* Every room below what is needed is refused and nothing is written. */
 #define SHORT_ROOM(call)                                                                           \
 	do {                                                                                       \
@@ -214,6 +238,7 @@ main(void)
 		cmocka_unit_test(publish_is_written_up_to_its_payload),
 		cmocka_unit_test(acknowledgements_are_as_short_as_they_may_be),
 		cmocka_unit_test(subscriptions_and_their_answers_are_written),
+		cmocka_unit_test(the_remaining_length_grows_by_a_byte_where_it_must),
 		cmocka_unit_test(too_little_room_is_refused_before_anything_is_written),
 		cmocka_unit_test(a_packet_that_the_protocol_cannot_say_is_refused),
 	};

@@ -233,6 +233,33 @@ a_refused_connect_still_says_its_version(void **state)
 	}
 }
 
+static void
+the_filters_can_be_walked_more_than_once(void **state)
+{
+	static const uint16_t sizes[] = {2, 0, 1, 4};
+	struct pw_mqtt_subscribe s;
+	struct pw_mqtt_span filter;
+	enum pw_mqtt_error err;
+	uint8_t wire[64], options, text[8];
+	struct frame f;
+
+	(void)state;
+	frame_cut(&f, wire, notation("82 * 0001 S'one' 01 S'two' 02 S'three' 00", wire, 64), sizes,
+		  4);
+	assert_true(pw_mqtt_decode_subscribe(&f.buf, 4, &s, &err) > 0);
+	for (uint32_t walk = 0; walk < 3; walk++) {
+		uint32_t at = 0;
+
+		assert_true(pw_mqtt_next_filter(&f.buf, &s, &at, &filter, &options));
+		assert_memory_equal(pw_mqtt_bytes(&f.buf, filter, text), "one", filter.len);
+		assert_int_equal(options, 1);
+		assert_true(pw_mqtt_next_filter(&f.buf, &s, &at, &filter, &options));
+		assert_memory_equal(pw_mqtt_bytes(&f.buf, filter, text), "two", filter.len);
+		assert_int_equal(options, 2);
+	}
+	frame_free(&f);
+}
+
 /* RFC 3629 written out as a decoder to code points: slow and plain. */
 static bool
 slow_utf8(const uint8_t *p, uint32_t n)
@@ -346,6 +373,7 @@ main(void)
 		cmocka_unit_test(a_frame_with_fewer_bytes_in_its_slices_than_it_says_is_truncated),
 		cmocka_unit_test(a_decoder_refuses_a_packet_of_another_type_as_unexpected),
 		cmocka_unit_test(a_refused_connect_still_says_its_version),
+		cmocka_unit_test(the_filters_can_be_walked_more_than_once),
 		cmocka_unit_test(utf8_agrees_with_a_slow_plain_decoder_on_every_short_sequence),
 		cmocka_unit_test(utf8_finds_one_bad_byte_anywhere_in_a_long_text),
 		cmocka_unit_test(everything_has_a_name),

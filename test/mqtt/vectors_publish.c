@@ -112,6 +112,12 @@ const struct vector vectors_publish[] = {
 	{5, "30 * S'a' 8000 'x'", "error VARINT"},
 	{5, "30 * S'a' 81808000 'x'", "error VARINT"},
 	{5, "30 * S'a' 8080808001 'x'", "error VARINT"},
+	/* a value that goes on beyond its section, into bytes that are there */
+	{5, "30 * S'a' 05 03 0004 'abcdx'", "error TRUNCATED"},
+	{5, "30 * S'a' 05 09 0004 'abcdx'", "error TRUNCATED"},
+	{5, "30 * S'a' 02 23 0001 'x'", "error TRUNCATED"},
+	{5, "30 * S'a' 03 02 00000001 'x'", "error TRUNCATED"},
+	{5, "30 * S'a' 02 0B 8001 'x'", "error TRUNCATED"},
 	{5, "30 * S'a' 02 01", "error TRUNCATED"},
 	{5, "30 * S'a' 03 01 00", "error TRUNCATED"},
 	{5, "30 * S'a'", "error TRUNCATED"},

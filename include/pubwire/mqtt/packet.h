@@ -168,6 +168,7 @@ struct pw_mqtt_subscribe {
 	uint32_t nb_filters; /**< at least 1; all of them are valid */
 	struct pw_mqtt_span filters;
 	struct pw_mqtt_props props;
+	uint32_t slice, slice_off; /**< where pw_mqtt_next_filter() stands, its own */
 };
 
 /** SUBACK, UNSUBACK (3.9, 3.11). */
@@ -208,15 +209,18 @@ int pw_mqtt_decode_ping(const struct pw_mqtt_buf *b, enum pw_mqtt_error *err)
 	__attribute__((warn_unused_result));
 
 /**
- * Next filter of a decoded SUBSCRIBE or UNSUBSCRIBE.
+ * Next filter of a decoded SUBSCRIBE or UNSUBSCRIBE. A whole walk passes each slice once, however
+ * many filters there are.
  *
+ * @param b       the frame that sub was decoded from
+ * @param sub     decoded; keeps the place of the walk
  * @param at      0 at first; advanced
  * @param filter  receives the filter
  * @param options receives the options byte (SUBSCRIBE), 0 otherwise
  * @return        true while there was one
  */
-bool pw_mqtt_next_filter(const struct pw_mqtt_buf *b, const struct pw_mqtt_subscribe *sub,
-			 uint32_t *at, struct pw_mqtt_span *filter, uint8_t *options);
+bool pw_mqtt_next_filter(const struct pw_mqtt_buf *b, struct pw_mqtt_subscribe *sub, uint32_t *at,
+			 struct pw_mqtt_span *filter, uint8_t *options);
 
 /** CONNECT of ours. */
 struct pw_mqtt_connect_out {
