@@ -92,7 +92,7 @@ flow_of_frame(const struct rte_mbuf *m, struct pw_flow *flow)
 	uint32_t off = sizeof(eth_room), l4;
 	const struct rte_ether_hdr *eth = READ(m, 0, &eth_room);
 	uint16_t ports[2];
-	const uint16_t *p;
+	const void *p;
 	uint16_t type;
 	bool tcp;
 
@@ -118,8 +118,9 @@ flow_of_frame(const struct rte_mbuf *m, struct pw_flow *flow)
 	p = rte_pktmbuf_read(m, l4, sizeof(ports), ports);
 	if (p == NULL)
 		return false;
-	flow->rport = rte_be_to_cpu_16(p[0]);
-	flow->lport = rte_be_to_cpu_16(p[1]);
+	memcpy(ports, p, sizeof(ports)); /* in a split frame it may lie at an odd address */
+	flow->rport = rte_be_to_cpu_16(ports[0]);
+	flow->lport = rte_be_to_cpu_16(ports[1]);
 	return true;
 }
 
