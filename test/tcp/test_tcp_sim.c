@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Seeded histories: two stacks, one to three connections, bytes both ways in slices of random
+ * cut, an application that consumes late and closes in random order, a wire that misbehaves.
+ *
+ *     test_tcp_sim              all histories
+ *     test_tcp_sim SEED         one, every segment printed
+ *     test_tcp_sim FIRST LAST   a range
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_errno.h>
+
+#include "eal.h"
+#include "sim_check.h"
+
+#define CONNS	    3
+#define SERVER_PORT 1883
+#define MAX_SLICES  8
+#define FEW_BYTES   2000
+#define MAX_STEPS   2000000
+#define FIRST_SEED  1
+#define LAST_SEED   500
+
+/** One side of one connection. */
+struct end {
+	struct world *world;
+	struct pw_tcp *tcp;
+	struct pw_tcp_conn *conn;
+	uint32_t stack;
+	uint16_t port; /* of the opener: names the streams */
+	uint32_t to_send;
+	uint32_t sent;
+	uint32_t got;
+	uint64_t next;	  /* when the application looks at it again */
+	bool up;	  /* established */
+	bool close_early; /* closes when all is sent and little is to come, not when the peer has
+			     closed */
+	bool closed;
+	bool gone;
+	enum pw_tcp_end why;
+};
+
+struct world {
+	struct sim_wire wire;
+	struct check check;
+	struct sim_rng rng;
+	struct end end[2][CONNS];
+	uint32_t nb_conns;
+	uint32_t chunk; /* largest buffer that the application fills */
+	uint32_t pause; /* longest time (us) it lets pass */
+	char fault[160];
+};
+
+static struct world world;
+static struct pw_mem mem;
+
+static void
+fault(struct world *w, const char *text)
+{
+	if (w->fault[0] == '\0')
+		snprintf(w->fault, sizeof(w->fault), "%s", text);
+}
+
+static void
+wake(struct end *e, uint64_t now)
+{
+	struct world *w = e->world;
+	uint64_t at = now + sim_rng_below(&w->rng, w->pause) * SIM_US;
+
+	if (at < e->next)
+		e->next = at;
+	if (e->next < w->wire.app_next)
+		w->wire.app_next = e->next;
+}
+
+static void
+send_some(struct world *w, struct end *e)
+{
+	struct pw_slice slice[MAX_SLICES];
+	uint32_t room = RTE_MIN(pw_tcp_send_room(e->tcp, e->conn), e->to_send - e->sent);
+	uint32_t n = sim_rng_range(&w->rng, 1, w->chunk), nb = 0, cut;
+	struct rte_mbuf *m;
+
+	n = RTE_MIN(n, room);
+	if (n == 0)
+		return;
+	m = rte_pktmbuf_alloc(mem.pkt);
+	if (m == NULL)
+		return;
+	check_fill(check_stream(e->port, e->stack), e->sent, (uint8_t *)rte_pktmbuf_append(m, n),
+		   n);
+	for (cut = 0; cut < n; nb++) {
+		uint32_t part = nb == MAX_SLICES - 1 ? n - cut : sim_rng_range(&w->rng, 1, n - cut);
+
+		slice[nb] = (struct pw_slice){m, (uint16_t)(m->data_off + cut), (uint16_t)part, 0};
+		pw_slice_hold(&slice[nb]);
+		cut += part;
+	}
+	switch (pw_tcp_send(e->tcp, e->conn, slice, nb)) {
+	case 0:
+		e->sent += n;
+		break;
+	case -ENOBUFS:
+		for (uint32_t i = 0; i < nb; i++)
+			pw_slice_drop(&slice[i]);
+		break;
+	default:
+		fault(w, "pw_tcp_send() refuses what pw_tcp_send_room() promised");
+		for (uint32_t i = 0; i < nb; i++)
+			pw_slice_drop(&slice[i]);
+	}
+	rte_pktmbuf_free(m);
+}
+
+static void
+take_some(struct world *w, struct end *e)
+{
+	uint32_t len = pw_tcp_rx_len(e->conn), n, left, sum = 0;
+	const struct rte_mbuf *m = pw_tcp_rx_chain(e->conn);
+
+	for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next)
+		sum += seg->data_len;
+	if (sum != len)
+		fault(w, "the receive queue and its length differ");
+	if (len == 0 || sum != len)
+		return;
+	n = sim_rng_chance(&w->rng, 500) ? len : sim_rng_range(&w->rng, 1, len);
+	for (left = n; left != 0; m = m->next) {
+		uint32_t part = RTE_MIN(left, (uint32_t)m->data_len);
+
+		if (!check_same(check_stream(e->port, !e->stack), e->got,
+				rte_pktmbuf_mtod(m, const uint8_t *), part))
+			fault(w, "a byte has changed on its way");
+		e->got += part;
+		left -= part;
+	}
+	pw_tcp_consume(e->tcp, e->conn, n);
+}
+
+/** A peer that goes on for more than a minute after our close is cut off: few bytes must be left.
+ */
+static bool
+may_close_early(const struct world *w, const struct end *e)
+{
+	const struct end *peer = &w->end[!e->stack][e - w->end[e->stack]];
+
+	return e->close_early && peer->to_send - e->got <= FEW_BYTES;
+}
+
+static void
+act(struct world *w, struct end *e, uint64_t now)
+{
+	e->next = SIM_NEVER;
+	if (!e->up || e->gone)
+		return;
+	for (uint32_t i = sim_rng_range(&w->rng, 1, 8); i != 0 && e->sent < e->to_send; i--)
+		send_some(w, e);
+	take_some(w, e);
+	if (!e->closed && e->sent == e->to_send && (pw_tcp_eof(e->conn) || may_close_early(w, e))) {
+		e->closed = true;
+		pw_tcp_close(e->tcp, e->conn, now);
+	}
+	if (pw_tcp_rx_len(e->conn) != 0 || e->sent < e->to_send)
+		wake(e, now + 100 * SIM_US);
+}
+
+static uint64_t
+app(void *ctx, uint64_t now)
+{
+	struct world *w = ctx;
+	uint64_t next = SIM_NEVER;
+
+	for (uint32_t i = 0; i < 2 * w->nb_conns; i++) {
+		struct end *e = &w->end[i % 2][i / 2];
+
+		if (e->next <= now)
+			act(w, e, now);
+		next = RTE_MIN(next, e->next);
+	}
+	return next;
+}
+
+static struct end *
+end_of(struct world *w, const struct pw_tcp_conn *c, uint32_t stack)
+{
+	struct pw_flow flow;
+
+	pw_tcp_flow(c, &flow);
+	for (uint32_t i = 0; i < w->nb_conns; i++) {
+		if (w->end[stack][i].port == (stack == 0 ? flow.lport : flow.rport))
+			return &w->end[stack][i];
+	}
+	return NULL;
+}
+
+static int
+on_accepted(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
+{
+	struct world *w = ctx;
+	struct end *e = end_of(w, conn, 1);
+
+	if (e == NULL || e->up || e->gone) {
+		fault(w, "accepted twice");
+		return -1;
+	}
+	pw_tcp_set_user(conn, (uintptr_t)e);
+	e->conn = conn;
+	e->up = true;
+	wake(e, now);
+	return 0;
+}
+
+static struct end *
+end_at(struct pw_tcp_conn *conn)
+{
+	return (struct end *)(uintptr_t)pw_tcp_user(conn);
+}
+
+static void
+on_connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
+{
+	struct end *e = end_at(conn);
+
+	(void)ctx;
+	e->up = true;
+	wake(e, now);
+}
+
+static void
+on_event(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
+{
+	struct world *w = ctx;
+	struct end *e = end_at(conn);
+
+	/* Once this side has closed, what the upcall does not take is dropped. */
+	while (e->closed && pw_tcp_rx_len(conn) != 0 && w->fault[0] == '\0')
+		take_some(w, e);
+	wake(e, now);
+}
+
+static void
+on_gone(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now)
+{
+	struct world *w = ctx;
+	struct end *e = end_at(conn);
+
+	(void)now;
+	if (e->gone)
+		fault(w, "gone twice");
+	/* What stands in the queue is still the application's to read before this upcall returns.
+	 */
+	while (why == PW_TCP_END_CLOSED && pw_tcp_rx_len(conn) != 0 && w->fault[0] == '\0')
+		take_some(w, e);
+	e->gone = true;
+	e->why = why;
+	e->conn = NULL;
+	e->next = SIM_NEVER;
+}
+
+static const struct pw_tcp_ops ops = {
+	.accepted = on_accepted,
+	.connected = on_connected,
+	.readable = on_event,
+	.acked = on_event,
+	.gone = on_gone,
+};
+
+static void
+tap_sent(void *ctx, uint32_t stack, const struct pw_flow *flow, const struct tcp_seg *seg,
+	 uint64_t now)
+{
+	struct world *w = ctx;
+
+	check_sent(&w->check, stack, flow, seg, now);
+}
+
+static void
+tap_arrives(void *ctx, uint32_t stack, const struct pw_flow *flow, const struct tcp_seg *seg,
+	    uint64_t now)
+{
+	struct world *w = ctx;
+
+	check_arrives(&w->check, stack, flow, seg, now);
+}
+
+/** Bytes to send: nothing, a few, some, many. */
+static uint32_t
+draw_size(struct sim_rng *rng, uint32_t most)
+{
+	switch (sim_rng_below(rng, 8)) {
+	case 0:
+		return 0;
+	case 1:
+	case 2:
+		return sim_rng_range(rng, 1, RTE_MIN(20u, most));
+	case 3:
+	case 4:
+	case 5:
+		return sim_rng_range(rng, 1, RTE_MIN(20000u, most));
+	default:
+		return sim_rng_range(rng, 1, most);
+	}
+}
+
+/** The window that a stack offers; small ones make short streams, or a history would not end. */
+static uint32_t
+draw_window(struct sim_rng *rng)
+{
+	static const uint32_t window[] = {1, 7, 100, 1459, 1461, 4000, 20000, 65535, 300000, 0};
+
+	return window[sim_rng_below(rng, RTE_DIM(window))];
+}
+
+static void
+build(struct world *w, uint64_t seed, bool verbose)
+{
+	struct sim_rng *rng = &w->rng;
+	struct sim_wire_conf conf = {.seed = seed, .mem = &mem};
+	uint32_t most[2];
+
+	memset(w, 0, sizeof(*w));
+	rng->s = seed * 1000003;
+	conf.delay_ns = sim_rng_range(rng, 10, 50000) * SIM_US;
+	conf.jitter_ns = sim_rng_below(rng, 2) * conf.delay_ns / 4;
+	conf.loss = sim_rng_below(rng, 3) * sim_rng_below(rng, 101);
+	conf.dup = sim_rng_below(rng, 2) * sim_rng_below(rng, 100);
+	conf.reorder = sim_rng_below(rng, 2) * sim_rng_below(rng, 200);
+	if (sim_rng_chance(rng, 150)) {
+		conf.down_every_ns = 3 * SIM_S;
+		conf.down_for_ns = 700 * SIM_MS;
+	}
+	conf.mtu = sim_rng_chance(rng, 700) ? 1500 : (uint16_t)sim_rng_range(rng, 200, 1500);
+	conf.max_segs = sim_rng_chance(rng, 700) ? 16 : (uint16_t)sim_rng_range(rng, 1, 4);
+	conf.hold_tx = sim_rng_chance(rng, 500);
+	w->chunk = sim_rng_chance(rng, 300) ? 100 : 2000;
+	w->pause = sim_rng_chance(rng, 500) ? 500 : 20000;
+	sim_wire_init(&w->wire, &conf, 5 * SIM_S);
+	w->wire.taps = (struct sim_wire_taps){w, tap_sent, tap_arrives, app};
+	check_init(&w->check, conf.mtu, verbose);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct pw_tcp_conf c = {
+			.max_conns = 16,
+			.max_tx_slices = 8192,
+			.rx_window = draw_window(rng),
+			.tx_queue_bytes =
+				sim_rng_chance(rng, 500) ? 0 : sim_rng_range(rng, 1, 20000),
+			.max_rto_ms = 4000,
+			.syn_retries = 30,
+			.user_timeout_ms = 3600000,
+			.rx_copy_break = sim_rng_chance(rng, 500) ? 0 : 1,
+		};
+
+		most[!i] = c.rx_window == 0 || c.rx_window > 1000 ? 200000 : 40 * c.rx_window;
+		if (sim_wire_add(&w->wire, &c) == NULL)
+			fail_msg("pw_tcp_create: %s", rte_strerror(rte_errno));
+	}
+	w->nb_conns = sim_rng_range(rng, 1, CONNS);
+	for (uint32_t i = 0; i < 2 * w->nb_conns; i++) {
+		struct end *e = &w->end[i % 2][i / 2];
+
+		*e = (struct end){.world = w, .tcp = w->wire.port[i % 2].tcp, .stack = i % 2};
+		e->next = SIM_NEVER;
+		e->to_send = draw_size(rng, most[i % 2]);
+		e->close_early = sim_rng_chance(rng, 600) || i % 2 == 0;
+	}
+}
+
+static void
+open_all(struct world *w)
+{
+	struct pw_addr server = sim_wire_addr(1);
+
+	if (pw_tcp_listen(w->wire.port[1].tcp, &server, SERVER_PORT, &ops, w) != 0)
+		fault(w, "can't listen");
+	for (uint32_t i = 0; i < w->nb_conns; i++) {
+		struct pw_flow flow = {sim_wire_addr(0), server, 0, SERVER_PORT};
+		struct end *e = &w->end[0][i];
+
+		if (pw_tcp_connect(e->tcp, &flow, &ops, w, (uintptr_t)e, &e->conn, w->wire.now) !=
+		    0)
+			fault(w, "can't connect");
+		pw_tcp_flow(e->conn, &flow);
+		e->port = w->end[1][i].port = flow.lport;
+	}
+	sim_wire_settle(&w->wire);
+}
+
+/** What has to be true when nothing moves any more. */
+static void
+check_end(struct world *w)
+{
+	char text[120];
+
+	for (uint32_t i = 0; i < 2 * w->nb_conns; i++) {
+		struct end *e = &w->end[i % 2][i / 2], *peer = &w->end[!(i % 2)][i / 2];
+
+		if (!e->gone || e->why != PW_TCP_END_CLOSED || e->got != peer->to_send) {
+			snprintf(text, sizeof(text), "conn %u stack %u: %s, sent %u/%u, got %u/%u",
+				 i / 2, i % 2, !e->gone ? "not gone" : pw_tcp_end_str(e->why),
+				 e->sent, e->to_send, e->got, peer->to_send);
+			fault(w, text);
+		}
+	}
+	for (uint32_t i = 0; i < 2; i++) {
+		if (pw_tcp_conns(w->wire.port[i].tcp) != 0)
+			fault(w, "a connection is left in the table");
+	}
+	if (w->wire.nb_packets == 0 && !pw_mem_full(&mem))
+		fault(w, "a buffer is missing");
+}
+
+static bool
+quiet(const struct world *w)
+{
+	for (uint32_t i = 0; i < 2 * w->nb_conns; i++) {
+		if (!w->end[i % 2][i / 2].gone)
+			return false;
+	}
+	return w->wire.nb_packets == 0;
+}
+
+/** True where the history ends well. */
+static bool
+play(uint64_t seed, bool verbose)
+{
+	struct world *w = &world;
+	uint32_t steps = 0;
+	bool good;
+
+	build(w, seed, verbose);
+	open_all(w);
+	while (!quiet(w) && steps++ < MAX_STEPS && sim_wire_step(&w->wire)) {
+		if (w->wire.fault != NULL)
+			fault(w, w->wire.fault);
+		if (w->check.fault[0] != '\0')
+			fault(w, w->check.fault);
+		if (w->fault[0] != '\0')
+			break;
+	}
+	if (steps >= MAX_STEPS)
+		fault(w, "no end in sight");
+	if (w->fault[0] == '\0')
+		check_end(w);
+	good = w->fault[0] == '\0';
+	if (!good || verbose)
+		printf("seed %" PRIu64 ": %s; %u steps, %.3f s of time, %" PRIu64
+		       " segments, %" PRIu64 " lost%s\n",
+		       seed, good ? "ends well" : w->fault, steps, (double)w->wire.now / 1e9 - 5,
+		       w->check.segments, w->wire.lost, good ? "" : " (replay: test_tcp_sim SEED)");
+	sim_wire_fini(&w->wire);
+	if (!pw_mem_full(&mem)) {
+		printf("seed %" PRIu64 ": buffers are missing after the end\n", seed);
+		return false;
+	}
+	return good;
+}
+
+static uint64_t first = FIRST_SEED, last = LAST_SEED;
+
+static void
+histories_end_with_every_byte_delivered(void **state)
+{
+	uint32_t bad = 0;
+
+	(void)state;
+	for (uint64_t seed = first; seed <= last && bad < 10; seed++)
+		bad += !play(seed, first == last);
+	assert_int_equal(bad, 0);
+}
+
+static int
+setup(void **state)
+{
+	struct pw_mem_conf conf = {.name = "sim", .pkt = 16383, .hdr = 8191, .ind = 16383};
+
+	(void)state;
+	test_eal_init();
+	conf.socket = SOCKET_ID_ANY;
+	return pw_mem_create(&mem, &conf);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	pw_mem_destroy(&mem);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(histories_end_with_every_byte_delivered),
+	};
+
+	if (argc > 1)
+		first = last = strtoull(argv[1], NULL, 10);
+	if (argc > 2)
+		last = strtoull(argv[2], NULL, 10);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
