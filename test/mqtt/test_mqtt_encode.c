@@ -175,6 +175,33 @@ the_remaining_length_grows_by_a_byte_where_it_must(void **state)
 		      cases[i].wire);
 }
 
+/* Both lengths, of the packet and of its properties, are measured as they are then written. */
+static void
+the_property_length_grows_by_a_byte_where_it_must(void **state)
+{
+	static const uint32_t sizes[] = {0,	1,	 124,	  125,	   126,	    127,
+					 128,	129,	 16380,	  16381,   16383,   16384,
+					 16385, 2097148, 2097149, 2097151, 2097152, 2097153};
+	static uint8_t raw[2097153], packet[2097153 + 16];
+	enum pw_mqtt_error err;
+	uint32_t total;
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(sizes); i++) {
+		struct pw_mqtt_props_out props = {.raw = {.data = raw, .len = sizes[i]}};
+		int n = pw_mqtt_encode_connack(packet, sizeof(packet), 5, false, 0, &props);
+
+		assert_true(n > 0);
+		assert_true(pw_mqtt_frame(packet, 5, 0, &total, &err) > 0);
+		assert_int_equal(total, n);
+		assert_int_equal(pw_mqtt_encode_connack(packet, (uint32_t)n, 5, false, 0, &props),
+				 n);
+		assert_int_equal(
+			pw_mqtt_encode_connack(packet, (uint32_t)n - 1, 5, false, 0, &props),
+			-ENOBUFS);
+	}
+}
+
 /* Every room below what is needed is refused and nothing is written. */
 #define SHORT_ROOM(call)                                                                           \
 	do {                                                                                       \
@@ -239,6 +266,7 @@ main(void)
 		cmocka_unit_test(acknowledgements_are_as_short_as_they_may_be),
 		cmocka_unit_test(subscriptions_and_their_answers_are_written),
 		cmocka_unit_test(the_remaining_length_grows_by_a_byte_where_it_must),
+		cmocka_unit_test(the_property_length_grows_by_a_byte_where_it_must),
 		cmocka_unit_test(too_little_room_is_refused_before_anything_is_written),
 		cmocka_unit_test(a_packet_that_the_protocol_cannot_say_is_refused),
 	};
