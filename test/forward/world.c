@@ -1,0 +1,756 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_mbuf.h>
+
+#include "eal.h"
+#include "world.h"
+
+#define QUEUE 16384
+
+struct world w;
+
+static struct {
+	struct rte_mbuf *m;
+	struct pw_tcp *to;
+} queue[QUEUE];
+static uint32_t q_head, q_tail, q_count;
+
+static struct {
+	uint32_t worker;
+	struct pw_forward_msg msg;
+} posted[1024];
+static uint32_t p_head, p_tail;
+
+static struct pw_addr
+address(uint32_t net, uint32_t host)
+{
+	return pw_addr_v4(rte_cpu_to_be_32(10u << 24 | net << 16 | host));
+}
+
+static struct pw_tcp *
+stack_at(const struct pw_addr *a)
+{
+	switch (a->b[13]) {
+	case 0:
+		return w.device_tcp;
+	case 1:
+		return a->b[15] <= w.nb_workers ? w.worker_tcp[a->b[15] - 1] : NULL;
+	default:
+		return w.broker_tcp;
+	}
+}
+
+static int
+output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_alloc(w.mem.pkt);
+	uint8_t *p;
+
+	(void)ctx;
+	(void)now;
+	if (copy == NULL || (w.lost != 0 && ++q_count % w.lost == 0)) {
+		rte_pktmbuf_free(copy);
+		rte_pktmbuf_free(m);
+		return 0;
+	}
+	p = (uint8_t *)rte_pktmbuf_append(copy, (uint16_t)(20 + m->pkt_len));
+	assert_non_null(p);
+	memset(p, 0, 20);
+	p[0] = 0x45;
+	memcpy(p + 12, &flow->local.b[12], 4);
+	memcpy(p + 16, &flow->remote.b[12], 4);
+	p += 20;
+	for (struct rte_mbuf *s = m; s != NULL; s = s->next) {
+		memcpy(p, rte_pktmbuf_mtod(s, void *), s->data_len);
+		p += s->data_len;
+	}
+	rte_pktmbuf_free(m);
+	copy->l2_len = 0;
+	copy->l3_len = 20;
+	assert_true(q_tail - q_head < QUEUE);
+	queue[q_tail % QUEUE].m = copy;
+	queue[q_tail++ % QUEUE].to = stack_at(&flow->remote);
+	return 0;
+}
+
+static int
+path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *segs)
+{
+	(void)ctx;
+	(void)dst;
+	*mtu = 1500;
+	*segs = 40;
+	return 0;
+}
+
+static int
+post(void *ctx, uint32_t worker, const struct pw_forward_msg *msg)
+{
+	(void)ctx;
+	if (w.post_full || p_tail - p_head == RTE_DIM(posted))
+		return -ENOBUFS;
+	posted[p_tail % RTE_DIM(posted)].worker = worker;
+	posted[p_tail++ % RTE_DIM(posted)].msg = *msg;
+	return 0;
+}
+
+static int
+source(void *ctx, const struct pw_addr *dst, struct pw_addr *src)
+{
+	(void)dst;
+	*src = address(1, 1 + (uint32_t)(uintptr_t)ctx);
+	return 0;
+}
+
+/* Devices. */
+
+static struct device *
+device_of(const struct pw_tcp_conn *c)
+{
+	return &w.device[pw_tcp_user(c)];
+}
+
+static void
+device_connected(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+{
+	(void)ctx;
+	(void)now;
+	device_of(c)->up = true;
+}
+
+static void
+device_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+{
+	struct device *d = device_of(c);
+	uint32_t n = pw_tcp_rx_len(c);
+
+	(void)ctx;
+	if (d->deaf)
+		return;
+	for (struct rte_mbuf *m = pw_tcp_rx_chain(c); m != NULL; m = m->next) {
+		assert_true(d->len + m->data_len <= WORLD_RX);
+		memcpy(d->rx + d->len, rte_pktmbuf_mtod(m, void *), m->data_len);
+		d->len += m->data_len;
+	}
+	pw_tcp_consume(w.device_tcp, c, n);
+	if (pw_tcp_eof(c) && !d->closed) {
+		d->closed = true;
+		pw_tcp_close(w.device_tcp, c, now);
+	}
+}
+
+static void
+device_gone(void *ctx, struct pw_tcp_conn *c, enum pw_tcp_end why, uint64_t now)
+{
+	(void)ctx;
+	(void)why;
+	(void)now;
+	device_of(c)->closed = true;
+	device_of(c)->conn = NULL;
+}
+
+static const struct pw_tcp_ops device_ops = {
+	.connected = device_connected, .readable = device_readable, .gone = device_gone};
+
+void
+device_open(uint32_t i, uint32_t k)
+{
+	struct pw_flow flow = {
+		.local = address(0, 1 + i), .remote = address(1, 1 + k), .rport = 1883};
+	struct device *d = &w.device[i];
+
+	memset(d, 0, sizeof(*d));
+	assert_int_equal(pw_tcp_connect(w.device_tcp, &flow, &device_ops, NULL, i, &d->conn, w.now),
+			 0);
+	world_run(2);
+	assert_true(d->up);
+}
+
+void
+device_send(uint32_t i, const void *data, uint32_t len)
+{
+	const uint8_t *p = data;
+
+	for (uint32_t at = 0, n; at < len && w.device[i].conn != NULL; at += n) {
+		n = RTE_MIN(len - at, 1000u);
+		for (uint32_t tries = 0;
+		     pw_tcp_send_copy(w.device_tcp, w.device[i].conn, p + at, n) < 0; tries++) {
+			if (tries > 200 || w.device[i].conn == NULL || w.device[i].closed)
+				return;
+			world_run(1);
+		}
+	}
+}
+
+void
+device_reset(uint32_t i)
+{
+	pw_tcp_abort(w.device_tcp, w.device[i].conn, w.now);
+	w.device[i].conn = NULL;
+	w.device[i].closed = true;
+}
+
+void
+device_close(uint32_t i)
+{
+	pw_tcp_close(w.device_tcp, w.device[i].conn, w.now);
+}
+
+void
+device_clear(uint32_t i)
+{
+	w.device[i].len = 0;
+}
+
+void
+device_connect(uint32_t i, uint32_t k, uint8_t version, const char *id)
+{
+	struct pw_mqtt_connect_out c = {.version = version,
+					.clean = true,
+					.keepalive = 60,
+					.client_id = {id, (uint32_t)strlen(id)}};
+	uint8_t out[512];
+	int n = pw_mqtt_encode_connect(out, sizeof(out), &c);
+
+	assert_true(n > 0);
+	device_open(i, k);
+	device_send(i, out, (uint32_t)n);
+	world_run(5);
+	assert_true(w.device[i].len >= 4);
+	assert_int_equal(w.device[i].rx[0], 0x20);
+	assert_int_equal(w.device[i].rx[3], 0);
+	device_clear(i);
+}
+
+uint32_t
+publish_bytes(uint8_t *out, uint32_t room, uint8_t version, uint8_t qos, bool retain, uint16_t id,
+	      const char *topic, const void *payload, uint32_t len)
+{
+	int n = pw_mqtt_encode_publish(out, room, version, false, qos, retain,
+				       (struct pw_mqtt_str){topic, (uint32_t)strlen(topic)}, id,
+				       NULL, len);
+
+	assert_true(n > 0 && len <= room - (uint32_t)n);
+	memcpy(out + n, payload, len);
+	return (uint32_t)n + len;
+}
+
+void
+device_publish(uint32_t i, uint8_t version, uint8_t qos, uint16_t id, const char *topic,
+	       const char *text)
+{
+	uint8_t out[2048];
+
+	device_send(i, out,
+		    publish_bytes(out, sizeof(out), version, qos, false, id, topic, text,
+				  (uint32_t)strlen(text)));
+}
+
+uint32_t
+device_acks(uint32_t i, uint8_t version, uint16_t *ids, uint8_t *reasons, uint32_t max)
+{
+	const struct device *d = &w.device[i];
+	enum pw_mqtt_error err;
+	uint32_t n = 0, total;
+
+	for (uint32_t at = 0; at < d->len; at += total) {
+		if (pw_mqtt_frame(d->rx + at, d->len - at, 0, &total, &err) < 0)
+			break;
+		if (d->rx[at] != 0x40 || n == max)
+			continue;
+		if (ids != NULL)
+			ids[n] = (uint16_t)(d->rx[at + 2] << 8 | d->rx[at + 3]);
+		if (reasons != NULL)
+			reasons[n] = version == 5 && total > 4 ? d->rx[at + 4] : 0;
+		n++;
+	}
+	return n;
+}
+
+bool
+device_got(uint32_t i, const void *data, uint32_t len)
+{
+	const struct device *d = &w.device[i];
+
+	return d->len >= len && memcmp(d->rx + d->len - len, data, len) == 0;
+}
+
+/* Brokers. */
+
+static struct leg *
+leg_of(const struct pw_tcp_conn *c, struct broker **b)
+{
+	*b = &w.broker[pw_tcp_user(c) >> 8];
+	return &(*b)->leg[pw_tcp_user(c) & 0xff];
+}
+
+static int
+broker_accepted(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+{
+	struct broker *b = ctx;
+
+	(void)now;
+	for (uint32_t i = 0; i < RTE_DIM(b->leg); i++) {
+		struct leg *l = &b->leg[i];
+		uint8_t *buf = l->buf;
+
+		if (l->conn != NULL)
+			continue;
+		memset(l, 0, sizeof(*l));
+		l->buf = buf != NULL ? buf : malloc(4 << 20);
+		l->conn = c;
+		l->number = ++b->connects;
+		pw_tcp_set_user(c, (uint64_t)(b - w.broker) << 8 | i);
+		return 0;
+	}
+	return -1;
+}
+
+static void
+puback(struct broker *b, struct leg *l, uint16_t id)
+{
+	uint8_t out[8];
+	int n = pw_mqtt_encode_ack(out, sizeof(out), PW_MQTT_PUBACK, l->version, id,
+				   l->version == 5 ? b->reason : 0, NULL);
+
+	assert_int_equal(pw_tcp_send_copy(w.broker_tcp, l->conn, out, (uint32_t)n), 0);
+}
+
+static void
+broker_connect(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
+{
+	struct pw_mqtt_prop_out p[4];
+	struct pw_mqtt_props_out props = {.p = p};
+	struct pw_mqtt_connect c;
+	enum pw_mqtt_error err;
+	uint8_t out[64];
+	int n;
+
+	assert_true(pw_mqtt_decode_connect(f, 0, &c, &err) > 0);
+	l->version = c.version;
+	pw_slices_copy(f->s, f->n, c.client_id.off, l->client_id, RTE_MIN(c.client_id.len, 63u));
+	if (b->mute)
+		return;
+	if (b->receive != 0)
+		p[props.n++] = (struct pw_mqtt_prop_out){.which = PW_MQTT_PROP_RECEIVE_MAXIMUM,
+							 .num = b->receive};
+	if (b->max != 0)
+		p[props.n++] = (struct pw_mqtt_prop_out){.which = PW_MQTT_PROP_MAXIMUM_PACKET_SIZE,
+							 .num = b->max};
+	if (b->no_retain)
+		p[props.n++] = (struct pw_mqtt_prop_out){.which = PW_MQTT_PROP_RETAIN_AVAILABLE};
+	if (b->max_qos0)
+		p[props.n++] = (struct pw_mqtt_prop_out){.which = PW_MQTT_PROP_MAXIMUM_QOS};
+	n = pw_mqtt_encode_connack(out, sizeof(out), l->version, false, b->code, &props);
+	assert_int_equal(pw_tcp_send_copy(w.broker_tcp, l->conn, out, (uint32_t)n), 0);
+}
+
+static void
+broker_publish(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
+{
+	struct record *r = &b->record[b->nb++];
+	struct pw_mqtt_publish p;
+	enum pw_mqtt_error err = PW_MQTT_E_NONE;
+	const uint8_t *payload;
+
+	assert_true(b->nb <= WORLD_RECORDS);
+	memset(r, 0, sizeof(*r));
+	assert_true(pw_mqtt_decode_publish(f, l->version, &p, &err) > 0);
+	r->conn = l->number;
+	r->lane = l->version == 5 ? 5 : 3;
+	r->first = *pw_mqtt_byte(f, 0);
+	r->id = p.packet_id;
+	r->len = p.payload.len;
+	if (pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
+		r->expiry = p.props.value[PW_MQTT_PROP_MESSAGE_EXPIRY].num;
+	payload = l->buf + p.payload.off;
+	for (uint32_t i = 0; i < p.payload.len; i++)
+		r->sum = r->sum * 31 + payload[i];
+	memcpy(r->topic, l->buf + p.topic.off, RTE_MIN(p.topic.len, 63u));
+	memcpy(r->text, payload, RTE_MIN(p.payload.len, 63u));
+	if (p.qos == 0)
+		return;
+	if (b->hold) {
+		l->held[l->nb_held++] = p.packet_id;
+		b->max_inflight = RTE_MAX(b->max_inflight, l->nb_held - l->held_from);
+	} else {
+		puback(b, l, p.packet_id);
+	}
+}
+
+/* One frame that lies flat in the buffer of a leg, shown as slices of a pretended packet buffer. */
+static void
+broker_frame(struct broker *b, struct leg *l, uint32_t total)
+{
+	static struct rte_mbuf fake[512];
+	static struct pw_slice s[512];
+	struct pw_mqtt_buf f = {.s = s, .len = total};
+	uint8_t out[2] = {0xD0, 0};
+
+	for (uint32_t at = 0; at < total; at += s[f.n].len, f.n++) {
+		fake[f.n].buf_addr = l->buf + at;
+		s[f.n] = (struct pw_slice){.mbuf = &fake[f.n],
+					   .len = (uint16_t)RTE_MIN(total - at, 60000u)};
+		if (f.n == 511)
+			fail();
+	}
+	switch (l->buf[0] >> 4) {
+	case PW_MQTT_CONNECT:
+		broker_connect(b, l, &f);
+		break;
+	case PW_MQTT_PUBLISH:
+		broker_publish(b, l, &f);
+		break;
+	case PW_MQTT_PINGREQ:
+		b->pings++;
+		assert_int_equal(pw_tcp_send_copy(w.broker_tcp, l->conn, out, 2), 0);
+		break;
+	case PW_MQTT_DISCONNECT:
+		b->disconnects++;
+		break;
+	default:
+		fail_msg("a broker received packet type %u", l->buf[0] >> 4);
+	}
+}
+
+static void
+broker_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+{
+	enum pw_mqtt_error err;
+	struct broker *b;
+	struct leg *l = leg_of(c, &b);
+	uint32_t total;
+
+	(void)ctx;
+	if (b->deaf)
+		return;
+	for (struct rte_mbuf *m = pw_tcp_rx_chain(c); m != NULL; m = m->next) {
+		assert_true(l->len + m->data_len <= 4u << 20);
+		memcpy(l->buf + l->len, rte_pktmbuf_mtod(m, void *), m->data_len);
+		l->len += m->data_len;
+	}
+	pw_tcp_consume(w.broker_tcp, c, pw_tcp_rx_len(c));
+	for (;;) {
+		int rc = pw_mqtt_frame(l->buf, l->len, 0, &total, &err);
+
+		assert_true(rc > 0 || rc == -EAGAIN);
+		if (rc < 0 || total > l->len)
+			break;
+		broker_frame(b, l, total);
+		memmove(l->buf, l->buf + total, l->len - total);
+		l->len -= total;
+	}
+	if (pw_tcp_eof(c))
+		pw_tcp_close(w.broker_tcp, c, now);
+}
+
+static void
+broker_gone(void *ctx, struct pw_tcp_conn *c, enum pw_tcp_end why, uint64_t now)
+{
+	struct broker *b;
+
+	(void)ctx;
+	(void)why;
+	(void)now;
+	leg_of(c, &b)->conn = NULL;
+}
+
+static const struct pw_tcp_ops broker_ops = {
+	.accepted = broker_accepted, .readable = broker_readable, .gone = broker_gone};
+
+uint32_t
+world_ack(uint32_t b, uint32_t n)
+{
+	struct broker *br = &w.broker[b];
+	uint32_t done = 0;
+
+	for (uint32_t i = 0; i < RTE_DIM(br->leg); i++) {
+		struct leg *l = &br->leg[i];
+
+		for (; l->conn != NULL && l->held_from < l->nb_held && done < n; done++)
+			puback(br, l, l->held[l->held_from++]);
+	}
+	return done;
+}
+
+void
+broker_reset(uint32_t b)
+{
+	for (uint32_t i = 0; i < RTE_DIM(w.broker[b].leg); i++) {
+		struct leg *l = &w.broker[b].leg[i];
+
+		if (l->conn != NULL)
+			pw_tcp_abort(w.broker_tcp, l->conn, w.now);
+		l->conn = NULL;
+	}
+}
+
+void
+broker_send(uint32_t b, const void *data, uint32_t len)
+{
+	for (uint32_t i = 0; i < RTE_DIM(w.broker[b].leg); i++) {
+		struct leg *l = &w.broker[b].leg[i];
+
+		if (l->conn != NULL)
+			assert_int_equal(pw_tcp_send_copy(w.broker_tcp, l->conn, data, len), 0);
+	}
+}
+
+/* Time. */
+
+static void
+deliver(void)
+{
+	while (q_head != q_tail) {
+		struct rte_mbuf *m = queue[q_head % QUEUE].m;
+		struct pw_tcp *to = queue[q_head++ % QUEUE].to;
+
+		if (to == NULL)
+			rte_pktmbuf_free(m);
+		else
+			pw_tcp_input(to, &m, 1, w.now);
+	}
+}
+
+static void
+turn(void)
+{
+	deliver();
+	pw_tcp_dispatch(w.device_tcp, w.now);
+	pw_tcp_dispatch(w.broker_tcp, w.now);
+	for (uint32_t i = 0; i < w.nb_workers; i++) {
+		uint32_t n = p_tail - p_head;
+
+		pw_tcp_dispatch(w.worker_tcp[i], w.now);
+		while (n-- > 0) {
+			uint32_t at = p_head++ % RTE_DIM(posted);
+
+			if (posted[at].worker == i) {
+				pw_forward_receive(w.forward[i], &posted[at].msg, w.now);
+			} else {
+				posted[p_tail % RTE_DIM(posted)] = posted[at];
+				p_tail++;
+			}
+		}
+		pw_forward_poll(w.forward[i], w.now);
+		pw_tcp_flush(w.worker_tcp[i], w.now);
+	}
+	pw_tcp_flush(w.device_tcp, w.now);
+	pw_tcp_flush(w.broker_tcp, w.now);
+}
+
+static uint64_t
+next_event(void)
+{
+	uint64_t at = RTE_MIN(pw_tcp_next(w.device_tcp), pw_tcp_next(w.broker_tcp));
+
+	for (uint32_t i = 0; i < w.nb_workers; i++) {
+		at = RTE_MIN(at, pw_tcp_next(w.worker_tcp[i]));
+		at = RTE_MIN(at, pw_forward_next(w.forward[i]));
+	}
+	return at;
+}
+
+void
+world_run(uint32_t ms)
+{
+	uint64_t end = w.now + ms * MS;
+
+	for (;;) {
+		uint32_t turns = 0;
+
+		do
+			turn();
+		while ((q_head != q_tail || p_head != p_tail) && turns++ < 200 && !w.post_full);
+		turn();
+		if (w.now >= end)
+			break;
+		w.now = RTE_MIN(end, RTE_MAX(next_event(), w.now + MS / 5));
+		pw_tcp_advance(w.device_tcp, w.now);
+		pw_tcp_advance(w.broker_tcp, w.now);
+		for (uint32_t i = 0; i < w.nb_workers; i++) {
+			pw_tcp_advance(w.worker_tcp[i], w.now);
+			pw_forward_advance(w.forward[i], w.now);
+		}
+	}
+}
+
+/* Beginning and end. */
+
+int
+world_init(void **state)
+{
+	struct pw_mem_conf conf = {
+		.name = "world", .pkt = 16383, .hdr = 4095, .ind = 8191, .socket = SOCKET_ID_ANY};
+
+	(void)state;
+	test_eal_init();
+	w.now = 1000 * MS;
+	return pw_mem_create(&w.mem, &conf);
+}
+
+int
+world_fini(void **state)
+{
+	(void)state;
+	pw_mem_destroy(&w.mem);
+	return 0;
+}
+
+int
+world_setup(void **state)
+{
+	struct pw_mem mem = w.mem;
+	uint64_t now = w.now + 1000000 * MS;
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	w.mem = mem;
+	w.now = now;
+	pw_forward_defaults(&w.set);
+	snprintf(w.set.instance, sizeof(w.set.instance), "test");
+	w.set.limits.max_connections = 32;
+	w.set.limits.max_queued_messages = 256;
+	w.set.nb_listeners = 1;
+	w.set.listener[0] = (struct pw_listener_conf){.name = "main", .port = 1883};
+	w.set.nb_brokers = 2;
+	for (uint32_t b = 0; b < WORLD_BROKERS; b++) {
+		snprintf(w.set.broker[b].name, sizeof(w.set.broker[b].name), "b%u", b);
+		w.set.broker[b].address = address(2, 1 + b);
+		w.set.broker[b].port = 1883;
+	}
+	w.set.nb_routes = 1;
+	snprintf(w.set.route[0].name, sizeof(w.set.route[0].name), "all");
+	snprintf(w.set.route[0].filter, sizeof(w.set.route[0].filter), "#");
+	w.set.route[0].brokers = 3;
+	return 0;
+}
+
+static struct pw_tcp *
+stack(const char *name, uint64_t seed)
+{
+	struct pw_tcp_conf conf = {
+		.name = name,
+		.max_conns = 128,
+		.max_tx_slices = 8192,
+		.rx_window = 131072,
+		.seed = seed,
+		.mem = &w.mem,
+		.hooks = {.output = output, .path = path},
+		.socket = SOCKET_ID_ANY,
+	};
+	struct pw_tcp *t = pw_tcp_create(&conf, w.now);
+
+	assert_non_null(t);
+	return t;
+}
+
+void
+world_start(uint32_t nb_workers, uint8_t role0, uint8_t role1)
+{
+	struct pw_forward_shared_conf conf = {
+		.settings = &w.set, .nb_workers = nb_workers, .role = {role0, role1}, .seed = 7};
+
+	conf.socket[0] = conf.socket[1] = SOCKET_ID_ANY;
+	w.nb_workers = nb_workers;
+	w.device_tcp = stack("devices", 1);
+	w.broker_tcp = stack("brokers", 2);
+	for (uint32_t b = 0; b < WORLD_BROKERS; b++) {
+		struct pw_addr a = address(2, 1 + b);
+
+		if (!w.broker[b].refuse)
+			assert_int_equal(
+				pw_tcp_listen(w.broker_tcp, &a, 1883, &broker_ops, &w.broker[b]),
+				0);
+	}
+	w.set.listener[0].address = address(1, 1);
+	w.shared = pw_forward_shared_create(&conf);
+	assert_non_null(w.shared);
+	for (uint32_t i = 0; i < nb_workers; i++) {
+		struct pw_forward_conf f = {
+			.shared = w.shared,
+			.worker = i,
+			.mem = &w.mem,
+			.seed = 100 + i,
+			.ctx = (void *)(uintptr_t)i,
+			.post = post,
+			.source = source,
+			.socket = SOCKET_ID_ANY,
+		};
+
+		w.worker_tcp[i] = stack(i == 0 ? "worker0" : "worker1", 10 + i);
+		f.tcp = w.worker_tcp[i];
+		w.forward[i] = pw_forward_create(&f, w.now);
+		assert_non_null(w.forward[i]);
+		/* each worker has an address of its own here; it takes it when it begins to listen
+		 */
+		w.set.listener[0].address = address(1, 1 + i);
+		pw_forward_poll(w.forward[i], w.now);
+	}
+	world_run(20);
+}
+
+int
+world_teardown(void **state)
+{
+	(void)state;
+	if (w.device_tcp == NULL)
+		return 0;
+	for (uint32_t i = 0; i < w.nb_workers; i++)
+		pw_forward_destroy(w.forward[i], w.now);
+	for (uint32_t i = 0; i < w.nb_workers; i++)
+		pw_tcp_destroy(w.worker_tcp[i]);
+	pw_forward_shared_destroy(w.shared);
+	pw_tcp_destroy(w.device_tcp);
+	pw_tcp_destroy(w.broker_tcp);
+	for (; q_head != q_tail; q_head++)
+		rte_pktmbuf_free(queue[q_head % QUEUE].m);
+	p_head = p_tail = 0;
+	for (uint32_t b = 0; b < WORLD_BROKERS; b++) {
+		for (uint32_t i = 0; i < RTE_DIM(w.broker[b].leg); i++)
+			free(w.broker[b].leg[i].buf);
+	}
+	assert_true(pw_mem_full(&w.mem));
+	return 0;
+}
+
+const struct pw_device_counters *
+counters(void)
+{
+	return pw_forward_counters(w.forward[0]);
+}
+
+struct pw_upstream_info
+upstream(uint32_t b, enum pw_lane lane)
+{
+	struct pw_upstream_info u[16];
+
+	for (uint32_t k = 0; k < w.nb_workers; k++) {
+		uint32_t n = pw_forward_upstreams(w.forward[k], u, 16);
+
+		for (uint32_t i = 0; i < n; i++) {
+			if (u[i].broker == b && u[i].lane == lane && u[i].log_worker == 0)
+				return u[i];
+		}
+	}
+	fail_msg("no such upstream");
+	return u[0];
+}
+
+void
+ledger(void)
+{
+	for (uint32_t k = 0; k < w.nb_workers; k++) {
+		const struct pw_device_counters *c = pw_forward_counters(w.forward[k]);
+		struct pw_log_info l[PW_LANE_MAX];
+		uint64_t outstanding = 0;
+
+		for (uint32_t i = 0, n = pw_forward_logs(w.forward[k], l, PW_LANE_MAX); i < n; i++)
+			outstanding += l[i].outstanding;
+		assert_int_equal(c->accepted, c->acknowledged + c->completed_qos0 + c->orphaned +
+						      c->dropped_on_shutdown + outstanding);
+	}
+}

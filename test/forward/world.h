@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef TEST_FORWARD_WORLD_H
+#define TEST_FORWARD_WORLD_H
+
+/**
+ * @file
+ * A world in one thread under virtual time: devices that speak raw bytes over a TCP stack of
+ * theirs, one or two workers (a TCP stack and a forward each), brokers over a third stack. Segments
+ * are copied into fresh buffers on the way, as a wire would.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include <pubwire/forward/forward.h>
+#include <pubwire/mqtt/packet.h>
+
+#define WORLD_DEVICES 24
+#define WORLD_BROKERS 3
+#define WORLD_RECORDS 4096
+#define WORLD_RX      65536
+#define MS	      1000000ull
+
+/** A device. */
+struct device {
+	struct pw_tcp_conn *conn;
+	bool up;     /**< TCP */
+	bool closed; /**< the other side has closed, or the connection is gone */
+	bool deaf;   /**< does not read */
+	uint32_t len;
+	uint8_t rx[WORLD_RX];
+};
+
+/** A PUBLISH that a broker has received. */
+struct record {
+	uint32_t conn; /**< number of the connection, from 1 */
+	uint8_t lane;  /**< 3 or 5 */
+	uint8_t first; /**< first byte of the frame */
+	uint16_t id;
+	uint32_t len; /**< payload */
+	uint32_t sum; /**< of the payload */
+	uint32_t expiry;
+	char topic[64];
+	char text[64]; /**< beginning of the payload */
+};
+
+/** A connection of a broker. */
+struct leg {
+	struct pw_tcp_conn *conn;
+	uint32_t number;
+	uint8_t version;
+	uint16_t held[WORLD_RECORDS];
+	uint32_t nb_held, held_from;
+	char client_id[64];
+	uint8_t *buf;
+	uint32_t len;
+};
+
+/** A broker and how it behaves. */
+struct broker {
+	bool refuse;	  /**< no listener */
+	bool mute;	  /**< no CONNACK */
+	bool hold;	  /**< PUBACKs wait for world_ack() */
+	bool deaf;	  /**< does not read */
+	uint8_t reason;	  /**< of PUBACKs, 5.0 */
+	uint8_t code;	  /**< of CONNACK */
+	uint16_t receive; /**< Receive Maximum, 0: none */
+	uint32_t max;	  /**< Maximum Packet Size, 0: none */
+	bool no_retain;
+	bool max_qos0;
+	uint32_t connects;
+	uint32_t pings;
+	uint32_t disconnects;
+	uint32_t max_inflight; /**< most messages held at once */
+	struct leg leg[8];
+	struct record record[WORLD_RECORDS];
+	uint32_t nb;
+};
+
+struct world {
+	uint64_t now;
+	struct pw_mem mem;
+	struct pw_forward_settings set;
+	struct pw_forward_shared *shared;
+	uint32_t nb_workers;
+	struct pw_tcp *worker_tcp[2];
+	struct pw_forward *forward[2];
+	struct pw_tcp *device_tcp, *broker_tcp;
+	struct device device[WORLD_DEVICES];
+	struct broker broker[WORLD_BROKERS];
+	bool post_full; /**< posting fails */
+	uint32_t lost;	/**< drop every n-th segment, 0: none */
+};
+
+extern struct world w;
+
+/** Start EAL and the buffers, once a process; give them back. */
+int world_init(void **state);
+int world_fini(void **state);
+
+/** Defaults: two brokers, one route '#' to both, small log. Change w.set before world_start(). */
+int world_setup(void **state);
+/** One worker of both roles, or by role. */
+void world_start(uint32_t nb_workers, uint8_t role0, uint8_t role1);
+/** Destroys, and checks that every buffer is back. */
+int world_teardown(void **state);
+
+/** Let time pass. */
+void world_run(uint32_t ms);
+
+/** Connect device i to worker k. */
+void device_open(uint32_t i, uint32_t k);
+void device_send(uint32_t i, const void *data, uint32_t len);
+void device_reset(uint32_t i);
+void device_close(uint32_t i);
+/** Forget what was received. */
+void device_clear(uint32_t i);
+/** CONNECT with a client identifier, keepalive 60, clean; and wait for CONNACK of success. */
+void device_connect(uint32_t i, uint32_t k, uint8_t version, const char *id);
+/** A PUBLISH. */
+uint32_t publish_bytes(uint8_t *out, uint32_t room, uint8_t version, uint8_t qos, bool retain,
+		       uint16_t id, const char *topic, const void *payload, uint32_t len);
+void device_publish(uint32_t i, uint8_t version, uint8_t qos, uint16_t id, const char *topic,
+		    const char *text);
+/** PUBACKs received: how many, and their identifiers in order. */
+uint32_t device_acks(uint32_t i, uint8_t version, uint16_t *ids, uint8_t *reasons, uint32_t max);
+/** True where the bytes received end in these. */
+bool device_got(uint32_t i, const void *data, uint32_t len);
+
+/** Acknowledge up to n held messages of a broker. Returns how many. */
+uint32_t world_ack(uint32_t b, uint32_t n);
+/** Reset every connection of a broker. */
+void broker_reset(uint32_t b);
+/** Raw bytes to every leg. */
+void broker_send(uint32_t b, const void *data, uint32_t len);
+
+const struct pw_device_counters *counters(void);
+struct pw_upstream_info upstream(uint32_t b, enum pw_lane lane);
+/** accepted = acknowledged + completed_qos0 + orphaned + dropped_on_shutdown + outstanding. */
+void ledger(void);
+
+#endif
