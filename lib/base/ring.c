@@ -8,6 +8,7 @@
 
 #include <rte_common.h>
 #include <rte_malloc.h>
+#include <rte_ring_elem.h>
 
 #include <pubwire/base/ring.h>
 
@@ -42,4 +43,20 @@ pw_ring_destroy(struct pw_ring *ring)
 	assert(ring->r == NULL || rte_ring_empty(ring->r));
 	rte_free(ring->r);
 	ring->r = NULL;
+}
+
+/*
+ * Not inline: a call serves a whole burst, and with the size of the element known gcc 12 warns of the
+ * branches for sizes that it is not.
+ */
+uint32_t
+pw_ring_put(struct pw_ring *ring, const void *elems, uint32_t n)
+{
+	return rte_ring_sp_enqueue_burst_elem(ring->r, elems, ring->elem, n, NULL);
+}
+
+uint32_t
+pw_ring_get(struct pw_ring *ring, void *elems, uint32_t n)
+{
+	return rte_ring_sc_dequeue_burst_elem(ring->r, elems, ring->elem, n, NULL);
 }

@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #include <rte_ring.h>
-#include <rte_ring_elem.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,18 +31,10 @@ int pw_ring_create(struct pw_ring *ring, const char *name, uint32_t elem, uint32
 void pw_ring_destroy(struct pw_ring *ring);
 
 /** Append up to n elements; returns how many went in. Producer lcore only. */
-static inline uint32_t
-pw_ring_put(struct pw_ring *ring, const void *elems, uint32_t n)
-{
-	return rte_ring_sp_enqueue_burst_elem(ring->r, elems, ring->elem, n, NULL);
-}
+uint32_t pw_ring_put(struct pw_ring *ring, const void *elems, uint32_t n);
 
 /** Take up to n elements; returns how many came out. Consumer lcore only. */
-static inline uint32_t
-pw_ring_get(struct pw_ring *ring, void *elems, uint32_t n)
-{
-	return rte_ring_sc_dequeue_burst_elem(ring->r, elems, ring->elem, n, NULL);
-}
+uint32_t pw_ring_get(struct pw_ring *ring, void *elems, uint32_t n);
 
 /** Elements waiting; any thread, a snapshot. */
 static inline uint32_t
