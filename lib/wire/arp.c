@@ -117,6 +117,14 @@ conflict(struct pw_wire *w, const struct rx *rx, uint32_t local, const struct rt
 	announce(w, rx->iface, own);
 }
 
+static bool
+is_ours(const struct iface *f, uint32_t be)
+{
+	struct pw_addr a = pw_addr_v4(be);
+
+	return wire_local_index(f, &a) >= 0;
+}
+
 /* Formats, addresses and opcode that are not Ethernet-for-IPv4 from one other station: false. */
 static bool
 sane(const struct iface *f, const struct rte_arp_hdr *arp)
@@ -131,7 +139,10 @@ sane(const struct iface *f, const struct rte_arp_hdr *arp)
 		return false;
 	if (op != RTE_ARP_OP_REQUEST && op != RTE_ARP_OP_REPLY)
 		return false;
-	if (!rte_is_valid_assigned_ether_addr(sha) || rte_is_same_ether_addr(sha, &f->port->mac))
+	if (!rte_is_valid_assigned_ether_addr(sha))
+		return false;
+	/* Our own packet, come back. Others may well have our address: a TAP's kernel end does. */
+	if (rte_is_same_ether_addr(sha, &f->port->mac) && is_ours(f, sip))
 		return false;
 	if (sip == 0) /* RFC 5227 1.1: a probe asks from no address */
 		return op == RTE_ARP_OP_REQUEST;

@@ -6,6 +6,8 @@
  */
 #include <netinet/in.h>
 
+#include <rte_tcp.h>
+
 #include "wire_pvt.h"
 
 /* The longest IPv4 and TCP headers: what of a frame has to lie in its first buffer. */
@@ -95,6 +97,28 @@ tcp_sum_ok(const struct pw_port *port, const struct rte_mbuf *m)
 	return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
 }
 
+/*
+ * A field that holds the sum of the pseudo-header alone was left to an offload that never came: the
+ * peer is a kernel at the other end of a veth or TAP. Nothing will work until somebody is told.
+ */
+static void
+explain_bad_sum(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx)
+{
+	const struct rte_ipv4_hdr *ip = header(m);
+	const struct rte_tcp_hdr *th =
+		rte_pktmbuf_mtod_offset(m, const struct rte_tcp_hdr *, m->l2_len + m->l3_len);
+	struct pw_addr src = pw_addr_v4(ip->src_addr);
+	char text[PW_ADDR_STRLEN];
+
+	if (th->cksum != rte_ipv4_phdr_cksum(ip, 0))
+		return;
+	PW_LOG_EVERY(
+		&w->partial_log, rx->now, wire, WARNING,
+		"%s sends TCP without checksums through %s: turn its transmit checksum offload "
+		"off (ethtool -K INTERFACE tx off)",
+		pw_addr_str(&src, text), w->iface[rx->iface].port->device);
+}
+
 static struct rte_mbuf *
 tcp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 {
@@ -102,6 +126,7 @@ tcp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 		w->n.drop_runt++;
 	} else if (!tcp_sum_ok(w->iface[rx->iface].port, m)) {
 		w->n.drop_l4_cksum++;
+		explain_bad_sum(w, m, rx);
 	} else {
 		return m;
 	}

@@ -70,6 +70,7 @@ struct pw_wire {
 	struct token_bucket errors;
 	struct token_bucket echoes;
 	struct pw_log_limit conflict_log;
+	struct pw_log_limit partial_log;
 	struct neigh_table neigh;
 	struct route route[PW_WIRE_MAX_IFACES * PW_WIRE_MAX_ADDRS];
 	struct iface iface[PW_WIRE_MAX_IFACES];

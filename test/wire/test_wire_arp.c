@@ -367,7 +367,7 @@ test_nonsense_is_counted(void **state)
 		hear(&r, &rig_everybody, 1, &rig_peer, senders[i], OURS0);
 	assert_int_equal(counter(&r, arp_invalid), RTE_DIM(row) + RTE_DIM(senders));
 	hear(&r, &rig_everybody, 1, &nobody, PEER, OURS0);
-	hear(&r, &rig_everybody, 1, &rig_mac[0], PEER, OURS0); /* our own frame, back */
+	hear(&r, &rig_everybody, 1, &rig_mac[0], OURS0, PEER); /* our own frame, back */
 	hear(&r, &rig_mac[0], 2, &rig_peer, 0, OURS0);
 	assert_int_equal(counter(&r, arp_invalid), RTE_DIM(row) + RTE_DIM(senders) + 3);
 	frame_arp(&f, &rig_everybody, 1, &rig_peer, PEER, &nobody, OURS0);
@@ -389,6 +389,22 @@ test_probe_for_our_address_is_answered_not_learnt(void **state)
 	assert_int_equal(r.nb_sent, 1);
 	assert_arp(&r, 0, 2, &rig_peer, OURS0, 0);
 	assert_int_equal(counter(&r, neigh_learnt), 0);
+	rig_down(&r);
+}
+
+/* The kernel's end of a TAP has the Ethernet address of the port. */
+static void
+test_neighbour_with_our_ethernet_address_is_spoken_to(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_default(&r);
+	hear(&r, &rig_everybody, 1, &rig_mac[0], PEER, OURS0);
+	assert_arp(&r, 0, 2, &rig_mac[0], OURS0, PEER);
+	assert_int_equal(send_to(&r, PEER), 0);
+	assert_ip_to(&r, 2, &rig_mac[0]);
+	assert_int_equal(counter(&r, arp_conflicts), 0);
 	rig_down(&r);
 }
 
@@ -500,6 +516,7 @@ main(void)
 		cmocka_unit_test(test_answer_is_told_even_where_nothing_changed),
 		cmocka_unit_test(test_nonsense_is_counted),
 		cmocka_unit_test(test_probe_for_our_address_is_answered_not_learnt),
+		cmocka_unit_test(test_neighbour_with_our_ethernet_address_is_spoken_to),
 		cmocka_unit_test(test_off_link_sender_is_not_learnt),
 		cmocka_unit_test(test_conflict_is_counted_and_defended_seldom),
 		cmocka_unit_test(test_announcement_is_made_twice),

@@ -405,6 +405,21 @@ test_wrong_tcp_checksum_is_dropped(void **state)
 	rig_down(&r);
 }
 
+/* What a kernel at the other end of a veth sends while its checksum offload is on. */
+static void
+test_partial_checksum_is_dropped(void **state)
+{
+	struct rig r;
+	struct frame f;
+
+	(void)state;
+	rig_default(&r);
+	frame_tcp(&f, 7);
+	put16(&f, f.l4 + 16, sum_fold(sum_add(6 + 27, f.b + f.l3 + 12, 8, false)));
+	assert_dropped(&r, 0, &f, drop_l4_cksum);
+	rig_down(&r);
+}
+
 static void
 test_port_is_believed_only_where_it_may_be(void **state)
 {
@@ -500,6 +515,7 @@ main(void)
 		cmocka_unit_test(test_fragments_are_dropped),
 		cmocka_unit_test(test_unknown_protocols_are_dropped_and_answered),
 		cmocka_unit_test(test_wrong_tcp_checksum_is_dropped),
+		cmocka_unit_test(test_partial_checksum_is_dropped),
 		cmocka_unit_test(test_port_is_believed_only_where_it_may_be),
 		cmocka_unit_test(test_any_cut_of_any_frame_is_harmless),
 		cmocka_unit_test(test_bad_configurations_are_refused),
