@@ -6,12 +6,13 @@
 
 #define MSS_DEFAULT 536 /* RFC 9293 3.7.1 */
 #define MSS_LEAST   64	/* a smaller offer is taken for this: RFC 9293 3.7.1 sets no floor */
+#define MSS_TINY    24	/* on a path that takes less; the timestamps must leave some of it */
 #define SCALE_MAX   14	/* RFC 7323 2.3 */
 
-#define BIT(s) (1u << PW_TCP_##s)
+#define BIT(s)	    (1u << PW_TCP_##s)
 
 /* RFC 9293 figure 5, and the ways to CLOSED that it leaves out (RST, ABORT, timeouts). */
-static const uint16_t may_become[] = {
+static const uint16_t may_become[] __rte_unused = {
 	[PW_TCP_CLOSED] = BIT(SYN_SENT) | BIT(SYN_RECEIVED),
 	[PW_TCP_LISTEN] = BIT(SYN_RECEIVED),
 	[PW_TCP_SYN_SENT] = BIT(SYN_RECEIVED) | BIT(ESTABLISHED) | BIT(CLOSED),
@@ -41,7 +42,7 @@ pw_tcp_conn_max_mss(const struct pw_tcp_conn *c)
 {
 	uint16_t headers = (pw_addr_is_v4(&c->flow.remote) ? 20 : 40) + TCP_HDR_LEN;
 
-	return c->mtu > headers + MSS_LEAST ? c->mtu - headers : MSS_LEAST;
+	return c->mtu > headers + MSS_TINY ? c->mtu - headers : MSS_TINY;
 }
 
 struct pw_tcp_conn *
@@ -81,7 +82,7 @@ pw_tcp_conn_options(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp
 		c->rcv_scale = 0;
 	}
 	/* RFC 6691: the option excludes options, the effective size does not. */
-	c->mss = RTE_MAX(RTE_MIN(peer, pw_tcp_conn_max_mss(c)), MSS_LEAST);
+	c->mss = RTE_MIN(RTE_MAX(peer, MSS_LEAST), pw_tcp_conn_max_mss(c));
 	if (c->flags & CONN_TS)
 		c->mss -= TCP_OPT_TS_LEN;
 }

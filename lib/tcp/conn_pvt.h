@@ -5,8 +5,8 @@
 /**
  * @file
  * The state of one connection: 256 bytes, grouped by who touches them. Line 0 decides whether a
- * segment is acceptable, line 1 takes its acknowledgement and its bytes, line 2 sends, line 3 belongs
- * to the owner and the lists. Buffers hang off it only while bytes wait.
+ * segment is acceptable, line 1 takes its acknowledgement and its bytes, line 2 sends, line 3
+ * belongs to the owner and the lists. Buffers hang off it only while bytes wait.
  */
 
 #include <assert.h>
@@ -21,26 +21,27 @@
 
 /** Bits of pw_tcp_conn.flags. */
 enum conn_flag {
-	CONN_PASSIVE = 1 << 0,	    /**< came from a listener */
-	CONN_OWNED = 1 << 1,	    /**< the application knows it: `gone` is due at its end */
-	CONN_TS = 1 << 2,	    /**< timestamps agreed (RFC 7323 3.2) */
-	CONN_WS = 1 << 3,	    /**< window scaling agreed (RFC 7323 2.2) */
-	CONN_ACK_NOW = 1 << 4,	    /**< acknowledge at the next flush */
-	CONN_FIN_QUEUED = 1 << 5,   /**< this side has no more to send */
-	CONN_FIN_ACKED = 1 << 6,    /**< and the peer knows */
-	CONN_FIN_KNOWN = 1 << 7,    /**< rcv_fin is valid */
-	CONN_FIN_RCVD = 1 << 8,	    /**< and reached in order */
-	CONN_DISCARD = 1 << 9,	    /**< closed by the owner: what it leaves unread is dropped */
-	CONN_PERSIST = 1 << 10,	    /**< t_rtx probes a closed window */
-	CONN_RECOVERY = 1 << 11,    /**< fast recovery (RFC 6582) */
-	CONN_SYN_RTX = 1 << 12,	    /**< our SYN went out more than once */
-	CONN_SOFT_ERROR = 1 << 13,  /**< ICMP or the route said unreachable since the last progress */
-	CONN_WND_HELD = 1 << 14,    /**< buffer pressure keeps the window from opening */
-	CONN_TS_STALE = 1 << 15,    /**< ts_recent is too old to refuse by (RFC 7323 5.5) */
+	CONN_PASSIVE = 1 << 0,	  /**< came from a listener */
+	CONN_OWNED = 1 << 1,	  /**< the application knows it: `gone` is due at its end */
+	CONN_TS = 1 << 2,	  /**< timestamps agreed (RFC 7323 3.2) */
+	CONN_WS = 1 << 3,	  /**< window scaling agreed (RFC 7323 2.2) */
+	CONN_ACK_NOW = 1 << 4,	  /**< acknowledge at the next flush */
+	CONN_FIN_QUEUED = 1 << 5, /**< this side has no more to send */
+	CONN_FIN_ACKED = 1 << 6,  /**< and the peer knows */
+	CONN_FIN_KNOWN = 1 << 7,  /**< rcv_fin is valid */
+	CONN_FIN_RCVD = 1 << 8,	  /**< and reached in order */
+	CONN_DISCARD = 1 << 9,	  /**< closed by the owner: what it leaves unread is dropped */
+	CONN_PERSIST = 1 << 10,	  /**< t_rtx probes a closed window */
+	CONN_RECOVERY = 1 << 11,  /**< fast recovery (RFC 6582) */
+	CONN_SYN_RTX = 1 << 12,	  /**< our SYN went out more than once */
+	CONN_SOFT_ERROR =
+		1 << 13,	 /**< ICMP or the route said unreachable since the last progress */
+	CONN_WND_HELD = 1 << 14, /**< buffer pressure keeps the window from opening */
+	CONN_TS_STALE = 1 << 15, /**< ts_recent is too old to refuse by (RFC 7323 5.5) */
 	CONN_ON_READY = 1 << 16,
 	CONN_ON_DIRTY = 1 << 17,
-	CONN_DEAD = 1 << 18,	    /**< waits on the list of the dead */
-	CONN_RTX_DUE = 1 << 19,	    /**< the flush sends the first segment again */
+	CONN_DEAD = 1 << 18,	/**< waits on the list of the dead */
+	CONN_RTX_DUE = 1 << 19, /**< the flush sends the first segment again */
 	CONN_EV_ACCEPT = 1 << 24,
 	CONN_EV_CONNECTED = 1 << 25,
 	CONN_EV_READABLE = 1 << 26,
@@ -63,7 +64,7 @@ struct tx_slice {
 
 static_assert(sizeof(struct tx_slice) == 32, "two a cache line");
 
-#define TX_SLICE_RTX (1u << 0) /**< sent more than once: no round-trip sample (RFC 6298 3) */
+#define TX_SLICE_RTX	(1u << 0) /**< sent more than once: no round-trip sample (RFC 6298 3) */
 
 #define TX_BLOCK_SLICES 7
 
@@ -98,7 +99,8 @@ struct pw_tcp_conn {
 	/* Line 1: its acknowledgement and its bytes. */
 	struct rte_mbuf *rx_head; /**< in order, waiting for the application */
 	struct rte_mbuf *rx_tail;
-	struct rte_mbuf *ooo; /**< beyond a gap: sorted, disjoint; hash.usr is the sequence number */
+	struct rte_mbuf
+		*ooo; /**< beyond a gap: sorted, disjoint; hash.usr is the sequence number */
 	uint32_t rx_len;
 	uint32_t snd_nxt; /**< where sending goes on; below snd_max while it repeats */
 	uint32_t snd_wnd;

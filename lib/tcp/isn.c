@@ -8,6 +8,5 @@
 uint32_t
 pw_tcp_isn(const struct pw_tcp *t, const struct pw_flow *flow)
 {
-	return (uint32_t)(t->now / 4000) +
-	       (uint32_t)pw_siphash24(&t->key_isn, flow, sizeof(*flow));
+	return (uint32_t)(t->now / 4000) + (uint32_t)pw_siphash24(&t->key_isn, flow, sizeof(*flow));
 }

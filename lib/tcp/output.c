@@ -168,7 +168,8 @@ pw_tcp_window_probe(struct pw_tcp *t, struct pw_tcp_conn *c)
 	left = left_to_send(c, &fin);
 	if (left == 0 && !fin)
 		return 0;
-	/* A small window that is open is used (3.8.6.2.1, the override); a shut one gets one octet. */
+	/* A small window that is open is used (3.8.6.2.1, the override); a shut one gets one octet.
+	 */
 	len = RTE_MIN(RTE_MIN(left, RTE_MAX(c->snd_wnd, 1u)), (uint32_t)c->mss);
 	if (left == 0)
 		flags = TCP_FIN;

@@ -4,9 +4,9 @@
 
 #include "stack_pvt.h"
 
-#define RTO_INITIAL_MS 1000 /* RFC 6298 2.1 */
+#define RTO_INITIAL_MS	1000 /* RFC 6298 2.1 */
 #define RTO_SYN_LOST_MS 3000 /* RFC 6298 5.7 */
-#define SAMPLE_MAX_US  60000000u
+#define SAMPLE_MAX_US	60000000u
 
 void
 pw_tcp_rtt_sample(struct pw_tcp_conn *c, uint64_t us)

@@ -2,8 +2,8 @@
 /*
  * Payload: in order it is linked to the receive queue segment by segment, beyond a gap it waits in
  * a short sorted list. A buffer's sequence number stands in hash.usr there; an entry never overlaps
- * its neighbours. Every buffer is direct and ours alone when it arrives; from the moment it stands in
- * the queue the application may hold it too, so its `next` is cleared before the queue lets go.
+ * its neighbours. Every buffer is direct and ours alone when it arrives; from the moment it stands
+ * in the queue the application may hold it too, so its `next` is cleared before the queue lets go.
  */
 #include <rte_common.h>
 
@@ -305,6 +305,8 @@ take_in_order(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 		c->flags |= CONN_ACK_NOW;
 	}
 	schedule_ack(t, c);
+	if (c->state == PW_TCP_FIN_WAIT_2 && c->t_rtx != 0)
+		c->t_rtx = tcp_deadline(t, PW_TCP_FIN_WAIT_2_MS);
 	if (c->rx_len != before)
 		pw_tcp_post(t, c, CONN_EV_READABLE);
 }

@@ -7,8 +7,6 @@
 
 #include "stack_pvt.h"
 
-
-
 static void
 enter_fin_wait_2(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
@@ -115,9 +113,10 @@ sequence_ok(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 {
 	bool plain;
 
-	if (c->state == PW_TCP_SYN_RECEIVED && (s->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
-	    s->seq + 1 == c->rcv_nxt) {
-		/* Both opened: the peer's SYN again, with the acknowledgement of ours (figure 7). */
+	if (c->state == PW_TCP_SYN_RECEIVED &&
+	    (s->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && s->seq + 1 == c->rcv_nxt) {
+		/* Both opened: the peer's SYN again, with the acknowledgement of ours (figure 7).
+		 */
 		s->flags &= ~TCP_SYN;
 		s->seq++;
 	}
@@ -141,11 +140,15 @@ sequence_ok(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	if (s->flags & TCP_RST)
 		return false;
 	if (c->state == PW_TCP_SYN_RECEIVED && (s->flags & TCP_SYN) && s->seq + 1 == c->rcv_nxt) {
-		/* Our SYN|ACK was lost. */
+		/* Our SYN|ACK was lost. The timer that reaps runs on: repeating a SYN holds no
+		 * place. */
+		uint32_t reap = c->t_rtx;
+
 		c->flags |= CONN_SYN_RTX;
 		t->count.retransmits++;
 		c->retransmits++;
 		pw_tcp_send_syn(t, c);
+		c->t_rtx = reap;
 	} else if (seg_span(s) > 0) {
 		c->flags |= CONN_ACK_NOW;
 		pw_tcp_dirty(t, c);
@@ -211,7 +214,8 @@ text_and_fin(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 			(void)fin_arrived(t, c);
 		return;
 	default:
-		/* After the peer's FIN: "ignore the segment text"; a repeated FIN is acknowledged. */
+		/* After the peer's FIN: "ignore the segment text"; a repeated FIN is acknowledged.
+		 */
 		if (seg_span(s) > 0) {
 			c->flags |= CONN_ACK_NOW;
 			pw_tcp_dirty(t, c);

@@ -67,7 +67,8 @@ header_mbuf(struct pw_tcp *t, struct rte_mempool *pool, uint32_t header)
 	return m;
 }
 
-static void
+/* Whatever becomes of a segment below is a loss like any other: the timers know what to do. */
+static int
 emit(struct pw_tcp *t, const struct pw_flow *flow, struct rte_mbuf *m)
 {
 	int rc = t->conf.hooks.output(t->conf.hooks.ctx, flow, m, t->now);
@@ -75,6 +76,15 @@ emit(struct pw_tcp *t, const struct pw_flow *flow, struct rte_mbuf *m)
 	t->count.segs_out++;
 	if (rc == -EHOSTUNREACH)
 		t->count.drop_tx_unreachable++;
+	return rc;
+}
+
+/* The same for a segment of a connection, which remembers why nobody answers. */
+static void
+emit_conn(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
+{
+	if (emit(t, &c->flow, m) == -EHOSTUNREACH)
+		c->flags |= CONN_SOFT_ERROR;
 }
 
 /* Pieces of slices that len bytes from a cursor touch, counted up to limit + 1. */
@@ -125,7 +135,8 @@ attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, stru
 			t->count.drop_tx_no_buffer++;
 			return -ENOBUFS;
 		}
-		/* The buffer may stand in a receive queue: of its metadata only the data matters. */
+		/* The buffer may stand in a receive queue: of its metadata only the data matters.
+		 */
 		rte_pktmbuf_attach(mi, s->mbuf);
 		mi->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 		mi->data_off = s->off + cur->off;
@@ -233,7 +244,7 @@ pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint
 		t->count.retransmits++;
 		c->retransmits++;
 	}
-	emit(t, &c->flow, m);
+	emit_conn(t, c, m);
 	return 0;
 }
 
@@ -267,7 +278,7 @@ pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
 		c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + wnd);
 		acknowledged(c);
 	}
-	emit(t, &c->flow, m);
+	emit_conn(t, c, m);
 }
 
 int
@@ -278,7 +289,7 @@ pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (m == NULL)
 		return -ENOBUFS;
 	put_conn_header(t, c, m, c->snd_max, TCP_ACK);
-	emit(t, &c->flow, m);
+	emit_conn(t, c, m);
 	return 0;
 }
 
@@ -291,7 +302,7 @@ pw_tcp_send_probe_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 		return;
 	/* RFC 9293 3.8.4: a sequence number that the peer has acknowledged makes it answer. */
 	put_conn_header(t, c, m, c->snd_una - 1, TCP_ACK);
-	emit(t, &c->flow, m);
+	emit_conn(t, c, m);
 }
 
 void
@@ -308,7 +319,7 @@ pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uin
 		put_timestamps(t, rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN), *ts_echo);
 	if (flags & TCP_RST)
 		t->count.resets_out++;
-	emit(t, flow, m);
+	(void)emit(t, flow, m);
 }
 
 void

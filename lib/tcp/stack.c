@@ -115,8 +115,7 @@ pw_tcp_destroy(struct pw_tcp *t)
 		for (uint32_t k = 0; k < TABLE_WAYS; k++)
 			while (t->table.bucket[i].conn[k] != 0)
 				pw_tcp_conn_end(
-					t,
-					pw_pool_at(t->conns, t->table.bucket[i].conn[k] - 1),
+					t, pw_pool_at(t->conns, t->table.bucket[i].conn[k] - 1),
 					PW_TCP_END_ABORTED);
 	pw_tcp_run_ready(t);
 	/* The dead that the dirty list still names. */

@@ -7,8 +7,8 @@
  * A stack and what its files ask of each other.
  *
  * Life of a connection: made by open.c or listen.c, it stands in the table until pw_tcp_conn_end().
- * Then it waits for its `gone` upcall on the ready list, is DEAD after it, and goes back to its pool
- * when no list names it any more. So a pointer that some caller up the stack still holds stays
+ * Then it waits for its `gone` upcall on the ready list, is DEAD after it, and goes back to its
+ * pool when no list names it any more. So a pointer that some caller up the stack still holds stays
  * readable, and DEAD tells it to let go.
  *
  * Every entry point sets t->now; nothing below it passes time around.
@@ -25,11 +25,11 @@
 #include "conn_pvt.h"
 #include "siphash_pvt.h"
 
-#define TCP_FIN 0x01
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
-#define TCP_PSH 0x08
-#define TCP_ACK 0x10
+#define TCP_FIN		0x01
+#define TCP_SYN		0x02
+#define TCP_RST		0x04
+#define TCP_PSH		0x08
+#define TCP_ACK		0x10
 
 #define TCP_HDR_LEN	20
 #define TCP_OPT_TS_LEN	12 /**< two NOPs and the option */
@@ -98,7 +98,7 @@ struct tw_table {
 	uint32_t *head; /**< chains, index + 1 */
 	uint32_t mask;
 	uint32_t size;
-	uint32_t free;	 /**< list through newer */
+	uint32_t free; /**< list through newer */
 	uint32_t oldest;
 	uint32_t newest;
 	struct pw_timer timer;
@@ -107,8 +107,8 @@ struct tw_table {
 #define MAX_LISTENERS 16
 
 /** RFC 5961 10: answers to segments that may be forged, over all connections. */
-/** FIN_WAIT_2 of a connection that its owner has closed: a silent peer must not keep us for ever. */
-#define PW_TCP_FIN_WAIT_2_MS 60000
+/** FIN_WAIT_2 of a connection that its owner has closed ends after so long without a byte. */
+#define PW_TCP_FIN_WAIT_2_MS	     60000
 
 #define PW_TCP_CHALLENGES_PER_SECOND 100
 
@@ -286,8 +286,8 @@ struct tx_slice *pw_tcp_sq_at(const struct pw_tcp_conn *c, struct tx_cursor *cur
 
 /* segment.c: one segment. */
 /**
- * Send *len bytes from a cursor, which moves over them; *len comes back smaller where one buffer holds
- * no more, and then without FIN. 0 or -ENOBUFS.
+ * Send *len bytes from a cursor, which moves over them; *len comes back smaller where one buffer
+ * holds no more, and then without FIN. 0 or -ENOBUFS.
  */
 int pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint32_t seq,
 		uint32_t *len, uint8_t flags);

@@ -45,7 +45,8 @@ user_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 {
 	if (!conn_synchronized(c))
 		return 0;
-	/* RFC 9293 3.8.6.1: while probes are answered, wait; progress is that of the first that is not. */
+	/* RFC 9293 3.8.6.1: while probes are answered, wait; progress is that of the first that is
+	 * not. */
 	if (c->flags & CONN_PERSIST ? seq_le(c->progress, c->last_rx) : c->snd_max == c->snd_una)
 		return 0;
 	return never_zero(c->progress + t->conf.user_timeout_ms + 1);
@@ -64,7 +65,8 @@ static uint32_t
 idle_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 {
 	if (keepalive_on(t, c)) {
-		uint32_t step = RTE_MIN(RTE_MAX(t->conf.keepalive_ms / KEEP_STEPS, 1u), KEEP_MAX_MS);
+		uint32_t step =
+			RTE_MIN(RTE_MAX(t->conf.keepalive_ms / KEEP_STEPS, 1u), KEEP_MAX_MS);
 
 		return never_zero(c->last_rx + t->conf.keepalive_ms + c->keep_probes * step + 1);
 	}

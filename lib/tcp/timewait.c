@@ -12,7 +12,8 @@
 
 #include "stack_pvt.h"
 
-#define ISS_DISTANCE 128000 /* RFC 793 3.3 and BSD before 6528: well past the old numbers */
+#define EXPIRE_BUDGET 1024   /* records forgotten in one go; the rest at the next advance */
+#define ISS_DISTANCE  128000 /* RFC 793 3.3 and BSD before 6528: well past the old numbers */
 
 int
 pw_tcp_tw_init(struct tw_table *tw, uint32_t max, int socket)
@@ -133,7 +134,7 @@ forget(struct pw_tcp *t, struct tw_record *r)
 void
 pw_tcp_tw_expire(struct pw_tcp *t)
 {
-	while (t->tw.oldest != 0) {
+	for (uint32_t n = 0; n < EXPIRE_BUDGET && t->tw.oldest != 0; n++) {
 		struct tw_record *r = &t->tw.rec[t->tw.oldest - 1];
 
 		if (seq_gt(r->expiry, tcp_ms(t)))
@@ -209,7 +210,8 @@ pw_tcp_tw_input(struct pw_tcp *t, struct tw_record *r, const struct pw_tcp_seg *
 		answer(t, r);
 		return false;
 	}
-	/* An acknowledgement in order asks for nothing; all else hears where we stand, in measure. */
+	/* An acknowledgement in order asks for nothing; all else hears where we stand, in measure.
+	 */
 	if (seg_span(s) == 0 && s->seq == r->rcv_nxt)
 		return false;
 	if (pw_tcp_challenge_allowed(t)) {

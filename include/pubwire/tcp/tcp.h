@@ -281,7 +281,7 @@ int pw_tcp_send_copy(struct pw_tcp *t, struct pw_tcp_conn *c, const void *data, 
  * `readable` as before, but what that upcall leaves in the queue is dropped when it returns, so
  * that an unread queue can't keep the peer's FIN away. `gone` follows: CLOSED once both sides have
  * closed (TIME_WAIT is kept apart), ABORTED where the handshake was not complete, TIMEOUT where the
- * peer does not close its side within 60 s of having acknowledged our FIN.
+ * peer, having acknowledged our FIN, neither sends a byte nor closes its side for 60 s.
  */
 void pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 
