@@ -48,7 +48,8 @@ take(struct pw_forward *f, const struct pw_append *a, struct pw_flog_entry *e,
 	*out = *a->b;
 	if (a->run != NULL) {
 		e->more = a->run;
-		f->counters.bytes_by_ref += a->b->len;
+		f->counters.bytes_by_ref += a->b->len - a->copied;
+		f->counters.bytes_copied += a->copied;
 		e->first = a->run->s[a->run->from++];
 		return 0;
 	}

@@ -82,8 +82,8 @@ malformed(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_conne
 		s->version = PW_MQTT_3_1_1;
 		return refuse(f, s, 0x84, pw_mqtt_error_str(err), now);
 	}
-	if (c->version == PW_MQTT_5) {
-		s->version = PW_MQTT_5;
+	if (c->version == PW_MQTT_5 || err == PW_MQTT_E_CLIENT_ID) {
+		s->version = c->version != 0 ? c->version : PW_MQTT_3_1_1;
 		return refuse(f, s, pw_mqtt_error_reason(err), pw_mqtt_error_str(err), now);
 	}
 	f->counters.connects_refused++;

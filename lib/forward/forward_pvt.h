@@ -53,6 +53,7 @@ struct pw_part {
 	struct pw_run_list run;
 	uint32_t total;
 	uint32_t taken;
+	uint32_t copied;   /* of them, copied together because they came in small pieces */
 	uint64_t progress; /* ns, when bytes last came */
 };
 TAILQ_HEAD(pw_part_list, pw_part);

@@ -66,6 +66,7 @@ take_slice(struct pw_forward *f, struct pw_part *p, struct pw_gather *g, const s
 			return -ENOBUFS;
 		}
 		p->taken += len;
+		p->copied += len;
 		pw_tcp_consume(f->tcp, p->session->conn, len);
 	}
 	return 1;

@@ -125,6 +125,9 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 		return no_route(f, s, &a, now);
 	if (s->version == PW_MQTT_5 && pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
 		a.expiry_at = p.props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
-	a.run = s->part != NULL ? s->part->run.first : NULL;
+	if (s->part != NULL) {
+		a.run = s->part->run.first;
+		a.copied = s->part->copied;
+	}
 	return append(f, s, &a, p.payload.len, now);
 }

@@ -152,6 +152,7 @@ struct pw_append {
 	const struct pw_route *route; /* NULL: a place in the order, for no broker */
 	uint32_t id_at;
 	uint32_t expiry_at;
+	uint32_t copied; /* bytes of `run` that were copied on the way */
 	uint16_t dev_id;
 	uint8_t qos;
 	bool retain;

@@ -92,7 +92,7 @@ static uint64_t
 next_wait(struct pw_upstream *u)
 {
 	uint64_t base = RTE_MAX(u->conf->restart_base, 1u);
-	uint64_t top = RTE_MAX(3 * u->restart_ms, base + 1);
+	uint64_t top = 3 * RTE_MAX(u->restart_ms, base);
 
 	u->restart_ms = base + pw_random(&u->f->rng) % (top - base);
 	u->restart_ms = RTE_MIN(u->restart_ms, (uint64_t)RTE_MAX(u->conf->restart_cap, 1u));

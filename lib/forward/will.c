@@ -156,6 +156,7 @@ append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		b.n = pw_run_slices(s->will_run, f->scratch, f->scratch_max);
 		b.s = f->scratch;
 		a.run = s->will_run;
+		a.copied = s->will_len;
 	} else if (pw_gather_bytes(f, &f->gather, s->will->data, s->will_len, &one) < 0) {
 		return -ENOBUFS;
 	}
