@@ -3,8 +3,8 @@
 #define PUBWIRE_APP_APP_H
 
 /*
- * The program's parts, built from the configuration in the order of the fields and taken down in the
- * reverse order. Main lcore only.
+ * The program's parts, built from the configuration in the order of the fields and taken down in
+ * the reverse order. Main lcore only.
  */
 
 #include <stdbool.h>
@@ -35,6 +35,7 @@ struct app {
 /* What a run amounted to; taken before the fleet is destroyed. */
 struct app_summary {
 	uint64_t accepted, acknowledged, completed_qos0, dropped, payload_bytes;
+	uint64_t outstanding; /* what the brokers had not acknowledged when the workers stopped */
 	uint64_t by_ref, copied, upstream_messages, redelivered;
 	uint64_t p50[2], p99[2], count[2]; /* of QoS 0 and 1, ns */
 	uint32_t leaked_pkt, leaked_hdr, leaked_ind;

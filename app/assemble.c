@@ -34,7 +34,8 @@ check_lcores(const struct app *a)
 		if (rte_lcore_is_enabled(id) && id != rte_get_main_lcore())
 			continue;
 		pw_config_where(a->file, "workers", where, sizeof(where));
-		fprintf(stderr, "%s: lcore %u is %s; expected one of EAL's other lcores\n", where, id,
+		fprintf(stderr, "%s: lcore %u is %s; expected one of EAL's other lcores\n", where,
+			id,
 			rte_lcore_is_enabled(id) ? "EAL's main lcore" : "not among EAL's lcores");
 		return APP_EXIT_CONFIG;
 	}
@@ -55,15 +56,17 @@ check_devices(const struct app *a)
 			continue;
 		snprintf(key, sizeof(key), "ports[%u].device", p);
 		pw_config_where(a->file, key, where, sizeof(where));
-		fprintf(stderr, "%s: '%s' is not there; expected one of the devices that EAL found: ",
+		fprintf(stderr,
+			"%s: '%s' is not there; expected one of the devices that EAL found: ",
 			where, a->config.port[p].device);
-		RTE_ETH_FOREACH_DEV(id) {
+		RTE_ETH_FOREACH_DEV (id) {
 			if (rte_eth_dev_get_name_by_port(id, name) != 0)
 				continue;
 			fprintf(stderr, "%s%s", sep, name);
 			sep = ", ";
 		}
-		fprintf(stderr, "%s\n", *sep == '\0' ? "none (bind one to vfio-pci, or give --vdev)" : "");
+		fprintf(stderr, "%s\n",
+			*sep == '\0' ? "none (bind one to vfio-pci, or give --vdev)" : "");
 		return APP_EXIT_CONFIG;
 	}
 	return APP_EXIT_OK;
@@ -97,7 +100,8 @@ reserve_memory(struct app *a)
 	if (rc == 0)
 		return APP_EXIT_OK;
 	fprintf(stderr,
-		"pubwire: packet buffers: %s. Reserve more hugepages (dpdk-hugepages.py --setup 64M), "
+		"pubwire: packet buffers: %s. Reserve more hugepages (dpdk-hugepages.py --setup "
+		"64M), "
 		"give more with -m, or ask for fewer buffers in 'memory'; the plan:\n",
 		strerror(-rc));
 	app_report_memory(&a->config, stderr);

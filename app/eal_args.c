@@ -3,8 +3,8 @@
  * EAL's arguments: those of the file, then those of the command line, and before both what pubwire
  * adds where neither says it: lcores, file prefix, memory without hugepages.
  *
- * Worker lcores are named by CPU number. The main lcore takes a CPU that no worker has; on a machine
- * with none left it shares one, under an lcore id of its own. It only sleeps and logs.
+ * Worker lcores are named by CPU number. The main lcore takes a CPU that no worker has; on a
+ * machine with none left it shares one, under an lcore id of its own. It only sleeps and logs.
  */
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "eal_args.h"
 
 /* Hugepage heaps grow in pages, --no-huge memory is fixed: DPDK's own needs and fragments. */
-#define NO_HUGE_SPARE_MB 96
+#define NO_HUGE_SPARE_MB 64
 
 static char prog[] = "pubwire";
 static char default_prefix[] = "--file-prefix=pubwire";
@@ -100,8 +100,8 @@ add_lcores(struct app_eal *e, const struct pw_config *c, char *err, size_t err_l
 }
 
 int
-app_eal_compose(struct app_eal *e, const struct pw_config *c, const struct app_options *o, char *err,
-		size_t err_len)
+app_eal_compose(struct app_eal *e, const struct pw_config *c, const struct app_options *o,
+		char *err, size_t err_len)
 {
 	bool lcores = app_eal_chooses_lcores(o);
 	struct pw_config_memory plan;
@@ -118,7 +118,8 @@ app_eal_compose(struct app_eal *e, const struct pw_config *c, const struct app_o
 	e->no_telemetry = given(c, o, "--no-telemetry");
 	if (e->no_huge && given(c, o, "--in-memory")) {
 		snprintf(err, err_len,
-			 "--no-huge and --in-memory exclude each other in DPDK 22.11: leave one out");
+			 "--no-huge and --in-memory exclude each other in DPDK 22.11: leave one "
+			 "out");
 		return -EINVAL;
 	}
 	e->argv[e->argc++] = prog;
@@ -165,18 +166,23 @@ const char *
 app_eal_hint(const struct app_eal *e, int err)
 {
 	if (!e->no_huge && hugepages("/sys/kernel/mm/hugepages/*/nr_hugepages") == 0)
-		return "No hugepages are reserved: run 'dpdk-hugepages.py --setup 64M' as root, or try "
+		return "No hugepages are reserved: run 'dpdk-hugepages.py --setup 64M' as root, or "
+		       "try "
 		       "without them: pubwire ... -- --no-huge";
 	if (geteuid() != 0 && (err == EACCES || err == EPERM || err == ENOMEM || err == 0))
-		return "Permission: run as root, or give the user write access to the hugetlbfs mount "
+		return "Permission: run as root, or give the user write access to the hugetlbfs "
+		       "mount "
 		       "and the devices, and CAP_IPC_LOCK";
 	if (!e->no_huge && hugepages("/sys/kernel/mm/hugepages/*/free_hugepages") == 0)
-		return "All hugepages are in use: end what uses them (files below /dev/hugepages tell), "
+		return "All hugepages are in use: end what uses them (files below /dev/hugepages "
+		       "tell), "
 		       "or reserve more with 'dpdk-hugepages.py --setup 64M'";
 	if (err == EINVAL || err == EPROTO)
 		return "An EAL argument is wrong: see EAL's line above; the arguments are those of "
 		       "'eal' in the file and those after --";
 	if (err == ENOTSUP)
-		return "A device given by --vdev or --allow could not be set up: see the lines above";
-	return "See EAL's lines above. Another process with the same --file-prefix makes it fail too";
+		return "A device given by --vdev or --allow could not be set up: see the lines "
+		       "above";
+	return "See EAL's lines above. Another process with the same --file-prefix makes it fail "
+	       "too";
 }

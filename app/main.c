@@ -31,7 +31,8 @@ start_eal(const struct app_options *o)
 		return APP_EXIT_CONFIG;
 	}
 	if (eal.no_huge)
-		fprintf(stderr, "pubwire: WARNING: running without hugepages (--no-huge): this is SLOW, "
+		fprintf(stderr,
+			"pubwire: WARNING: running without hugepages (--no-huge): this is SLOW, "
 			"for development only\n");
 	/* Before EAL, so that its --log-level has the last word. */
 	pw_log_init();
@@ -41,7 +42,8 @@ start_eal(const struct app_options *o)
 		int code = rte_errno;
 
 		fprintf(stderr, "pubwire: EAL does not start: %s. %s.\n",
-			code != 0 ? rte_strerror(code) : "no reason given", app_eal_hint(&eal, code));
+			code != 0 ? rte_strerror(code) : "no reason given",
+			app_eal_hint(&eal, code));
 		return APP_EXIT_FATAL;
 	}
 	return APP_EXIT_OK;

@@ -17,7 +17,8 @@ static int
 choose(struct app_options *o, enum app_action action, char *err, size_t err_len)
 {
 	if (o->action != APP_RUN && o->action != action) {
-		snprintf(err, err_len, "--check-config, --print-config, --version and --help exclude "
+		snprintf(err, err_len,
+			 "--check-config, --print-config, --version and --help exclude "
 			 "each other");
 		return -EINVAL;
 	}
@@ -83,7 +84,8 @@ app_options_help(FILE *out)
 {
 	fputs("Usage: pubwire [options] -- [EAL arguments]\n"
 	      "\n"
-	      "Forwards MQTT from many devices to a few brokers, over TCP of its own on DPDK ports.\n"
+	      "Forwards MQTT from many devices to a few brokers, over TCP of its own on DPDK "
+	      "ports.\n"
 	      "\n"
 	      "  -c, --config FILE  configuration [" APP_DEFAULT_CONFIG "]\n"
 	      "      --check-config check it, print the memory plan, and end\n"
@@ -91,12 +93,14 @@ app_options_help(FILE *out)
 	      "  -V, --version      print the versions of pubwire and DPDK, and end\n"
 	      "  -h, --help         print this, and end\n"
 	      "\n"
-	      "EAL arguments follow those of the configuration file. Without one of -l, -c, --lcores\n"
+	      "EAL arguments follow those of the configuration file. Without one of -l, -c, "
+	      "--lcores\n"
 	      "the lcores are the CPUs of workers in the file and one more for the main thread;\n"
 	      "without --file-prefix it is 'pubwire'. With --no-huge and no -m the memory is what\n"
 	      "the plan needs.\n"
 	      "\n"
-	      "Signals: TERM and INT drain (a second one stops at once); HUP checks the file again and\n"
+	      "Signals: TERM and INT drain (a second one stops at once); HUP checks the file again "
+	      "and\n"
 	      "logs whether a restart would take it; USR1 is accepted, there being no log file.\n"
 	      "\n"
 	      "Exit status: 0 fine, 1 fatal, 64 wrong usage, 78 wrong configuration.\n",

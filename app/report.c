@@ -32,6 +32,7 @@ app_report_memory(const struct pw_config *c, FILE *out)
 	memory_row(out, "TCP connections and send queues", m.tcp);
 	memory_row(out, "device sessions", m.sessions);
 	memory_row(out, "forward logs", m.logs);
+	memory_row(out, "DPDK's own and tables, about", m.dpdk);
 	memory_row(out, "in all", m.total);
 }
 
@@ -82,8 +83,8 @@ report_ports(const struct app *a, FILE *out)
 			const struct pw_selftest_row *row = &a->selftest[i][r];
 
 			fprintf(out, "  %-16s %s%s%s\n",
-				pw_port_caps_str(row->cap, caps, sizeof(caps)), verdict[row->verdict],
-				row->why[0] != '\0' ? ": " : "", row->why);
+				pw_port_caps_str(row->cap, caps, sizeof(caps)),
+				verdict[row->verdict], row->why[0] != '\0' ? ": " : "", row->why);
 		}
 	}
 }
@@ -105,7 +106,7 @@ app_report_start(const struct app *a, FILE *out)
 		fprintf(out, "broker %s: %s:%u\n", s->broker[i].name,
 			pw_addr_str(&s->broker[i].address, text), s->broker[i].port);
 	app_report_memory(&a->config, out);
-	memory_row(out, "taken, with DPDK's own", heap_bytes());
+	memory_row(out, "taken from DPDK's heaps now", heap_bytes());
 }
 
 static uint64_t
@@ -119,12 +120,14 @@ void
 app_summary_take(const struct app *a, struct app_summary *s)
 {
 	static struct pw_hist latency[2]; /* too large for a stack */
-	static struct pw_upstream_info up[PW_FORWARD_MAX_BROKERS * PW_LANE_MAX];
+	static struct pw_upstream_info
+		up[PW_FORWARD_MAX_BROKERS * PW_LANE_MAX * PW_FORWARD_MAX_WORKERS];
 
 	for (uint32_t w = 0; w < pw_fleet_workers(a->fleet); w++) {
 		const struct pw_forward *f = pw_fleet_forward(a->fleet, w);
 		const struct pw_device_counters *d = pw_forward_counters(f);
-		uint32_t n = pw_forward_upstreams(f, up, RTE_DIM(up));
+		uint32_t n = pw_forward_upstreams(f, up, RTE_DIM(up)), logs;
+		struct pw_log_info log[PW_LANE_MAX];
 
 		s->accepted += d->accepted;
 		s->acknowledged += d->acknowledged;
@@ -133,6 +136,9 @@ app_summary_take(const struct app *a, struct app_summary *s)
 		s->payload_bytes += d->payload_bytes;
 		s->by_ref += d->bytes_by_ref;
 		s->copied += d->bytes_copied;
+		logs = pw_forward_logs(f, log, RTE_DIM(log));
+		for (uint32_t i = 0; i < RTE_MIN(logs, RTE_DIM(log)); i++)
+			s->outstanding += log[i].outstanding;
 		for (uint32_t i = 0; i < RTE_MIN(n, RTE_DIM(up)); i++) {
 			s->upstream_messages +=
 				up[i].counters.messages_qos0 + up[i].counters.messages_qos1;
@@ -161,14 +167,17 @@ app_report_end(const struct app_summary *s, FILE *out)
 		"  QoS 0 given to brokers   %" PRIu64 "\n"
 		"  QoS 1 acknowledged       %" PRIu64 "\n"
 		"  dropped, by any reason   %" PRIu64 "\n"
+		"  given up at the end      %" PRIu64 "\n"
 		"  sent to brokers          %" PRIu64 " (and %" PRIu64 " again after a reconnect)\n"
 		"  payload bytes            %" PRIu64 "\n"
 		"  bytes by reference       %" PRIu64 " (%.1f %%)\n"
 		"  bytes copied             %" PRIu64 "\n",
-		s->accepted, s->completed_qos0, s->acknowledged, s->dropped, s->upstream_messages,
-		s->redelivered, s->payload_bytes, s->by_ref, share, s->copied);
+		s->accepted, s->completed_qos0, s->acknowledged, s->dropped, s->outstanding,
+		s->upstream_messages, s->redelivered, s->payload_bytes, s->by_ref, share,
+		s->copied);
 	for (uint32_t q = 0; q < 2; q++)
-		fprintf(out, "  QoS %u latency            p50 %.1f us, p99 %.1f us, of %" PRIu64 "\n", q,
+		fprintf(out,
+			"  QoS %u latency            p50 %.1f us, p99 %.1f us, of %" PRIu64 "\n", q,
 			(double)s->p50[q] / 1e3, (double)s->p99[q] / 1e3, s->count[q]);
 	fprintf(out, "  buffers still in use     %u packet, %u header, %u indirect%s\n",
 		s->leaked_pkt, s->leaked_hdr, s->leaked_ind,

@@ -13,7 +13,7 @@
 
 #include "app.h"
 
-#define WAIT_NS	 (20 * 1000 * 1000)
+#define WAIT_NS (20 * 1000 * 1000)
 /* Beyond the drain's own deadline: time for what it decides to get out. */
 #define GRACE_NS (2000ull * 1000 * 1000)
 
@@ -46,13 +46,15 @@ check_again(const struct app *a)
 	char err[512];
 
 	if (pw_config_load_as(&fresh, a->file, PW_CONFIG_EAL_LCORES, err, sizeof(err)) != 0)
-		PW_LOG(app, ERR, "HUP: the running configuration stays; the file is refused: %s", err);
+		PW_LOG(app, ERR, "HUP: the running configuration stays; the file is refused: %s",
+		       err);
 	else if (memcmp(&fresh, &a->config, sizeof(fresh)) == 0)
 		PW_LOG(app, NOTICE, "HUP: %s says what is running", a->file);
 	else
 		PW_LOG(app, NOTICE,
 		       "HUP: %s is fine and differs from what is running; reload is not supported "
-		       "yet, a restart applies it", a->file);
+		       "yet, a restart applies it",
+		       a->file);
 }
 
 void
@@ -71,7 +73,8 @@ app_serve(struct app *a)
 		if (sig == SIGHUP)
 			check_again(a);
 		if (sig == SIGUSR1)
-			PW_LOG(app, NOTICE, "USR1: logs go to stderr, there is no file to open again");
+			PW_LOG(app, NOTICE,
+			       "USR1: logs go to stderr, there is no file to open again");
 		if (sig == SIGTERM || sig == SIGINT) {
 			if (draining) {
 				PW_LOG(app, NOTICE, "second signal: stopping at once");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Brokers, routes and limits: that every broker can be reached and has a use, and that sizes fit each
- * other.
+ * Brokers, routes and limits: that every broker can be reached and has a use, and that sizes fit
+ * each other.
  */
 
 #include <errno.h>
@@ -38,8 +38,8 @@ take_restart(struct config_loader *l, const char *section, const struct raw_list
 			return rc;
 	}
 	if (v[1] < v[0])
-		return config_refuse(l, path,
-				     "the longest wait is below the least; expected [LEAST, LONGEST]");
+		return config_refuse(
+			l, path, "the longest wait is below the least; expected [LEAST, LONGEST]");
 	b->restart_base = v[0];
 	b->restart_cap = v[1];
 	return 0;
@@ -87,7 +87,8 @@ check_reachable(struct config_loader *l, const char *path, const char *text,
 			return 0;
 	return config_refuse(l, path,
 			     "no port has a way to %s; expected an address on a port's network, or "
-			     "a port with a gateway", text);
+			     "a port with a gateway",
+			     text);
 }
 
 static int
@@ -104,8 +105,8 @@ take_broker(struct config_loader *l, const char *section, const struct raw_broke
 		return rc;
 	for (uint32_t i = 0; i < s->nb_brokers; i++)
 		if (strcmp(s->broker[i].name, b->name) == 0)
-			return config_refuse(l, path,
-					     "'%s' stands twice; expected each name once", b->name);
+			return config_refuse(l, path, "'%s' stands twice; expected each name once",
+					     b->name);
 	snprintf(path, sizeof(path), "%s.address", section);
 	rc = config_v4(l, path, r->address, &b->address);
 	if (rc != 0)
@@ -120,7 +121,8 @@ take_broker(struct config_loader *l, const char *section, const struct raw_broke
 		if (pw_addr_eq(&s->broker[i].address, &b->address) && s->broker[i].port == b->port)
 			return config_refuse(l, path,
 					     "broker '%s' has this address and port; expected each "
-					     "pair once", s->broker[i].name);
+					     "pair once",
+					     s->broker[i].name);
 	rc = take_credentials(l, section, r, b);
 	if (rc == 0)
 		rc = take_restart(l, section, &r->restart_timeout, b);
@@ -225,10 +227,11 @@ take_targets(struct config_loader *l, const char *section, const struct raw_list
 		if (b == s->nb_brokers)
 			return config_refuse(l, path,
 					     "'%.40s' is no broker; expected a name that stands in "
-					     "brokers", r->v[i]);
+					     "brokers",
+					     r->v[i]);
 		if (t->brokers & (1u << b))
-			return config_refuse(l, path,
-					     "'%s' stands twice; expected each broker once", r->v[i]);
+			return config_refuse(
+				l, path, "'%s' stands twice; expected each broker once", r->v[i]);
 		t->brokers |= 1u << b;
 	}
 	return 0;
@@ -252,15 +255,18 @@ take_filter(struct config_loader *l, const char *section, const char *filter,
 				     "a shared subscription is not a route; expected a plain topic "
 				     "filter");
 	if (!pw_mqtt_filter_valid((const uint8_t *)filter, strlen(filter)))
-		return config_refuse(l, path,
-				     "'%.60s' is no topic filter; expected + as a whole level and # "
-				     "as the whole last one", filter);
+		return config_refuse(
+			l, path,
+			"'%.60s' is no topic filter; expected + as a whole level and # "
+			"as the whole last one",
+			filter);
 	snprintf(t->filter, sizeof(t->filter), "%s", filter);
 	for (uint32_t i = 0; i < s->nb_routes; i++)
 		if (strcmp(s->route[i].filter, filter) == 0)
 			return config_refuse(l, path,
 					     "route '%s' has this filter and comes first; expected "
-					     "each filter once", s->route[i].name);
+					     "each filter once",
+					     s->route[i].name);
 	return 0;
 }
 
@@ -268,7 +274,8 @@ static int
 take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
 	   struct pw_route_conf *t)
 {
-	static const char *const fanouts[] = {"one", "hash", "round_robin", "failover", "any", NULL};
+	static const char *const fanouts[] = {"one",	  "hash", "round_robin",
+					      "failover", "any",  NULL};
 	static const char *const acks[] = {"any", "quorum", "local", NULL};
 	const struct pw_forward_settings *s = &l->c->forward;
 	char section[32], path[CONFIG_PATH_LEN];
@@ -283,8 +290,8 @@ take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
 		return rc;
 	for (uint32_t i = 0; i < s->nb_routes; i++)
 		if (strcmp(s->route[i].name, t->name) == 0)
-			return config_refuse(l, path,
-					     "'%s' stands twice; expected each name once", t->name);
+			return config_refuse(l, path, "'%s' stands twice; expected each name once",
+					     t->name);
 	rc = take_filter(l, section, r->filter, t);
 	if (rc == 0)
 		rc = take_targets(l, section, &r->brokers, t);
@@ -346,10 +353,11 @@ take_protocols(struct config_loader *l)
 		else
 			return config_refuse(l, path,
 					     "'%.40s' is no protocol; expected 3.1.1 (which serves "
-					     "3.1 too) or 5.0", r->v[i]);
+					     "3.1 too) or 5.0",
+					     r->v[i]);
 		if (l->c->forward.lanes & lane)
-			return config_refuse(l, path,
-					     "'%s' stands twice; expected each protocol once", r->v[i]);
+			return config_refuse(
+				l, path, "'%s' stands twice; expected each protocol once", r->v[i]);
 		l->c->forward.lanes |= lane;
 	}
 	if (l->c->forward.lanes == 0)
@@ -363,8 +371,8 @@ check_sizes(struct config_loader *l)
 {
 	const struct pw_config *c = l->c;
 	const struct pw_limits_conf *m = &c->forward.limits;
-	/* A message in full segments of the smallest MTU that Ethernet peers use, 1500. */
-	uint32_t pieces = m->max_packet_size / 1448 + 1;
+	/* Frames that are not whole yet may hold an eighth of the packet buffers: lib/forward. */
+	uint64_t most = (uint64_t)c->pkt_buffers * 2048 / 8;
 
 	if (!rte_is_power_of_2(m->max_queued_messages))
 		return config_refuse(l, "limits.max_queued_messages",
@@ -374,11 +382,11 @@ check_sizes(struct config_loader *l)
 		return config_refuse(l, "limits.receive_maximum",
 				     "%u is above max_queued_messages; expected at most %u",
 				     m->receive_maximum, m->max_queued_messages);
-	if (pieces > c->pkt_buffers / 4)
+	if (m->max_packet_size > most)
 		return config_refuse(l, "limits.max_packet_size",
-				     "one message of %u bytes may take %u of %u packet_buffers; "
-				     "expected at most a quarter", m->max_packet_size, pieces,
-				     c->pkt_buffers);
+				     "%u is more than %u packet_buffers can collect; expected at "
+				     "most %" PRIu64 ", or more packet_buffers",
+				     m->max_packet_size, c->pkt_buffers, most);
 	if (c->tcp.max_rto_ms < c->tcp.min_rto_ms)
 		return config_refuse(l, "tcp.max_rto", "%u is below min_rto; expected at least %u",
 				     c->tcp.max_rto_ms, c->tcp.min_rto_ms);
@@ -386,8 +394,8 @@ check_sizes(struct config_loader *l)
 }
 
 /*
- * Connections of a worker's stack: devices, an eighth more for those that are opening or closing, and
- * one to every broker for every log that the worker may serve.
+ * Connections of a worker's stack: devices, an eighth more for those that are opening or closing,
+ * and one to every broker for every log that the worker may serve.
  */
 static uint32_t
 stack_conns(const struct pw_config *c)

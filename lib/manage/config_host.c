@@ -60,17 +60,19 @@ config_take_eal(struct config_loader *l)
 
 		snprintf(path, sizeof(path), "eal[%u]", i);
 		if (arg[0] == '\0' || strlen(arg) >= sizeof(c->eal[i]))
+			return config_refuse(l, path, "an argument of %zu bytes; expected 1 to %zu",
+					     strlen(arg), sizeof(c->eal[i]) - 1);
+		if (strcmp(arg, "--") == 0 || strcmp(arg, "-h") == 0 ||
+		    strcmp(arg, "--help") == 0 || strcmp(arg, "-v") == 0)
 			return config_refuse(l, path,
-					     "an argument of %zu bytes; expected 1 to %zu", strlen(arg),
-					     sizeof(c->eal[i]) - 1);
-		if (strcmp(arg, "--") == 0 || strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0 ||
-		    strcmp(arg, "-v") == 0)
-			return config_refuse(l, path,
-					     "'%s' has no place in a file; expected an EAL option", arg);
+					     "'%s' has no place in a file; expected an EAL option",
+					     arg);
 		if (i == 0 && arg[0] != '-')
-			return config_refuse(l, path,
-					     "'%.40s' is no option; expected one that starts with -, "
-					     "or --option=value in one item", arg);
+			return config_refuse(
+				l, path,
+				"'%.40s' is no option; expected one that starts with -, "
+				"or --option=value in one item",
+				arg);
 		if (strcmp(arg, "--no-huge") == 0)
 			no_huge = i;
 		if (strcmp(arg, "--in-memory") == 0)
@@ -108,14 +110,16 @@ take_lcores(struct config_loader *l, const char *key, const struct raw_list *lis
 			return rc;
 		for (uint32_t w = 0; w < c->nb_workers; w++)
 			if (c->lcore[w] == id)
-				return config_refuse(l, path,
-						     "lcore %u stands twice; expected each lcore once",
-						     (uint32_t)id);
+				return config_refuse(
+					l, path, "lcore %u stands twice; expected each lcore once",
+					(uint32_t)id);
 		if (!(l->flags & PW_CONFIG_EAL_LCORES) && !pw_config_cpu_usable(id))
-			return config_refuse(l, path,
-					     "CPU %u is not there or not allowed to this process; "
-					     "expected one of those that 'nproc' and 'taskset -p $$' "
-					     "count", (uint32_t)id);
+			return config_refuse(
+				l, path,
+				"CPU %u is not there or not allowed to this process; "
+				"expected one of those that 'nproc' and 'taskset -p $$' "
+				"count",
+				(uint32_t)id);
 		if (c->nb_workers == PW_FORWARD_MAX_WORKERS)
 			return config_refuse(l, path, "too many workers; expected at most %d",
 					     PW_FORWARD_MAX_WORKERS);
@@ -132,7 +136,8 @@ take_roles(struct config_loader *l, const struct raw_workers *w)
 	int rc;
 
 	if (w->lcores.n > 0 && (w->devices.n > 0 || w->brokers.n > 0))
-		return config_refuse_key(l, w->devices.n > 0 ? "workers.devices" : "workers.brokers",
+		return config_refuse_key(l,
+					 w->devices.n > 0 ? "workers.devices" : "workers.brokers",
 					 "stands beside lcores; expected either lcores, or devices "
 					 "and brokers");
 	if (w->lcores.n == 0 && (w->devices.n == 0) != (w->brokers.n == 0))
@@ -158,13 +163,15 @@ take_main_cpu(struct config_loader *l, const char *text)
 	if (rc != 0)
 		return rc;
 	if (l->flags & PW_CONFIG_EAL_LCORES)
-		return config_refuse(l, "workers.main_cpu",
-				     "stands beside an EAL option that chooses lcores; expected one "
-				     "of them");
+		return config_refuse(
+			l, "workers.main_cpu",
+			"stands beside an EAL option that chooses lcores; expected one "
+			"of them");
 	if (!pw_config_cpu_usable(cpu))
 		return config_refuse(l, "workers.main_cpu",
 				     "CPU %u is not there or not allowed to this process; expected "
-				     "one that is, or auto", (uint32_t)cpu);
+				     "one that is, or auto",
+				     (uint32_t)cpu);
 	l->c->main_cpu = cpu;
 	return 0;
 }

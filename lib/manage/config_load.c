@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Loading a configuration: the order of the checks, how a refusal is written, and the converters from
- * text that the sections share.
+ * Loading a configuration: the order of the checks, how a refusal is written, and the converters
+ * from text that the sections share.
  */
 
 #include <ctype.h>
@@ -65,7 +65,7 @@ struct suffix {
 static const struct suffix no_suffix[] = {{"", 1}, {NULL, 0}};
 static const struct suffix byte_suffix[] = {
 	{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {NULL, 0}};
-static const struct suffix ms_suffix[] = {{"", 1},	   {"ms", 1},	    {"s", 1000},
+static const struct suffix ms_suffix[] = {{"", 1},	    {"ms", 1},		{"s", 1000},
 					  {"m", 60 * 1000}, {"h", 3600 * 1000}, {NULL, 0}};
 static const struct suffix s_suffix[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {NULL, 0}};
 static const struct suffix us_suffix[] = {{"", 1}, {"us", 1}, {"ms", 1000}, {NULL, 0}};
@@ -113,11 +113,10 @@ config_number(struct config_loader *l, const char *path, const char *text, const
 	bool whole = parse_number(text, num_kinds[k->kind].suffix, out);
 
 	if (!whole || *out < (uint64_t)k->min || *out > (uint64_t)k->max)
-		return config_refuse(l, path,
-				     "'%.40s' is %s; expected a whole number from %" PRId64
-				     " to %" PRId64 "%s",
-				     text, whole ? "out of range" : "not such a number", k->min,
-				     k->max, unit);
+		return config_refuse(
+			l, path,
+			"'%.40s' is %s; expected a whole number from %" PRId64 " to %" PRId64 "%s",
+			text, whole ? "out of range" : "not such a number", k->min, k->max, unit);
 	return 0;
 }
 
@@ -191,11 +190,13 @@ config_word(struct config_loader *l, const char *path, const char *text, const c
 	return config_refuse(l, path, "'%.40s' is unknown; expected one of %s", text, list);
 }
 
-/* Names appear in telemetry, metric labels and client identifiers: letters that are safe in all of them. */
+/* Names appear in telemetry, metric labels and client identifiers: letters that are safe in all of
+ * them. */
 int
 config_name(struct config_loader *l, const char *path, const char *text, char *dst)
 {
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	static const char safe[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 
 	if (text == NULL)
 		return config_refuse(l, path, "missing; expected a name");
@@ -215,15 +216,19 @@ config_v4(struct config_loader *l, const char *path, const char *text, struct pw
 	if (text == NULL)
 		return config_refuse(l, path, "missing; expected an IPv4 address");
 	if (pw_addr_parse(out, text) != 0)
-		return config_refuse(l, path, "'%.60s' is no address; expected an IPv4 address", text);
+		return config_refuse(l, path, "'%.60s' is no address; expected an IPv4 address",
+				     text);
 	if (!pw_addr_is_v4(out))
 		return config_refuse(l, path,
 				     "'%.60s': IPv6 is not supported yet; expected an IPv4 address",
 				     text);
-	/* RFC 1122 3.2.1.3: this network, loopback, multicast and the reserved block are nobody's. */
+	/* RFC 1122 3.2.1.3: this network, loopback, multicast and the reserved block are nobody's.
+	 */
 	if (out->b[12] == 0 || out->b[12] == 127 || out->b[12] >= 224)
-		return config_refuse(l, path, "'%.60s' can't be used here; expected a unicast "
-				     "IPv4 address", text);
+		return config_refuse(l, path,
+				     "'%.60s' can't be used here; expected a unicast "
+				     "IPv4 address",
+				     text);
 	return 0;
 }
 
@@ -259,7 +264,7 @@ static int
 take(struct config_loader *l)
 {
 	static int (*const section[])(struct config_loader *) = {
-		config_take_eal,     config_take_workers, config_take_ports, config_take_listeners,
+		config_take_eal,     config_take_workers, config_take_ports,  config_take_listeners,
 		config_take_brokers, config_take_limits,  config_take_routes,
 	};
 

@@ -13,7 +13,12 @@
 
 #include "config_pvt.h"
 
-/* A packet pool: its elements, the ring that holds the free ones, a cache for every lcore there could be. */
+/* Measured: ports, heaps that grow by whole hugepages; neighbours, rings, names of clients. */
+#define DPDK_BYTES   (3u << 20)
+#define WORKER_BYTES (1u << 20)
+
+/* A packet pool: its elements, the ring that holds the free ones, a cache for every lcore there
+ * could be. */
 static size_t
 mempool_bytes(uint32_t n, uint32_t room)
 {
@@ -42,6 +47,12 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 	m->tcp = c->nb_workers * ((size_t)c->tcp.max_conns * pw_tcp_conn_size() +
 				  pw_pool_bytes(c->tcp.max_tx_slices, sizeof(struct pw_slice)));
 	m->sessions = device_workers * (size_t)limits->max_connections * pw_forward_session_size();
-	m->logs = log_entries * RTE_CACHE_LINE_SIZE;
-	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->logs;
+	/* A line an entry, and two for the list of slices of a message that needs one. */
+	m->logs = log_entries * RTE_CACHE_LINE_SIZE +
+		  device_workers *
+			  ((size_t)RTE_MIN(log_entries / device_workers, c->pkt_buffers) +
+			   c->pkt_buffers / 2) *
+			  2 * RTE_CACHE_LINE_SIZE;
+	m->dpdk = DPDK_BYTES + c->nb_workers * WORKER_BYTES;
+	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->logs + m->dpdk;
 }

@@ -72,9 +72,11 @@ take_prefix(struct config_loader *l, const char *path, const char *text, struct 
 	int rc;
 
 	if (slash == NULL || slash - text >= (ptrdiff_t)sizeof(addr))
-		return config_refuse(l, path,
-				     "'%.60s' has no prefix length; expected ADDRESS/LENGTH such as "
-				     "192.0.2.1/24", text);
+		return config_refuse(
+			l, path,
+			"'%.60s' has no prefix length; expected ADDRESS/LENGTH such as "
+			"192.0.2.1/24",
+			text);
 	memcpy(addr, text, slash - text);
 	addr[slash - text] = '\0';
 	rc = config_v4(l, path, addr, &out->addr);
@@ -108,14 +110,15 @@ check_overlap(struct config_loader *l, const char *path, const struct pw_config_
 
 			pw_addr_str(&b->addr, text);
 			if (pw_addr_eq(&a->addr, &b->addr))
-				return config_refuse(l, path,
-						     "the address stands twice; expected each once");
+				return config_refuse(
+					l, path, "the address stands twice; expected each once");
 			/* More addresses of one port may share its network, whole. */
 			if (overlap && (o != port || a->prefix_len != b->prefix_len))
-				return config_refuse(l, path,
-						     "overlaps %s/%u of port '%s'; expected networks "
-						     "apart from each other", text, b->prefix_len,
-						     o->name);
+				return config_refuse(
+					l, path,
+					"overlaps %s/%u of port '%s'; expected networks "
+					"apart from each other",
+					text, b->prefix_len, o->name);
 		}
 	}
 	return 0;
@@ -162,20 +165,21 @@ take_gateway(struct config_loader *l, const char *section, const struct raw_port
 		return rc;
 	for (uint32_t i = 0; i < p->nb_addrs; i++) {
 		if (pw_addr_eq(&p->addr[i].addr, &p->gateway))
-			return config_refuse(l, path,
-					     "%s is the port's own address; expected another host's",
-					     r->gateway);
+			return config_refuse(
+				l, path, "%s is the port's own address; expected another host's",
+				r->gateway);
 		here = here || on_link(&p->addr[i], &p->gateway);
 	}
 	if (!here)
 		return config_refuse(l, path,
 				     "%s is on none of the port's networks; expected an address on "
-				     "one", r->gateway);
+				     "one",
+				     r->gateway);
 	for (uint32_t o = 0; o < l->c->nb_ports; o++)
 		if (!addr_unset(&l->c->port[o].gateway))
-			return config_refuse(l, path,
-					     "port '%s' has a gateway too; expected one gateway in all",
-					     l->c->port[o].name);
+			return config_refuse(
+				l, path, "port '%s' has a gateway too; expected one gateway in all",
+				l->c->port[o].name);
 	return 0;
 }
 
@@ -217,8 +221,8 @@ take_port(struct config_loader *l, const char *section, const struct raw_port *r
 		return rc;
 	for (uint32_t i = 0; i < l->c->nb_ports; i++)
 		if (strcmp(l->c->port[i].name, p->name) == 0)
-			return config_refuse(l, path,
-					     "'%s' stands twice; expected each name once", p->name);
+			return config_refuse(l, path, "'%s' stands twice; expected each name once",
+					     p->name);
 	snprintf(path, sizeof(path), "%s.device", section);
 	if (r->device == NULL || r->device[0] == '\0' || strlen(r->device) >= sizeof(p->device) ||
 	    strpbrk(r->device, " \t,") != NULL)
@@ -268,8 +272,8 @@ config_take_ports(struct config_loader *l)
 	if (posted > c->pkt_buffers - c->pkt_buffers / 4)
 		return config_refuse(l, "memory.packet_buffers",
 				     "receive queues alone may hold %" PRIu64 " of %u; expected at "
-				     "least %" PRIu64 ", or fewer rx_descriptors", posted,
-				     c->pkt_buffers, (posted * 4 + 2) / 3);
+				     "least %" PRIu64 ", or fewer rx_descriptors",
+				     posted, c->pkt_buffers, (posted * 4 + 2) / 3);
 	return 0;
 }
 
@@ -306,7 +310,8 @@ config_take_listeners(struct config_loader *l)
 		if (config_port_with(l->c, &n->address) < 0)
 			return config_refuse(l, path,
 					     "%s is no port's address; expected one of those in "
-					     "ports", r->address);
+					     "ports",
+					     r->address);
 		snprintf(path, sizeof(path), "listeners[%u].port", i);
 		if (r->port != NULL) {
 			rc = config_number(l, path, r->port, &listener_port, &port);
@@ -319,7 +324,8 @@ config_take_listeners(struct config_loader *l)
 			    s->listener[o].port == n->port)
 				return config_refuse(l, path,
 						     "listener '%s' has this address and port; "
-						     "expected each pair once", s->listener[o].name);
+						     "expected each pair once",
+						     s->listener[o].name);
 		s->nb_listeners++;
 	}
 	return 0;

@@ -44,8 +44,7 @@ print_workers(const struct pw_config *c, FILE *out)
 	static const struct {
 		const char *key;
 		uint8_t role;
-	} lists[] = {
-		{"lcores", both}, {"devices", PW_ROLE_DEVICES}, {"brokers", PW_ROLE_BROKERS}};
+	} lists[] = {{"lcores", both}, {"devices", PW_ROLE_DEVICES}, {"brokers", PW_ROLE_BROKERS}};
 
 	fprintf(out, "workers:\n");
 	for (uint32_t i = 0; i < RTE_DIM(lists); i++) {

@@ -7,8 +7,8 @@
  *
  * The file is read twice. libyaml keeps the position of every node, and finds what is not YAML at
  * all. libcyaml holds it against the schema: unknown keys, keys that stand twice, a list where a
- * mapping was wanted. Every leaf is loaded as text and converted here, so that an absent key is told
- * from a zero, and a refusal can say what was expected. Checks name a node by its path
+ * mapping was wanted. Every leaf is loaded as text and converted here, so that an absent key is
+ * told from a zero, and a refusal can say what was expected. Checks name a node by its path
  * ("brokers[1].port"); the position is looked up only when there is something to refuse.
  */
 
@@ -80,7 +80,7 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(header_buffers, hdr_buffers, NUM_COUNT, 256, 16777216)                                   \
 	X(indirect_buffers, ind_buffers, NUM_COUNT, 256, 16777216)
 
-#define WORKER_NUMBERS(X) X(idle_sleep, idle_sleep_us, NUM_US, 1, 100000)
+#define WORKER_NUMBERS(X)		       X(idle_sleep, idle_sleep_us, NUM_US, 1, 100000)
 
 #define RAW_NUMBER(key, field, kind, min, max) char *key;
 
@@ -193,7 +193,7 @@ struct config_loader {
 	struct pw_config *c;
 	char *err;
 	size_t err_len;
-	char cyaml_error[512];	/* first line that libcyaml logged */
+	char cyaml_error[512];		  /* first line that libcyaml logged */
 	char cyaml_path[CONFIG_PATH_LEN]; /* where it was */
 };
 
@@ -201,7 +201,8 @@ struct config_loader {
 int config_yaml_open(struct config_loader *l);
 void config_yaml_close(struct config_loader *l);
 
-/* Line and column (from 1) of a path's value, or of its key; the nearest parent where it is absent. */
+/* Line and column (from 1) of a path's value, or of its key; the nearest parent where it is absent.
+ */
 void config_yaml_locate(const struct config_loader *l, const char *path, bool key, size_t *line,
 			size_t *column);
 

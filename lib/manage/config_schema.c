@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The shape of the file, for libcyaml, and the tables of its numbers and words. Every key is optional
- * here: what must be there is checked later, where a refusal can say why.
+ * The shape of the file, for libcyaml, and the tables of its numbers and words. Every key is
+ * optional here: what must be there is checked later, where a refusal can say why.
  */
 
 #include <rte_common.h>
@@ -45,39 +45,48 @@ static const cyaml_schema_value_t text_value = {
 static const cyaml_schema_field_t log_fields[] = {TEXT(raw_log, level), CYAML_FIELD_END};
 
 static const cyaml_schema_field_t workers_fields[] = {
-	TEXTS(raw_workers, lcores),   TEXTS(raw_workers, devices), TEXTS(raw_workers, brokers),
-	TEXT(raw_workers, main_cpu),  TEXT(raw_workers, idle),	   WORKER_NUMBERS(WORKER_TEXT)
-	CYAML_FIELD_END};
+	TEXTS(raw_workers, lcores),  TEXTS(raw_workers, devices),
+	TEXTS(raw_workers, brokers), TEXT(raw_workers, main_cpu),
+	TEXT(raw_workers, idle),     WORKER_NUMBERS(WORKER_TEXT) CYAML_FIELD_END};
 
 static const cyaml_schema_field_t memory_fields[] = {MEMORY_NUMBERS(MEMORY_TEXT) CYAML_FIELD_END};
 
-static const cyaml_schema_field_t port_fields[] = {
-	TEXT(raw_port, name),	    TEXT(raw_port, device),
-	TEXTS(raw_port, addresses), TEXT(raw_port, gateway),
-	PORT_NUMBERS(PORT_TEXT) TEXTS(raw_port, disable_offloads), CYAML_FIELD_END};
+static const cyaml_schema_field_t port_fields[] = {TEXT(raw_port, name),
+						   TEXT(raw_port, device),
+						   TEXTS(raw_port, addresses),
+						   TEXT(raw_port, gateway),
+						   PORT_NUMBERS(PORT_TEXT)
+							   TEXTS(raw_port, disable_offloads),
+						   CYAML_FIELD_END};
 static const cyaml_schema_value_t port_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields)};
 
-static const cyaml_schema_field_t listener_fields[] = {
-	TEXT(raw_listener, name), TEXT(raw_listener, address), TEXT(raw_listener, port),
-	CYAML_FIELD_END};
+static const cyaml_schema_field_t listener_fields[] = {TEXT(raw_listener, name),
+						       TEXT(raw_listener, address),
+						       TEXT(raw_listener, port), CYAML_FIELD_END};
 static const cyaml_schema_value_t listener_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_listener, listener_fields)};
 
-static const cyaml_schema_field_t broker_fields[] = {
-	TEXT(raw_broker, name),	    TEXT(raw_broker, address),
-	TEXT(raw_broker, username), TEXT(raw_broker, password),
-	BROKER_NUMBERS(BROKER_TEXT) TEXTS(raw_broker, restart_timeout), CYAML_FIELD_END};
+static const cyaml_schema_field_t broker_fields[] = {TEXT(raw_broker, name),
+						     TEXT(raw_broker, address),
+						     TEXT(raw_broker, username),
+						     TEXT(raw_broker, password),
+						     BROKER_NUMBERS(BROKER_TEXT)
+							     TEXTS(raw_broker, restart_timeout),
+						     CYAML_FIELD_END};
 static const cyaml_schema_value_t broker_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_broker, broker_fields)};
 
-static const cyaml_schema_field_t when_full_fields[] = {
-	TEXT(raw_when_full, qos0), TEXT(raw_when_full, qos1), CYAML_FIELD_END};
+static const cyaml_schema_field_t when_full_fields[] = {TEXT(raw_when_full, qos0),
+							TEXT(raw_when_full, qos1), CYAML_FIELD_END};
 
 static const cyaml_schema_field_t route_fields[] = {
-	TEXT(raw_route, name),	 TEXT(raw_route, filter),
-	TEXTS(raw_route, brokers), TEXT(raw_route, fanout),
-	TEXT(raw_route, ack),	 PART(raw_route, when_full, raw_when_full, when_full_fields),
+	TEXT(raw_route, name),
+	TEXT(raw_route, filter),
+	TEXTS(raw_route, brokers),
+	TEXT(raw_route, fanout),
+	TEXT(raw_route, ack),
+	PART(raw_route, when_full, raw_when_full, when_full_fields),
 	CYAML_FIELD_END};
 static const cyaml_schema_value_t route_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_route, route_fields)};
@@ -128,13 +137,17 @@ const struct num_key config_memory_keys[] = {MEMORY_NUMBERS(MEMORY_KEY){NULL}};
 const struct num_key config_worker_keys[] = {WORKER_NUMBERS(WORKER_KEY){NULL}};
 
 const char *const config_idle_words[] = {"poll", "adaptive", NULL};
-const char *const config_level_words[] = {"emergency", "alert",	 "critical", "error",
-					  "warning",   "notice", "info",     "debug", NULL};
+const char *const config_level_words[] = {"emergency", "alert", "critical", "error", "warning",
+					  "notice",    "info",	"debug",    NULL};
 const char *const config_when_full_words[] = {"block", "drop", NULL};
 
 const struct cap_word config_cap_words[] = {
-	{"rx-cksum", PW_PORT_RX_CKSUM},	      {"ip-cksum", PW_PORT_TX_IP_CKSUM},
-	{"tcp-cksum", PW_PORT_TX_TCP_CKSUM}, {"multi-seg", PW_PORT_TX_MULTI_SEG},
-	{"tso", PW_PORT_TX_TSO},	      {"rss", PW_PORT_RX_RSS},
-	{"vlan", PW_PORT_TX_VLAN},	      {NULL, 0},
+	{"rx-cksum", PW_PORT_RX_CKSUM},
+	{"ip-cksum", PW_PORT_TX_IP_CKSUM},
+	{"tcp-cksum", PW_PORT_TX_TCP_CKSUM},
+	{"multi-seg", PW_PORT_TX_MULTI_SEG},
+	{"tso", PW_PORT_TX_TSO},
+	{"rss", PW_PORT_RX_RSS},
+	{"vlan", PW_PORT_TX_VLAN},
+	{NULL, 0},
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Positions and structure of the file: libyaml says where a node stands, libcyaml whether it fits
- * the schema. libcyaml 1.3 names the node it refuses only in a backtrace that it logs, innermost first,
- * and its columns are those of the event before; so the backtrace is turned into a path, and the path
- * is looked up in libyaml's document.
+ * the schema. libcyaml 1.3 names the node it refuses only in a backtrace that it logs, innermost
+ * first, and its columns are those of the event before; so the backtrace is turned into a path, and
+ * the path is looked up in libyaml's document.
  */
 
 #include <errno.h>
@@ -34,11 +34,13 @@ read_file(struct config_loader *l)
 		rc = -errno;
 	}
 	if (rc != 0) {
-		snprintf(l->err, l->err_len, "%s: %s; expected a configuration file (--config FILE)",
-			 l->file, strerror(-rc));
+		snprintf(l->err, l->err_len,
+			 "%s: %s; expected a configuration file (--config FILE)", l->file,
+			 strerror(-rc));
 	} else if (l->len == sizeof(text)) {
-		snprintf(l->err, l->err_len, "%s: the file is too long; expected less than %zu bytes",
-			 l->file, sizeof(text));
+		snprintf(l->err, l->err_len,
+			 "%s: the file is too long; expected less than %zu bytes", l->file,
+			 sizeof(text));
 		rc = -EINVAL;
 	}
 	return rc;
@@ -106,8 +108,9 @@ config_yaml_open(struct config_loader *l)
 	} else {
 		root = yaml_document_get_root_node(&second);
 		if (root != NULL) {
-			snprintf(l->err, l->err_len, "%s:%zu:%zu: a second YAML document; expected one",
-				 l->file, root->start_mark.line + 1, root->start_mark.column + 1);
+			snprintf(l->err, l->err_len,
+				 "%s:%zu:%zu: a second YAML document; expected one", l->file,
+				 root->start_mark.line + 1, root->start_mark.column + 1);
 			rc = -EINVAL;
 		}
 		yaml_document_delete(&second);
@@ -133,8 +136,8 @@ mapping_find(yaml_document_t *doc, const yaml_node_t *map, const char *key, size
 {
 	yaml_node_t *found = NULL;
 
-	for (yaml_node_pair_t *p = map->data.mapping.pairs.start;
-	     p < map->data.mapping.pairs.top; p++) {
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+	     p++) {
 		yaml_node_t *k = yaml_document_get_node(doc, p->key);
 
 		if (k->type != YAML_SCALAR_NODE || k->data.scalar.length != len ||
@@ -214,8 +217,8 @@ config_yaml_present(const struct config_loader *l, const char *path)
 }
 
 /*
- * Lines of libcyaml's log. The first is the reason; then "in mapping field 'K' (line: L, column: C)",
- * "in sequence entry 'N' ..." (counted from 1) and "in mapping ...", from the inside out.
+ * Lines of libcyaml's log. The first is the reason; then "in mapping field 'K' (line: L, column:
+ * C)", "in sequence entry 'N' ..." (counted from 1) and "in mapping ...", from the inside out.
  */
 static void
 capture(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
@@ -317,7 +320,8 @@ expected(const char *path, const char *mapping, char *buf, size_t len)
 static int
 refuse_structure(struct config_loader *l)
 {
-	static const char unexpected[] = "Unexpected key: ", seen[] = "Mapping field already seen: ";
+	static const char unexpected[] = "Unexpected key: ",
+			  seen[] = "Mapping field already seen: ";
 	static const char expecting[] = "Expecting ";
 	char want[512], path[CONFIG_PATH_LEN + 64];
 	const char *at = l->cyaml_path[0] == '.' ? l->cyaml_path + 1 : l->cyaml_path;

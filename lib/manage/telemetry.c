@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Registration, the guard between DPDK's telemetry thread and the end of the program, and helpers.
- * DPDK can't unregister a command: after pw_telemetry_stop() each one answers that pubwire is stopping.
+ * DPDK can't unregister a command: after pw_telemetry_stop() each one answers that pubwire is
+ * stopping.
  */
 
 #include <ctype.h>
@@ -25,7 +26,8 @@
 	X(ports, tel_ports, "Ports: queues, offloads, self-test, link")                            \
 	X(ledger, tel_ledger, "Where every accepted message is")
 
-/* Held by a command while it runs, and by stop while it takes the sources away. Never by a worker. */
+/* Held by a command while it runs, and by stop while it takes the sources away. Never by a worker.
+ */
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 static const struct pw_telemetry_sources *sources;
 static bool registered;

@@ -58,7 +58,8 @@ tel_brokers(const struct pw_telemetry_sources *src, const char *params, struct r
 
 			if (total < start || rows == TEL_PAGE_BROKERS)
 				continue;
-			rc = broker_row(d, total, w, src->settings->broker[up[i].broker].name, &up[i]);
+			rc = broker_row(d, total, w, src->settings->broker[up[i].broker].name,
+					&up[i]);
 			if (rc != 0)
 				return rc;
 			rows++;
@@ -114,8 +115,7 @@ tel_logs(const struct pw_telemetry_sources *src, const char *params, struct rte_
 		return -EINVAL;
 	for (uint32_t w = 0; w < pw_fleet_workers(src->fleet); w++) {
 		struct pw_log_info info[PW_LANE_MAX];
-		uint32_t n =
-			pw_forward_logs(pw_fleet_forward(src->fleet, w), info, RTE_DIM(info));
+		uint32_t n = pw_forward_logs(pw_fleet_forward(src->fleet, w), info, RTE_DIM(info));
 
 		for (uint32_t i = 0; i < RTE_MIN(n, RTE_DIM(info)); i++, total++) {
 			struct rte_tel_data *r;
@@ -174,8 +174,8 @@ tel_latency(const struct pw_telemetry_sources *src, const char *params, struct r
 }
 
 /*
- * Every accepted message is in one of the rows below "accepted". "unexplained" is what is left: 0 at
- * rest; under load the counters are read one after the other and it wavers around 0.
+ * Every accepted message is in one of the rows below "accepted". "unexplained" is what is left: 0
+ * at rest; under load the counters are read one after the other and it wavers around 0.
  */
 int
 tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
@@ -195,16 +195,16 @@ tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rt
 		for (uint32_t i = 0; i < RTE_MIN(n, RTE_DIM(info)); i++)
 			outstanding += info[i].outstanding;
 	}
-	done = sum.acknowledged + sum.completed_qos0 + sum.orphaned + sum.refused_by_broker +
-	       sum.dropped_on_shutdown;
+	done = sum.acknowledged + sum.completed_qos0 + sum.orphaned + sum.dropped_on_shutdown;
 	rte_tel_data_add_dict_u64(d, "accepted", sum.accepted);
 	rte_tel_data_add_dict_u64(d, "acknowledged", sum.acknowledged);
 	rte_tel_data_add_dict_u64(d, "completed_qos0", sum.completed_qos0);
 	rte_tel_data_add_dict_u64(d, "orphaned", sum.orphaned);
-	rte_tel_data_add_dict_u64(d, "refused_by_broker", sum.refused_by_broker);
 	rte_tel_data_add_dict_u64(d, "dropped_on_shutdown", sum.dropped_on_shutdown);
 	rte_tel_data_add_dict_u64(d, "outstanding", outstanding);
 	rte_tel_data_add_dict_int(d, "unexplained", (int)(sum.accepted - done - outstanding));
+	/* Among those acknowledged or orphaned: the device was told the broker's reason. */
+	rte_tel_data_add_dict_u64(d, "refused_by_broker", sum.refused_by_broker);
 	/* Never accepted, so not in the sum; here because this is where people look. */
 	rte_tel_data_add_dict_u64(d, "refused_no_route", sum.dropped_no_route);
 	rte_tel_data_add_dict_u64(d, "refused_log_full", sum.dropped_log_full);

@@ -38,11 +38,12 @@ tel_workers(const struct pw_telemetry_sources *src, const char *params, struct r
 		rte_tel_data_add_dict_u64(r, "lcore", pw_fleet_lcore(src->fleet, w));
 		rte_tel_data_add_dict_string(r, "role", role_str(pw_fleet_role(src->fleet, w)));
 		rte_tel_data_add_dict_u64(r, "busy_permille",
-					  cycles >= 1000 ? RTE_MIN(busy / (cycles / 1000), 1000u) : 0);
+					  cycles >= 1000 ? RTE_MIN(busy / (cycles / 1000), 1000u)
+							 : 0);
 		rte_tel_data_add_dict_u64(r, "total_cycles", cycles);
 		rte_tel_data_add_dict_u64(r, "busy_cycles", busy);
-		rte_tel_data_add_dict_u64(
-			r, "sessions", pw_forward_sessions(pw_fleet_forward(src->fleet, w)));
+		rte_tel_data_add_dict_u64(r, "sessions",
+					  pw_forward_sessions(pw_fleet_forward(src->fleet, w)));
 		rte_tel_data_add_dict_u64(r, "tcp_connections",
 					  pw_tcp_conns(pw_fleet_tcp(src->fleet, w)));
 	}

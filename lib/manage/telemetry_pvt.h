@@ -4,8 +4,8 @@
 
 /*
  * Telemetry replies are dicts of rows. DPDK 22.11 sends at most 16 KiB a reply and cuts nothing
- * gracefully, so lists come in pages: rows are named by their number, "total" says how many there are,
- * and "next" is the START of the page after this one, absent on the last.
+ * gracefully, so lists come in pages: rows are named by their number, "total" says how many there
+ * are, and "next" is the START of the page after this one, absent on the last.
  */
 
 #include <stdint.h>
@@ -39,7 +39,8 @@ int tel_number(const char **params, uint32_t *out);
 int tel_page(struct rte_tel_data *d, uint32_t start, uint32_t rows, uint32_t total);
 
 /* All counters of a table, under their names. */
-int tel_counters(struct rte_tel_data *d, const struct pw_counter_desc *desc, const uint64_t *values);
+int tel_counters(struct rte_tel_data *d, const struct pw_counter_desc *desc,
+		 const uint64_t *values);
 
 int tel_workers(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_all_counters(const struct pw_telemetry_sources *src, const char *params,

@@ -19,8 +19,7 @@ static struct pw_config conf;
 static char err[256];
 
 /* Arguments as main() gets them, writable and ended by NULL. */
-#define PARSE(...)                                                                                 \
-	parse((const char *const[]){"pubwire", ##__VA_ARGS__, NULL})
+#define PARSE(...) parse((const char *const[]){"pubwire", ##__VA_ARGS__, NULL})
 
 static int
 parse(const char *const *args)

@@ -38,17 +38,18 @@ struct pw_config_port {
 
 /** The whole configuration, defaults filled in, validated. Plain data: may be copied and zeroed. */
 struct pw_config {
-	char eal[PW_CONFIG_MAX_EAL][128]; /**< EAL arguments of the file, before those of the command line */
+	char eal[PW_CONFIG_MAX_EAL]
+		[128]; /**< EAL arguments of the file, before those of the command line */
 	uint32_t nb_eal;
 	struct pw_config_port port[PW_CONFIG_MAX_PORTS];
 	uint32_t nb_ports;
 	uint32_t lcore[PW_FORWARD_MAX_WORKERS]; /**< worker lcores */
 	uint8_t role[PW_FORWARD_MAX_WORKERS];	/**< enum pw_role bits of each */
 	uint32_t nb_workers;
-	int32_t main_cpu;		       /**< CPU of the main lcore; -1: chosen */
+	int32_t main_cpu; /**< CPU of the main lcore; -1: chosen */
 	enum pw_idle idle;
 	uint32_t idle_sleep_us; /**< longest sleep of an idle worker */
-	uint32_t pkt_buffers; /**< elements of each pool */
+	uint32_t pkt_buffers;	/**< elements of each pool */
 	uint32_t hdr_buffers;
 	uint32_t ind_buffers;
 	struct pw_tcp_conf tcp;
@@ -95,7 +96,9 @@ void pw_config_print(const struct pw_config *c, FILE *out);
 
 /** Bytes of hugepage memory that a configuration will reserve, and what for, for --check-config. */
 struct pw_config_memory {
-	size_t pkt, hdr, ind, tcp, sessions, logs, total;
+	size_t pkt, hdr, ind, tcp, sessions, logs;
+	size_t dpdk; /**< DPDK's own, and rings and tables of every worker: an estimate */
+	size_t total;
 };
 void pw_config_memory(const struct pw_config *c, struct pw_config_memory *m);
 
