@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A whole life of the program on ports that receive nothing: start, every telemetry command, signals,
+clean stop. Usage: test_manage_run.py PUBWIRE SCRIPTS_DIR"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, sys.argv[2])
+from pwlab.telemetry import Telemetry, TelemetryError, socket_path  # noqa: E402
+
+CPU = min(os.sched_getaffinity(0))
+CONFIG = f"""\
+eal: ["--lcores=0@{CPU},1@{CPU},2@{CPU}", --no-huge, --no-pci,
+      "--vdev=net_null0,no-rx=1", "--vdev=net_null1,no-rx=1"]
+workers: {{devices: [1], brokers: [2]}}
+ports:
+  - {{name: dev, device: net_null0, addresses: [10.77.0.1/16]}}
+  - {{name: brk, device: net_null1, addresses: [10.78.0.1/16]}}
+listeners: [{{name: mqtt, address: 10.77.0.1}}]
+brokers: [{{name: a, address: 10.78.0.11}}, {{name: b, address: 10.78.0.12}}]
+routes: [{{filter: "#", brokers: [a, b]}}]
+limits: {{drain_deadline: 1s}}
+"""
+
+count = 0
+failed = 0
+
+
+def check(ok, what):
+    global count, failed
+    count += 1
+    failed += not ok
+    print(("ok" if ok else "not ok"), count, "-", what, flush=True)
+
+
+def wait(what, fn, patience=20.0):
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if fn():
+            return check(True, what)
+        time.sleep(0.02)
+    return check(False, what)
+
+
+def ask_everything(prefix):
+    with Telemetry(prefix) as t:
+        commands = t.ask("/")
+        ours = [c for c in commands if c.startswith("/pubwire/")]
+        check(len(ours) == 9 and all(len(c) < 56 for c in ours), "nine commands are there")
+        w = t.ask("/pubwire/workers")
+        check(w["total"] == 2 and w["0"]["role"] == "devices" and w["1"]["role"] == "brokers"
+              and w["0"]["lcore"] == 1 and w["1"]["total_cycles"] > 0, "workers: lcores, roles, cycles")
+        c = t.ask("/pubwire/counters")
+        check(set(c) == {"worker", "wire", "tcp", "forward"} and c["worker"]["loops"] > 0
+              and len(c["tcp"]) > 30, "counters: sums of four rooms")
+        check(t.ask("/pubwire/counters,1")["worker"]["loops"] > 0, "counters of a worker")
+        check(t.ask("/pubwire/counters,2") is None, "counters of a worker that is not there: null")
+        b = t.ask("/pubwire/brokers")
+        rows = [r for r in b.values() if isinstance(r, dict)]
+        check(b["total"] == 4 and {(r["broker"], r["protocol"]) for r in rows} ==
+              {(n, p) for n in "ab" for p in ("3.1.1", "5.0")}, "brokers: a row for each and protocol")
+        check(all(r["state"] != "up" and r["worker"] == 1 for r in rows),
+              "brokers: none is up, the broker worker has them")
+        check(set(t.ask("/pubwire/brokers,3")) == {"3", "total"}, "brokers: a page starts where asked")
+        check(t.ask("/pubwire/devices,0,0") == {"total": 0}, "devices: none")
+        check(t.ask("/pubwire/devices,9") is None, "devices of a worker that is not there: null")
+        check(t.ask("/pubwire/devices,x") is None, "a parameter that is no number: null")
+        logs = t.ask("/pubwire/logs")
+        check(logs["total"] == 2 and logs["0"]["capacity"] == 8192, "logs: one a protocol")
+        p = t.ask("/pubwire/pools")
+        check(p["packet_buffers"]["count"] == 8192 and p["packet_buffers"]["in_use"] < 8192, "pools")
+        check(t.ask("/pubwire/latency")["qos1"]["count"] == 0, "latency")
+        ports = t.ask("/pubwire/ports")
+        check(ports["1"]["device"] == "net_null1" and len(ports["1"]["selftest"]) > 3, "ports")
+        ledger = t.ask("/pubwire/ledger")
+        check(ledger["accepted"] == 0 and ledger["unexplained"] == 0, "ledger")
+
+
+def answers(prefix):
+    try:
+        with Telemetry(prefix) as t:
+            return t.ask("/pubwire/workers").get("total") == 2
+    except (TelemetryError, OSError, AttributeError):
+        return False
+
+
+def main():
+    prefix = f"pwrun{os.getpid()}"
+    with tempfile.TemporaryDirectory() as d:
+        conf, log = os.path.join(d, "c.yaml"), os.path.join(d, "log")
+
+        def text():
+            with open(log, encoding="utf-8", errors="replace") as f:
+                return f.read()
+
+        def write(content):
+            with open(conf, "w", encoding="utf-8") as f:
+                f.write(content)
+
+        write(CONFIG)
+        with open(log, "w", encoding="utf-8") as out:
+            p = subprocess.Popen([sys.argv[1], "-c", conf, "--", "--file-prefix", prefix],
+                                 stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        try:
+            wait("it runs and telemetry answers",
+                 lambda: p.poll() is not None or (answers(prefix) and "is running" in text()))
+            check(p.poll() is None, "it has not ended")
+            if p.poll() is None:
+                ask_everything(prefix)
+                p.send_signal(signal.SIGHUP)
+                wait("HUP with the same file says so", lambda: "says what is running" in text())
+                write(CONFIG + "log: {level: debug}\n")
+                p.send_signal(signal.SIGHUP)
+                wait("HUP with another file says that a restart applies it",
+                     lambda: "a restart applies it" in text())
+                write(CONFIG + "nonsense: 1\n")
+                p.send_signal(signal.SIGHUP)
+                wait("HUP with a bad file says why it is refused",
+                     lambda: "nonsense: unknown key" in text())
+                p.send_signal(signal.SIGUSR1)
+                wait("USR1 is answered", lambda: "there is no file to open again" in text())
+                p.send_signal(signal.SIGTERM)
+                check(p.wait(20) == 0, "TERM ends it with 0")
+                check("buffers still in use     0 packet, 0 header, 0 indirect\n" in text(),
+                      "every buffer is back")
+        finally:
+            if p.poll() is None:
+                p.kill()
+                p.wait()
+            shutil.rmtree(os.path.dirname(socket_path(prefix)), ignore_errors=True)
+            if failed:
+                print("# " + text().replace("\n", "\n# "))
+    print(f"1..{count}")
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
