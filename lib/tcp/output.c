@@ -67,6 +67,9 @@ plan(const struct pw_tcp_conn *c, uint32_t *len, uint8_t *flags, bool *blocked)
 	*blocked = true;
 	if (*len == 0)
 		return *flags & TCP_FIN;
+	/* What a timeout has pulled back goes again in whatever fits. */
+	if (c->snd_nxt == c->snd_una && c->snd_nxt != c->snd_max)
+		return true;
 	return *len == left || *len == c->mss || *len >= RTE_MAX(c->max_wnd / 2, 1u);
 }
 

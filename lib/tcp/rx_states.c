@@ -61,6 +61,9 @@ timestamp_ok(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s
 	if (!(c->flags & CONN_TS) || (s->flags & TCP_RST))
 		return true;
 	if (!(s->opts & SEG_OPT_TS)) {
+		/* A peer that has restarted must hear of the old connection (RFC 5961 4.2). */
+		if (s->flags & TCP_SYN)
+			return true;
 		t->count.drop_paws++; /* RFC 7323 3.2: silently */
 		return false;
 	}

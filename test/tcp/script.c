@@ -183,7 +183,7 @@ output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 	o->at = now;
 	s->nb_out++;
 	rte_pktmbuf_free(m);
-	return 0;
+	return s->output_rc;
 }
 
 static int
@@ -194,7 +194,7 @@ path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
 	(void)dst;
 	*mtu = s->mtu;
 	*max_segs = s->max_segs;
-	return 0;
+	return s->path_rc;
 }
 
 struct script *

@@ -53,6 +53,8 @@ struct script {
 	uint16_t rport;
 	uint16_t mtu;
 	uint16_t max_segs;
+	int output_rc; /* what the hooks answer */
+	int path_rc;
 	struct sent out[SCRIPT_OUT];
 	uint32_t nb_out;
 	uint32_t taken;

@@ -297,6 +297,27 @@ time_wait_gives_way_to_a_newer_syn(void **state)
 }
 
 static void
+time_wait_gives_way_to_a_later_timestamp(void **state)
+{
+	struct script *s = script_open(NULL);
+	const struct tcp_seg ts = {.win = 65535, .mss = 1460, .has_ts = true, .tsval = 100};
+
+	(void)state;
+	script_accept_with(s, ts);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535, .has_ts = true, .tsval = 100);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	/* RFC 6191 2: the sequence number may lie behind, the timestamp may not. */
+	PEER(s, .flags = S, .seq = -5000, .win = 65535, .mss = 1460, .has_ts = true, .tsval = 99);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	s->iss_known = false;
+	PEER(s, .flags = S, .seq = -5000, .win = 65535, .mss = 1460, .has_ts = true, .tsval = 101);
+	EXPECT(s, .flags = S | A, .seq = 0, .ack = -4999);
+}
+
+static void
 time_wait_answers_an_older_syn_with_an_ack(void **state)
 {
 	struct script *s = script_open(NULL);
@@ -398,6 +419,7 @@ main(void)
 		SCRIPT(time_wait_acknowledges_a_repeated_fin_until_twice_the_lifetime),
 		SCRIPT(time_wait_survives_a_reset),
 		SCRIPT(time_wait_gives_way_to_a_newer_syn),
+		SCRIPT(time_wait_gives_way_to_a_later_timestamp),
 		SCRIPT(time_wait_answers_an_older_syn_with_an_ack),
 		SCRIPT(time_wait_records_are_recycled_at_their_bound),
 		SCRIPT(close_before_the_handshake_ends_an_active_open),

@@ -323,6 +323,92 @@ user_timeout_counts_from_the_oldest_unacknowledged_byte(void **state)
 	assert_int_equal(s->gone, 0);
 }
 
+/** Seconds (at most 60) until the connection is gone; counts what was sent. */
+static uint64_t
+seconds_to_end(struct script *s, uint32_t *sent)
+{
+	uint64_t at = s->now;
+
+	for (*sent = 0; s->gone == 0 && s->now - at < 60000 * MS;) {
+		script_pass(s, 100 * MS);
+		*sent += script_skip(s);
+	}
+	return (s->now - at) / (1000 * MS);
+}
+
+static void
+silent_peer_with_a_small_window_is_given_up(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.user_timeout_ms = 10000});
+	uint32_t sent;
+
+	(void)state;
+	accept_after(s, 10);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 100);
+	script_send(s, 0, 1000); /* neither a segment nor half the largest window fits */
+	assert_in_range(seconds_to_end(s, &sent), 10, 16);
+	assert_int_equal(s->why, PW_TCP_END_TIMEOUT);
+	assert_in_range(sent, 4, 9); /* the interval doubles (RFC 6298 5.5) */
+}
+
+static void
+silent_peer_with_a_closed_window_is_given_up(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.user_timeout_ms = 10000});
+	uint32_t sent;
+
+	(void)state;
+	accept_after(s, 10);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	script_send(s, 0, 1000);
+	assert_in_range(seconds_to_end(s, &sent), 10, 16);
+	assert_int_equal(s->why, PW_TCP_END_TIMEOUT);
+	assert_in_range(sent, 4, 9);
+}
+
+static void
+lost_small_window_is_filled_again_at_the_timeout(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	accept_after(s, 10);
+	script_send(s, 0, 100);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 51, .win = 50); /* shuts behind what is on its way */
+	script_send(s, 100, 1000);
+	NOTHING(s);
+	assert_true(script_until_sent(s, 230 * MS)); /* one RTO, not two */
+	EXPECT(s, .flags = A, .seq = 51, .ack = 1, .len = 50, .data = script_bytes(50));
+}
+
+static void
+peer_without_a_route_is_unreachable(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.user_timeout_ms = 5000});
+	struct pw_flow flow;
+	struct pw_tcp_conn *c = NULL;
+	uint32_t sent;
+
+	(void)state;
+	accept_after(s, 10);
+	s->output_rc = -EHOSTUNREACH;
+	script_send(s, 0, 100);
+	assert_true(pw_tcp_counters(s->t)->drop_tx_unreachable >= 1);
+	s->output_rc = 0; /* a passing trouble is mended by the next transmission */
+	script_skip(s);
+	assert_true(script_until_sent(s, 1000 * MS));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 100, .data = script_bytes(0));
+	PEER(s, .flags = A, .seq = 1, .ack = 101, .win = 65535);
+	s->output_rc = -EHOSTUNREACH;
+	script_send(s, 100, 100);
+	assert_in_range(seconds_to_end(s, &sent), 5, 7);
+	s->path_rc = -EHOSTUNREACH;
+	flow = script_flow(s);
+	assert_int_equal(pw_tcp_connect(s->t, &flow, &script_ops, s, 0, &c, s->now), -EHOSTUNREACH);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+}
+
 static void
 keepalive_probes_an_idle_peer(void **state)
 {
@@ -455,6 +541,10 @@ main(void)
 		SCRIPT(duplicate_acks_with_nothing_in_flight_do_nothing),
 		SCRIPT(silent_peer_ends_the_connection_after_the_user_timeout),
 		SCRIPT(user_timeout_counts_from_the_oldest_unacknowledged_byte),
+		SCRIPT(silent_peer_with_a_small_window_is_given_up),
+		SCRIPT(silent_peer_with_a_closed_window_is_given_up),
+		SCRIPT(lost_small_window_is_filled_again_at_the_timeout),
+		SCRIPT(peer_without_a_route_is_unreachable),
 		SCRIPT(keepalive_probes_an_idle_peer),
 		SCRIPT(no_keepalive_unless_asked_for),
 		SCRIPT(fragmentation_needed_lowers_the_segment_size),

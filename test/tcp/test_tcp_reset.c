@@ -190,6 +190,22 @@ syn_in_a_connection_is_challenged(void **state)
 }
 
 static void
+syn_without_the_negotiated_timestamp_is_challenged(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept_with(s,
+			   (struct tcp_seg){.win = 65535, .mss = 1460, .has_ts = true, .tsval = 9});
+	/* A peer that has restarted and speaks another dialect now must learn of the old
+	 * connection. */
+	PEER(s, .flags = S, .seq = 100, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+	PEER(s, .flags = R, .seq = 1);
+	assert_int_equal(s->gone, 1);
+}
+
+static void
 challenges_are_limited(void **state)
 {
 	struct script *s = script_open(NULL);
@@ -503,6 +519,7 @@ main(void)
 		SCRIPT(reset_within_the_window_is_challenged),
 		SCRIPT(reset_outside_the_window_is_dropped),
 		SCRIPT(syn_in_a_connection_is_challenged),
+		SCRIPT(syn_without_the_negotiated_timestamp_is_challenged),
 		SCRIPT(challenges_are_limited),
 		SCRIPT(ack_of_what_was_not_sent_is_answered_and_dropped),
 		SCRIPT(ack_far_in_the_past_is_challenged_and_dropped),

@@ -57,7 +57,7 @@ struct world {
 	uint32_t nb_conns;
 	uint32_t chunk; /* largest buffer that the application fills */
 	uint32_t pause; /* longest time (us) it lets pass */
-	char fault[160];
+	char fault[sizeof(((struct check *)0)->fault)];
 };
 
 static struct world world;
