@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -14,10 +15,15 @@ unsigned int
 test_eal_init_with(const char *lcores, unsigned int mb, const char *const *extra, unsigned int n)
 {
 	char memory[16], prefix[40];
+	/* A mapping of lcores to CPUs ("0@0,1@0") has an option of its own. */
 	char *argv[MAX_ARGS] = {
-		"test",		"-l",		(char *)lcores, "-m",	     memory,
-		"--no-huge",	"--no-pci",	"--no-shconf",	"--no-telemetry",
-		"--log-level",	"lib.eal:error", "--file-prefix", prefix,
+		"test",		  strchr(lcores, '@') != NULL ? "--lcores" : "-l",
+		(char *)lcores,	  "-m",
+		memory,		  "--no-huge",
+		"--no-pci",	  "--no-shconf",
+		"--no-telemetry", "--log-level",
+		"lib.eal:error",  "--file-prefix",
+		prefix,
 	};
 	int argc = 0;
 
