@@ -39,8 +39,7 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 	memset(m, 0, sizeof(*m));
 	for (uint32_t w = 0; w < c->nb_workers; w++)
 		device_workers += (c->role[w] & PW_ROLE_DEVICES) != 0;
-	log_entries = (size_t)device_workers * __builtin_popcount(c->forward.lanes) *
-		      limits->max_queued_messages;
+	log_entries = (size_t)__builtin_popcount(c->forward.lanes) * limits->max_queued_messages;
 	m->pkt = mempool_bytes(c->pkt_buffers, RTE_PKTMBUF_HEADROOM + 2048);
 	m->hdr = mempool_bytes(c->hdr_buffers, RTE_PKTMBUF_HEADROOM + 128);
 	m->ind = mempool_bytes(c->ind_buffers, 0);
@@ -48,11 +47,9 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 				  pw_pool_bytes(c->tcp.max_tx_slices, sizeof(struct pw_slice)));
 	m->sessions = device_workers * (size_t)limits->max_connections * pw_forward_session_size();
 	/* A line an entry, and two for the list of slices of a message that needs one. */
-	m->logs = log_entries * RTE_CACHE_LINE_SIZE +
-		  device_workers *
-			  ((size_t)RTE_MIN(log_entries / device_workers, c->pkt_buffers) +
-			   c->pkt_buffers / 2) *
-			  2 * RTE_CACHE_LINE_SIZE;
+	m->logs = device_workers * RTE_CACHE_LINE_SIZE *
+		  (log_entries +
+		   2 * (RTE_MIN(log_entries, c->pkt_buffers) + (size_t)c->pkt_buffers / 2));
 	m->dpdk = DPDK_BYTES + c->nb_workers * WORKER_BYTES;
 	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->logs + m->dpdk;
 }
