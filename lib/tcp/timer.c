@@ -146,10 +146,7 @@ retransmission_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 	c->dupacks = 0;
 	pw_tcp_pull_back(c);
 	c->t_rtx = 0;
-	if (c->snd_wnd == 0)
-		(void)pw_tcp_window_probe(t, c); /* the peer has taken its window back */
-	else
-		(void)pw_tcp_output(t, c);
+	(void)pw_tcp_output(t, c);
 	if (c->t_rtx == 0)
 		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
 }
@@ -179,6 +176,11 @@ rtx_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 		pw_tcp_conn_end(t, c, PW_TCP_END_TIMEOUT);
 		return;
 	default:
+		/* A peer may take its window back over what is on its way (RFC 9293 3.8.6). */
+		if (c->snd_wnd == 0 && c->snd_max != c->snd_una && !(c->flags & CONN_PERSIST)) {
+			c->flags |= CONN_PERSIST;
+			c->progress = c->last_rx;
+		}
 		if (c->flags & CONN_PERSIST)
 			persist_timeout(t, c);
 		else if (c->snd_max != c->snd_una)
