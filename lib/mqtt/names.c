@@ -36,6 +36,21 @@ pw_mqtt_error_reason(enum pw_mqtt_error e)
 	return e < PW_MQTT_E_MAX ? errors[e].reason : 0x80; /* unspecified error */
 }
 
+uint8_t
+pw_mqtt_error_return_code(enum pw_mqtt_error e)
+{
+	switch (e) {
+	case PW_MQTT_E_PROTOCOL_NAME:	 /* 3.1.1 3.1.2.1 leaves the answer open; this one is
+					    understood */
+	case PW_MQTT_E_PROTOCOL_VERSION: /* [MQTT-3.1.2-2] */
+		return 0x01;
+	case PW_MQTT_E_CLIENT_ID: /* [MQTT-3.1.3-8] */
+		return 0x02;
+	default:
+		return 0;
+	}
+}
+
 /* 5.0 2.2.2.2, table 2-4 */
 const char *
 pw_mqtt_prop_str(enum pw_mqtt_prop which)

@@ -271,6 +271,31 @@ every_error_of_a_decoder_has_a_vector(void **state)
 	}
 }
 
+/* A refused CONNECT is answered by CONNACK, another packet by DISCONNECT: the reason must fit in
+ * there. */
+static void
+answerable(const char *table, uint32_t i, const struct vector *v, uint32_t len)
+{
+	uint8_t answer = wire[0] >> 4 == PW_MQTT_CONNECT ? PW_MQTT_CONNACK : PW_MQTT_DISCONNECT;
+
+	(void)len;
+	for (uint32_t e = 1; e < PW_MQTT_E_MAX; e++) {
+		if (valid(v) || strcmp(v->says + strlen("error "), pw_mqtt_error_name(e)) != 0)
+			continue;
+		if (strcmp(pw_mqtt_reason_str(answer, 5, pw_mqtt_error_reason(e)),
+			   "unknown reason") == 0)
+			fail_msg("%s[%u] %s: reason %02x does not fit its answer", table, i,
+				 v->says, pw_mqtt_error_reason(e));
+	}
+}
+
+static void
+every_error_has_a_reason_that_its_answer_may_carry(void **state)
+{
+	(void)state;
+	each(answerable);
+}
+
 int
 main(void)
 {
@@ -283,6 +308,7 @@ main(void)
 		cmocka_unit_test(a_valid_vector_cut_short_is_truncated_at_every_length),
 		cmocka_unit_test(a_valid_vector_with_fields_missing_never_reads_beyond),
 		cmocka_unit_test(a_valid_connect_or_publish_encoded_again_says_the_same),
+		cmocka_unit_test(every_error_has_a_reason_that_its_answer_may_carry),
 		cmocka_unit_test(every_error_of_a_decoder_has_a_vector),
 	};
 

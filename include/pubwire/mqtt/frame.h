@@ -92,6 +92,12 @@ const char *pw_mqtt_error_name(enum pw_mqtt_error e);
 const char *pw_mqtt_error_str(enum pw_mqtt_error e);
 uint8_t pw_mqtt_error_reason(enum pw_mqtt_error e);
 
+/**
+ * CONNACK return code of 3.1 and 3.1.1 (3.2.2.3) for a CONNECT that was refused; 0 where the
+ * connection is closed without a CONNACK, as a malformed CONNECT asks for (3.1.1 3.1.4, 4.8).
+ */
+uint8_t pw_mqtt_error_return_code(enum pw_mqtt_error e);
+
 /** A frame: borrowed slices that hold exactly one control packet. */
 struct pw_mqtt_buf {
 	const struct pw_slice *s;
