@@ -17,7 +17,8 @@
 #include "port_pvt.h"
 
 #define DEFAULT_DESC	512
-#define KEY_MIN		40 /* bytes of Toeplitz key that IPv6 with ports needs */
+#define VLAN_RESERVED	4095 /* IEEE 802.1Q 9.6 */
+#define KEY_MIN		40   /* bytes of Toeplitz key that IPv6 with ports needs */
 #define DEVICE_RETA_MAX 4096
 #define SOFTWARE_RETA	128 /* hash buckets where the device has none */
 
@@ -104,13 +105,16 @@ look_up(struct opening *o)
 	return 0;
 }
 
-/* Queues: one a worker, as far as the device has them. */
+/* The tag, and queues: one a worker, as far as the device has them. */
 static int
-plan_queues(struct opening *o)
+plan_shape(struct opening *o)
 {
 	struct pw_port *port = o->port;
 	uint16_t want = o->conf->nb_workers;
 
+	if (port->vlan >= VLAN_RESERVED)
+		return fail(o, -EINVAL, "vlan %u; identifiers are 1 to %u, 0 stands for none",
+			    port->vlan, VLAN_RESERVED - 1);
 	if (want == 0 || want > PW_PORT_MAX_WORKERS)
 		return fail(o, -EINVAL, "%u workers; 1 to %u can share a port", want,
 			    PW_PORT_MAX_WORKERS);
@@ -391,7 +395,7 @@ pw_port_open(struct pw_port *port, const struct pw_port_conf *conf, const struct
 	port->vlan = conf->vlan;
 	rc = look_up(&o);
 	if (rc == 0)
-		rc = plan_queues(&o);
+		rc = plan_shape(&o);
 	if (rc < 0)
 		return rc;
 	plan_caps(&o);

@@ -7,9 +7,9 @@
  *
  * net_af_packet: receives into every queue pair it was created with, by the kernel's hash, from the
  * moment it exists; a queue that nobody reads swallows its share.
- * net_tap: claims RSS, but the kernel spreads by a hash of its own; its transmit checksums are a
- * loop in the driver that is wrong where a segment of odd length is followed by another. net_null,
- * net_ring: claim RSS or nothing; neither hashes.
+ * net_tap: claims RSS types, but the kernel spreads by a hash of its own; its transmit checksums
+ * are a loop in the driver that goes wrong behind a segment of odd length. net_af_xdp, net_null,
+ * net_ring: no checksums, no hash that is ours, whatever they list.
  */
 #include <string.h>
 

@@ -384,6 +384,7 @@ rig_segment(struct rig *r, const uint32_t *pieces, uint32_t n)
 
 	assert_non_null(m);
 	th = (uint8_t *)rte_pktmbuf_append(m, 20);
+	assert_non_null(th);
 	memset(th, 0, 20);
 	th[0] = 1883 >> 8;
 	th[1] = 1883 & 0xff;
@@ -399,6 +400,7 @@ rig_segment(struct rig *r, const uint32_t *pieces, uint32_t n)
 		assert_non_null(data);
 		assert_non_null(ind);
 		p = (uint8_t *)rte_pktmbuf_append(data, pieces[i]);
+		assert_non_null(p);
 		for (uint32_t k = 0; k < pieces[i]; k++)
 			p[k] = next++;
 		rte_pktmbuf_attach(ind, data);

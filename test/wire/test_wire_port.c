@@ -194,6 +194,8 @@ test_refusals_say_what_to_do(void **state)
 	conf.mtu = 9000;
 	assert_refused(&conf, -EINVAL, "set mtu to at most");
 	conf.mtu = 0;
+	conf.vlan = 4095;
+	assert_refused(&conf, -EINVAL, "vlan 4095");
 	open_port(&port, "net_null7", 1);
 	pw_port_close(&port);
 }
