@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_lcore.h>
@@ -376,6 +377,17 @@ rig_know(struct rig *r, uint32_t iface, uint32_t ip, const struct rte_ether_addr
 	assert_int_equal(r->nb_sent, sent);
 }
 
+/* Room at the end of a buffer, which is there. */
+static uint8_t *
+append(struct rte_mbuf *m, uint16_t len)
+{
+	uint8_t *p = (uint8_t *)rte_pktmbuf_append(m, len);
+
+	if (p == NULL)
+		abort();
+	return p;
+}
+
 struct rte_mbuf *
 rig_segment(struct rig *r, const uint32_t *pieces, uint32_t n)
 {
@@ -383,8 +395,7 @@ rig_segment(struct rig *r, const uint32_t *pieces, uint32_t n)
 	uint8_t *th, next = 0;
 
 	assert_non_null(m);
-	th = (uint8_t *)rte_pktmbuf_append(m, 20);
-	assert_non_null(th);
+	th = append(m, 20);
 	memset(th, 0, 20);
 	th[0] = 1883 >> 8;
 	th[1] = 1883 & 0xff;
@@ -399,8 +410,7 @@ rig_segment(struct rig *r, const uint32_t *pieces, uint32_t n)
 
 		assert_non_null(data);
 		assert_non_null(ind);
-		p = (uint8_t *)rte_pktmbuf_append(data, pieces[i]);
-		assert_non_null(p);
+		p = append(data, pieces[i]);
 		for (uint32_t k = 0; k < pieces[i]; k++)
 			p[k] = next++;
 		rte_pktmbuf_attach(ind, data);

@@ -163,7 +163,8 @@ bool pw_wire_is_local(const struct pw_wire *w, const struct pw_addr *a);
  *
  * Ownership of m passes in, whatever is returned.
  * @param ttl  time to live, 0: 64
- * @return 0; -EHOSTUNREACH no route, or the next hop did not answer a moment ago; -EMSGSIZE larger than the MTU; -ENOBUFS no buffer or hold queue full
+ * @return     0; -EHOSTUNREACH no route, or the next hop did not answer a moment ago; -EMSGSIZE
+ *             larger than the MTU; -ENOBUFS no buffer or hold queue full
  */
 int pw_wire_send_tcp(struct pw_wire *w, const struct pw_flow *flow, struct rte_mbuf *m, uint8_t ttl,
 		     uint64_t now);
