@@ -29,20 +29,20 @@ extern "C" {
 
 /** What a port does for us beyond bare frames. */
 enum pw_port_cap {
-	PW_PORT_RX_CKSUM = 1 << 0,   /**< RX checksum status in ol_flags may be believed */
+	PW_PORT_RX_CKSUM = 1 << 0, /**< RX checksum status in ol_flags may be believed */
 	PW_PORT_TX_IP_CKSUM = 1 << 1,
 	PW_PORT_TX_TCP_CKSUM = 1 << 2,
 	PW_PORT_TX_MULTI_SEG = 1 << 3,
-	PW_PORT_TX_TSO = 1 << 4,     /**< negotiated, used once lib/tcp segments by TSO */
-	PW_PORT_RX_RSS = 1 << 5,     /**< RX queues follow rss_key/reta: steering needs no check */
+	PW_PORT_TX_TSO = 1 << 4, /**< negotiated, used once lib/tcp segments by TSO */
+	PW_PORT_RX_RSS = 1 << 5, /**< RX queues follow rss_key/reta: steering needs no check */
 	PW_PORT_TX_VLAN = 1 << 6,
 };
 
 /** How to set a port up. Strings need only live through the call. */
 struct pw_port_conf {
-	const char *device;    /**< ethdev name or PCI address, e.g. net_af_packet0 */
-	uint16_t nb_workers;   /**< workers that will share the port; queues are min(this, device) */
-	uint16_t rx_desc;      /**< 0: the driver's default, else 512 */
+	const char *device;  /**< ethdev name or PCI address, e.g. net_af_packet0 */
+	uint16_t nb_workers; /**< workers that will share the port; queues are min(this, device) */
+	uint16_t rx_desc;    /**< 0: the driver's default, else 512 */
 	uint16_t tx_desc;
 	uint16_t mtu;	       /**< 0: 1500 */
 	uint16_t vlan;	       /**< 802.1Q VLAN id to send and accept, 0: untagged */
@@ -52,20 +52,20 @@ struct pw_port_conf {
 
 /** A port after set-up; read-only while the workers run. */
 struct pw_port {
-	uint16_t id;		    /**< ethdev port id */
+	uint16_t id; /**< ethdev port id */
 	uint16_t nb_rxq;
 	uint16_t nb_txq;
 	uint16_t mtu;
 	uint16_t vlan;
-	uint16_t max_segs;	    /**< segments a packet may have when sent, at least 1 */
-	uint32_t caps;		    /**< enum pw_port_cap bits that are in use */
+	uint16_t max_segs; /**< segments a packet may have when sent, at least 1 */
+	uint32_t caps;	   /**< enum pw_port_cap bits that are in use */
 	struct rte_ether_addr mac;
 	char device[64];
 	char driver[32];
 	/** Toeplitz key of the device, or ours for software RSS; read as words of 32 bits */
 	uint8_t rss_key[64] __attribute__((aligned(8)));
-	uint16_t rss_key_len;	    /**< bytes, at least 40 */
-	uint16_t reta_size;	    /**< entries in use, a power of two */
+	uint16_t rss_key_len;		 /**< bytes, at least 40 */
+	uint16_t reta_size;		 /**< entries in use, a power of two */
 	uint16_t reta[PW_PORT_RETA_MAX]; /**< hash -> worker index (queue i belongs to worker i) */
 };
 

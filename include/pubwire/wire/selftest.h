@@ -4,7 +4,8 @@
 
 /**
  * @file
- * What a port says of its offloads is not believed but tried, as far as it can be tried from one end.
+ * What a port says of its offloads is not believed but tried, as far as it can be tried from one
+ * end.
  */
 
 #include <pubwire/base/pool.h>

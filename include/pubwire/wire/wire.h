@@ -7,8 +7,8 @@
  * Everything between an ethdev and TCP: Ethernet, VLAN, ARP, IPv4, ICMP, neighbours, routes.
  *
  * One instance per worker, single-threaded and sans-I/O: received bursts are passed in, frames
- * leave through the tx hook, time is an argument. Interfaces (a port with its addresses) are the same
- * on every worker; neighbours learnt by one are told to the others through the learn hook.
+ * leave through the tx hook, time is an argument. Interfaces (a port with its addresses) are the
+ * same on every worker; neighbours learnt by one are told to the others through the learn hook.
  */
 
 #include <stdbool.h>
@@ -38,7 +38,8 @@ struct pw_wire_addr {
 
 /** One interface: a port, its addresses, the gateway behind it. */
 struct pw_wire_iface {
-	const struct pw_port *port; /**< caps, mtu, mac, vlan; owned by the caller, outlives the wire */
+	const struct pw_port
+		*port; /**< caps, mtu, mac, vlan; owned by the caller, outlives the wire */
 	struct pw_wire_addr addr[PW_WIRE_MAX_ADDRS];
 	uint32_t nb_addrs;
 	struct pw_addr gateway; /**< all zero: none */
@@ -68,8 +69,8 @@ struct pw_wire_conf {
 	const char *name; /**< unique in the process, at most 16 bytes */
 	struct pw_wire_iface iface[PW_WIRE_MAX_IFACES];
 	uint32_t nb_ifaces;
-	uint32_t neighbours;  /**< size of the neighbour table, 0: 1024 */
-	uint32_t hold_queue;  /**< frames held per unresolved neighbour, 0: 4 */
+	uint32_t neighbours; /**< size of the neighbour table, 0: 1024 */
+	uint32_t hold_queue; /**< frames held per unresolved neighbour, 0: 4 */
 	const struct pw_mem *mem;
 	struct pw_wire_hooks hooks;
 	int socket;
@@ -130,10 +131,10 @@ void pw_wire_destroy(struct pw_wire *w);
  *
  * @param iface  interface index they arrived on
  * @param n      at most PW_WIRE_BURST
- * @param tcp    room for n; receives the TCP packets for us, which the caller then owns: data starts
- *               at the Ethernet header, l2_len and l3_len are set, headers lie in the first
- *               segment, padding is trimmed, checksums are verified, and every segment is direct,
- *               unshared (reference count 1) and ours to rewrite
+ * @param tcp    room for n; receives the TCP packets for us, which the caller then owns: data
+ * starts at the Ethernet header, l2_len and l3_len are set, headers lie in the first segment,
+ * padding is trimmed, checksums are verified, and every segment is direct, unshared (reference
+ * count 1) and ours to rewrite
  * @return       packets in tcp
  */
 uint32_t pw_wire_input(struct pw_wire *w, uint32_t iface, struct rte_mbuf **frames, uint32_t n,
