@@ -26,6 +26,7 @@
 #define SERVER_PORT 1883
 #define MAX_SLICES  8
 #define FEW_BYTES   2000
+#define POOL_SIZE   8191
 #define MAX_STEPS   2000000
 #define FIRST_SEED  1
 #define LAST_SEED   500
@@ -57,7 +58,12 @@ struct world {
 	uint32_t nb_conns;
 	uint32_t chunk; /* largest buffer that the application fills */
 	uint32_t pause; /* longest time (us) it lets pass */
-	char fault[sizeof(((struct check *)0)->fault)];
+	bool hard;	/* pools run empty and pressure rises now and then */
+	uint64_t relax; /* when that ends */
+	uint32_t nb_hog;
+	struct rte_mbuf *hog[POOL_SIZE];
+	const char *fault; /* the first thing that went wrong */
+	char text[160];	   /* room for one */
 };
 
 static struct world world;
@@ -66,8 +72,8 @@ static struct pw_mem mem;
 static void
 fault(struct world *w, const char *text)
 {
-	if (w->fault[0] == '\0')
-		snprintf(w->fault, sizeof(w->fault), "%s", text);
+	if (w->fault == NULL)
+		w->fault = text;
 }
 
 static void
@@ -173,12 +179,51 @@ act(struct world *w, struct end *e, uint64_t now)
 		wake(e, now + 100 * SIM_US);
 }
 
+/** Take all buffers of a pool but a few, or tell both stacks that buffers are short. */
+static void
+harden(struct world *w, uint64_t now)
+{
+	struct rte_mempool *pool[] = {mem.pkt, mem.hdr, mem.ind};
+	uint32_t which = sim_rng_below(&w->rng, 4);
+	uint32_t left = sim_rng_below(&w->rng, 20);
+
+	w->relax = now + sim_rng_range(&w->rng, 1, 300) * SIM_MS;
+	if (which == RTE_DIM(pool)) {
+		for (uint32_t i = 0; i < 2; i++)
+			pw_tcp_set_pressure(w->wire.port[i].tcp, sim_rng_range(&w->rng, 0, 2));
+		return;
+	}
+	while (w->nb_hog < POOL_SIZE) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(pool[which]);
+
+		if (m == NULL)
+			break;
+		w->hog[w->nb_hog++] = m;
+	}
+	for (; left != 0 && w->nb_hog != 0; left--)
+		rte_pktmbuf_free(w->hog[--w->nb_hog]);
+}
+
+static void
+relax(struct world *w)
+{
+	while (w->nb_hog != 0)
+		rte_pktmbuf_free(w->hog[--w->nb_hog]);
+	for (uint32_t i = 0; i < w->wire.nb_ports; i++)
+		pw_tcp_set_pressure(w->wire.port[i].tcp, 0);
+	w->relax = SIM_NEVER;
+}
+
 static uint64_t
 app(void *ctx, uint64_t now)
 {
 	struct world *w = ctx;
 	uint64_t next = SIM_NEVER;
 
+	if (w->relax <= now)
+		relax(w);
+	else if (w->hard && w->relax == SIM_NEVER && sim_rng_chance(&w->rng, 30))
+		harden(w, now);
 	for (uint32_t i = 0; i < 2 * w->nb_conns; i++) {
 		struct end *e = &w->end[i % 2][i / 2];
 
@@ -186,7 +231,7 @@ app(void *ctx, uint64_t now)
 			act(w, e, now);
 		next = RTE_MIN(next, e->next);
 	}
-	return next;
+	return RTE_MIN(next, w->relax);
 }
 
 static struct end *
@@ -242,7 +287,7 @@ on_event(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 	struct end *e = end_at(conn);
 
 	/* Once this side has closed, what the upcall does not take is dropped. */
-	while (e->closed && pw_tcp_rx_len(conn) != 0 && w->fault[0] == '\0')
+	while (e->closed && pw_tcp_rx_len(conn) != 0 && w->fault == NULL)
 		take_some(w, e);
 	wake(e, now);
 }
@@ -258,7 +303,7 @@ on_gone(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now)
 		fault(w, "gone twice");
 	/* What stands in the queue is still the application's to read before this upcall returns.
 	 */
-	while (why == PW_TCP_END_CLOSED && pw_tcp_rx_len(conn) != 0 && w->fault[0] == '\0')
+	while (why == PW_TCP_END_CLOSED && pw_tcp_rx_len(conn) != 0 && w->fault == NULL)
 		take_some(w, e);
 	e->gone = true;
 	e->why = why;
@@ -343,6 +388,8 @@ build(struct world *w, uint64_t seed, bool verbose)
 	conf.hold_tx = sim_rng_chance(rng, 500);
 	w->chunk = sim_rng_chance(rng, 300) ? 100 : 2000;
 	w->pause = sim_rng_chance(rng, 500) ? 500 : 20000;
+	w->hard = sim_rng_chance(rng, 250);
+	w->relax = SIM_NEVER;
 	sim_wire_init(&w->wire, &conf, 5 * SIM_S);
 	w->wire.taps = (struct sim_wire_taps){w, tap_sent, tap_arrives, app};
 	check_init(&w->check, conf.mtu, verbose);
@@ -398,16 +445,15 @@ open_all(struct world *w)
 static void
 check_end(struct world *w)
 {
-	char text[120];
-
 	for (uint32_t i = 0; i < 2 * w->nb_conns; i++) {
 		struct end *e = &w->end[i % 2][i / 2], *peer = &w->end[!(i % 2)][i / 2];
 
 		if (!e->gone || e->why != PW_TCP_END_CLOSED || e->got != peer->to_send) {
-			snprintf(text, sizeof(text), "conn %u stack %u: %s, sent %u/%u, got %u/%u",
-				 i / 2, i % 2, !e->gone ? "not gone" : pw_tcp_end_str(e->why),
-				 e->sent, e->to_send, e->got, peer->to_send);
-			fault(w, text);
+			snprintf(w->text, sizeof(w->text),
+				 "conn %u stack %u: %s, sent %u/%u, got %u/%u", i / 2, i % 2,
+				 !e->gone ? "not gone" : pw_tcp_end_str(e->why), e->sent,
+				 e->to_send, e->got, peer->to_send);
+			fault(w, w->text);
 		}
 	}
 	for (uint32_t i = 0; i < 2; i++) {
@@ -428,6 +474,18 @@ quiet(const struct world *w)
 	return w->wire.nb_packets == 0;
 }
 
+/** What the stacks of all histories have counted. */
+static struct pw_tcp_counters seen;
+
+static void
+add_counters(const struct pw_tcp *t)
+{
+	uint64_t *sum = (uint64_t *)&seen;
+
+	for (uint32_t i = 0; i < sizeof(seen) / sizeof(*sum); i++)
+		sum[i] += pw_counter_read(pw_tcp_counters(t), i);
+}
+
 /** True where the history ends well. */
 static bool
 play(uint64_t seed, bool verbose)
@@ -443,19 +501,22 @@ play(uint64_t seed, bool verbose)
 			fault(w, w->wire.fault);
 		if (w->check.fault[0] != '\0')
 			fault(w, w->check.fault);
-		if (w->fault[0] != '\0')
+		if (w->fault != NULL)
 			break;
 	}
+	relax(w);
 	if (steps >= MAX_STEPS)
 		fault(w, "no end in sight");
-	if (w->fault[0] == '\0')
+	if (w->fault == NULL)
 		check_end(w);
-	good = w->fault[0] == '\0';
+	good = w->fault == NULL;
 	if (!good || verbose)
 		printf("seed %" PRIu64 ": %s; %u steps, %.3f s of time, %" PRIu64
 		       " segments, %" PRIu64 " lost%s\n",
 		       seed, good ? "ends well" : w->fault, steps, (double)w->wire.now / 1e9 - 5,
 		       w->check.segments, w->wire.lost, good ? "" : " (replay: test_tcp_sim SEED)");
+	for (uint32_t i = 0; i < 2; i++)
+		add_counters(w->wire.port[i].tcp);
 	sim_wire_fini(&w->wire);
 	if (!pw_mem_full(&mem)) {
 		printf("seed %" PRIu64 ": buffers are missing after the end\n", seed);
@@ -477,10 +538,23 @@ histories_end_with_every_byte_delivered(void **state)
 	assert_int_equal(bad, 0);
 }
 
+static void
+histories_reach_the_rare_paths(void **state)
+{
+	(void)state;
+	if (last - first < 100)
+		skip();
+	assert_true(seen.rto_fired > 0 && seen.fast_retransmits > 0);
+	assert_true(seen.zero_window_probes > 0 && seen.acks_delayed > 0);
+	assert_true(seen.ooo_in > 0 && seen.drop_ooo_full > 0 && seen.drop_duplicate > 0);
+	assert_true(seen.bytes_linearised > 0 && seen.bytes_by_ref > 0 && seen.rx_coalesced > 0);
+	assert_true(seen.drop_tx_no_buffer > 0 && seen.drop_pressure > 0);
+}
+
 static int
 setup(void **state)
 {
-	struct pw_mem_conf conf = {.name = "sim", .pkt = 16383, .hdr = 8191, .ind = 16383};
+	struct pw_mem_conf conf = {.name = "sim", .pkt = POOL_SIZE, .hdr = 2047, .ind = 4095};
 
 	(void)state;
 	test_eal_init();
@@ -501,6 +575,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(histories_end_with_every_byte_delivered),
+		cmocka_unit_test(histories_reach_the_rare_paths),
 	};
 
 	if (argc > 1)
