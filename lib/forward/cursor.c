@@ -110,8 +110,7 @@ pw_cursor_shed(struct pw_cursor *c, uint64_t keep)
 		if (!is_done(c, c->given)) {
 			uint8_t flags = pw_flog_at(c->log, c->given)->flags;
 
-			/* A frame that is half on the wire has to be completed. */
-			if ((flags & PW_FLOG_KEEP) || (c->given == c->next && c->part > 0))
+			if ((flags & PW_FLOG_KEEP) || pw_cursor_midway(c))
 				break;
 			if ((flags & PW_FLOG_QOS) == 0) {
 				set_done(c, c->given, true);

@@ -60,6 +60,17 @@ int pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos);
 void pw_cursor_rewind(struct pw_cursor *c);
 
 /*
+ * True where the oldest message that could be given up is half on the wire: it has to be completed,
+ * or the connection given up with it.
+ */
+static inline bool
+pw_cursor_midway(const struct pw_cursor *c)
+{
+	return c->part > 0 && c->given == c->next &&
+	       (pw_flog_at(c->log, c->next)->flags & PW_FLOG_QOS) == 0;
+}
+
+/*
  * Give up QoS 0 messages, oldest first, until no more than `keep` entries lie between given and the
  * end. Stops at a message that may not be given up. Returns how many.
  */

@@ -26,6 +26,7 @@ struct batch {
 	uint32_t n;
 	uint32_t bytes;
 	uint32_t room;	   /* bytes left */
+	uint32_t whole;	   /* messages up to this size are queued whole or not yet */
 	uint32_t messages; /* whole ones, from the cursor's next on */
 	uint32_t part;	   /* and so many bytes of the one behind them */
 };
@@ -304,7 +305,7 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 			return false;
 		}
 		end = at.part;
-		if (e->len - end <= b->room || b->room >= PART_MIN || b->n == 0)
+		if (e->len - end <= b->room || (e->len > b->whole && b->room >= PART_MIN))
 			end = add_frame(u, b, e, end, p, (uint32_t)n);
 		if (end < e->len) {
 			b->part = end;
@@ -323,14 +324,18 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 
 /* QoS 0 that may not wait longer for this broker. */
 static void
-shed(struct pw_upstream *u)
+shed(struct pw_upstream *u, uint64_t now)
 {
-	uint64_t capacity = (uint64_t)u->log->mask + 1;
+	uint64_t capacity = (uint64_t)u->log->mask + 1, keep = capacity - capacity / 4;
 
-	if (u->state == PW_UPSTREAM_UP)
-		u->counters.dropped_slow += pw_cursor_shed(&u->cursor, capacity - capacity / 4);
-	else
-		u->counters.dropped_disconnected += pw_cursor_shed(&u->cursor, capacity / 2);
+	if (u->state == PW_UPSTREAM_UP) {
+		u->counters.dropped_slow += pw_cursor_shed(&u->cursor, keep);
+		if (u->cursor.seen - u->cursor.given <= keep || !pw_cursor_midway(&u->cursor))
+			return;
+		u->counters.stuck++;
+		pw_upstream_fail(u, "too slow: the log filled during one large message", now);
+	}
+	u->counters.dropped_disconnected += pw_cursor_shed(&u->cursor, capacity / 2);
 }
 
 uint32_t
@@ -352,13 +357,16 @@ pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 		}
 		b.n = b.bytes = b.messages = b.part = 0;
 		b.room = pw_tcp_send_room(u->f->tcp, u->conn);
+		/* A message in parts ties the cursor down: only where it could hardly go otherwise.
+		 */
+		b.whole = (b.room + pw_tcp_unacked(u->conn)) / 2;
 		more = fill(u, &b, now);
 		if (!flush(u, &b, now) || b.n == 0)
 			break;
 		u->socket_stop = u->socket_stop && b.part > 0;
 		moved += b.messages;
 	}
-	shed(u);
+	shed(u, now);
 	pw_cursor_publish(&u->cursor);
 	if (moved > 0)
 		pw_upstream_arm(u, now);

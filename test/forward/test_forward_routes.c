@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which brokers a topic goes to, and the hash of client identifiers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hash_pvt.h"
+#include "routes_pvt.h"
+
+static struct pw_forward_settings set;
+static struct pw_routes routes;
+
+static void
+add(const char *filter, uint32_t brokers)
+{
+	struct pw_route_conf *r = &set.route[set.nb_routes++];
+
+	snprintf(r->filter, sizeof(r->filter), "%s", filter);
+	r->brokers = brokers;
+}
+
+static uint32_t
+brokers_of(const char *topic)
+{
+	const struct pw_route *r =
+		pw_routes_find(&routes, (const uint8_t *)topic, (uint32_t)strlen(topic));
+
+	return r != NULL ? r->brokers : 0;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	pw_forward_defaults(&set);
+	set.nb_brokers = 3;
+	return 0;
+}
+
+static void
+the_first_route_in_file_order_wins(void **state)
+{
+	(void)state;
+	add("plant/+/alarm", 1);
+	add("plant/7/alarm", 2);
+	add("plant/#", 4);
+	assert_int_equal(pw_routes_compile(&routes, &set), 0);
+	assert_int_equal(brokers_of("plant/7/alarm"), 1);
+	assert_int_equal(brokers_of("plant/7/heat"), 4);
+	assert_int_equal(brokers_of("plant"), 4);
+	assert_int_equal(brokers_of("office"), 0);
+}
+
+static void
+exact_filters_match_bytes_only(void **state)
+{
+	(void)state;
+	add("a/b", 1);
+	assert_int_equal(pw_routes_compile(&routes, &set), 0);
+	assert_int_equal(brokers_of("a/b"), 1);
+	assert_int_equal(brokers_of("a/b/"), 0);
+	assert_int_equal(brokers_of("A/b"), 0);
+	assert_int_equal(brokers_of("a"), 0);
+}
+
+static void
+wildcards_leave_dollar_topics_alone(void **state)
+{
+	(void)state;
+	add("#", 1);
+	add("$SYS/#", 2);
+	assert_int_equal(pw_routes_compile(&routes, &set), 0);
+	assert_int_equal(brokers_of("x/y"), 1);
+	assert_int_equal(brokers_of("$SYS/load"), 2);
+	assert_int_equal(brokers_of("$other"), 0);
+}
+
+static void
+bad_routes_are_refused(void **state)
+{
+	(void)state;
+	add("a/#/b", 1);
+	assert_int_equal(pw_routes_compile(&routes, &set), -EINVAL);
+	set.nb_routes = 0;
+	add("a", 0);
+	assert_int_equal(pw_routes_compile(&routes, &set), -EINVAL);
+	set.nb_routes = 0;
+	add("a", 8); /* there are three brokers */
+	assert_int_equal(pw_routes_compile(&routes, &set), -EINVAL);
+	set.nb_routes = 0;
+	add("a", 1);
+	set.route[0].when_full_qos1 = PW_WHEN_FULL_DROP;
+	assert_int_equal(pw_routes_compile(&routes, &set), -EINVAL);
+}
+
+static void
+the_hash_depends_on_key_length_and_every_byte(void **state)
+{
+	char text[40];
+	struct pw_hash128 seen[82];
+	uint32_t n = 0;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	for (uint32_t len = 0; len <= 40; len++)
+		seen[n++] = pw_hash128(1, text, len);
+	for (uint32_t i = 0; i < 40; i++) {
+		text[i] ^= 1;
+		seen[n++] = pw_hash128(1, text, 40);
+		text[i] ^= 1;
+	}
+	seen[n++] = pw_hash128(2, text, 40);
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t k = i + 1; k < n; k++) {
+			assert_int_not_equal(seen[i].w[0], seen[k].w[0]);
+			assert_int_not_equal(seen[i].w[1], seen[k].w[1]);
+		}
+	}
+	assert_memory_equal(&seen[40], &(struct pw_hash128[]){pw_hash128(1, text, 40)}[0], 16);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(the_first_route_in_file_order_wins, setup),
+		cmocka_unit_test_setup(exact_filters_match_bytes_only, setup),
+		cmocka_unit_test_setup(wildcards_leave_dollar_topics_alone, setup),
+		cmocka_unit_test_setup(bad_routes_are_refused, setup),
+		cmocka_unit_test(the_hash_depends_on_key_length_and_every_byte),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
