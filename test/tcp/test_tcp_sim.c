@@ -27,6 +27,7 @@
 #define MAX_SLICES  8
 #define FEW_BYTES   2000
 #define POOL_SIZE   8191
+#define MOST_BYTES  200000
 #define MAX_STEPS   2000000
 #define FIRST_SEED  1
 #define LAST_SEED   500
@@ -97,7 +98,8 @@ send_some(struct world *w, struct end *e)
 	struct rte_mbuf *m;
 
 	n = RTE_MIN(n, room);
-	if (n == 0)
+	/* Unsent bytes must not take the buffers that the wire needs to bring the ACKs. */
+	if (n == 0 || rte_mempool_avail_count(mem.pkt) < POOL_SIZE / 4)
 		return;
 	m = rte_pktmbuf_alloc(mem.pkt);
 	if (m == NULL)
@@ -356,7 +358,7 @@ draw_size(struct sim_rng *rng, uint32_t most)
 	}
 }
 
-/** The window that a stack offers; small ones make short streams, or a history would not end. */
+/** The window that a stack offers; small ones go with short streams, or a history would not end. */
 static uint32_t
 draw_window(struct sim_rng *rng)
 {
@@ -370,7 +372,7 @@ build(struct world *w, uint64_t seed, bool verbose)
 {
 	struct sim_rng *rng = &w->rng;
 	struct sim_wire_conf conf = {.seed = seed, .mem = &mem};
-	uint32_t most[2];
+	uint32_t most[2] = {MOST_BYTES, MOST_BYTES};
 
 	memset(w, 0, sizeof(*w));
 	rng->s = seed * 1000003;
@@ -406,7 +408,9 @@ build(struct world *w, uint64_t seed, bool verbose)
 			.rx_copy_break = sim_rng_chance(rng, 500) ? 0 : 1,
 		};
 
-		most[!i] = c.rx_window == 0 || c.rx_window > 1000 ? 200000 : 40 * c.rx_window;
+		most[!i] = RTE_MIN(most[!i], c.rx_window == 0 ? MOST_BYTES : 40 * c.rx_window);
+		most[i] = RTE_MIN(most[i],
+				  c.tx_queue_bytes == 0 ? MOST_BYTES : 40 * c.tx_queue_bytes);
 		if (sim_wire_add(&w->wire, &c) == NULL)
 			fail_msg("pw_tcp_create: %s", rte_strerror(rte_errno));
 	}
