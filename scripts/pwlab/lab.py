@@ -51,15 +51,23 @@ def binary(opts):
 
 
 class _Lock:
-    """One up or down at a time."""
+    """One up or down at a time. The file goes when the lock does: nothing is left behind."""
 
     def __enter__(self):
-        os.makedirs(RUN_DIR, exist_ok=True)
-        # Beside the directory, which down() removes.
-        self.file = open(RUN_DIR + ".lock", "w", encoding="ascii")
-        fcntl.flock(self.file, fcntl.LOCK_EX)
+        path = RUN_DIR + ".lock"
+        while True:
+            self.file = open(path, "w", encoding="ascii")
+            fcntl.flock(self.file, fcntl.LOCK_EX)
+            try:
+                if os.stat(path).st_ino == os.fstat(self.file.fileno()).st_ino:
+                    return
+            except FileNotFoundError:
+                pass
+            # Who held it before us has removed this file: ours is another's by now.
+            self.file.close()
 
     def __exit__(self, *unused):
+        os.unlink(RUN_DIR + ".lock")
         self.file.close()
 
 
