@@ -7,6 +7,8 @@
 
 #include "stack_pvt.h"
 
+#define STRAY_PAUSE_MS 500 /* between answers to bare segments out of place */
+
 static void
 enter_fin_wait_2(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
@@ -54,6 +56,25 @@ fin_acked(struct pw_tcp *t, struct pw_tcp_conn *c)
 	}
 }
 
+/*
+ * Where we stand, for a segment that is out of place. One that takes up sequence space will be
+ * repeated until it is answered. A bare one may be a keepalive probe, which always deserves an
+ * answer, or half of a dispute between two ends that would go on for ever: so one in a while.
+ */
+static void
+answer_stray(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+{
+	if (seg_span(s) == 0 && c->stray_answered != 0 &&
+	    tcp_ms(t) - c->stray_answered < STRAY_PAUSE_MS) {
+		pw_tcp_challenge(t, c);
+		return;
+	}
+	if (seg_span(s) == 0)
+		c->stray_answered = RTE_MAX(tcp_ms(t), 1u);
+	c->flags |= CONN_ACK_NOW;
+	pw_tcp_dirty(t, c);
+}
+
 /* RFC 7323 5.3: an older timestamp than the last one in order is a stray of long ago. */
 static bool
 timestamp_ok(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
@@ -70,8 +91,7 @@ timestamp_ok(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s
 	if ((c->flags & CONN_TS_STALE) || seq_ge(s->ts_val, c->ts_recent))
 		return true;
 	t->count.drop_paws++;
-	c->flags |= CONN_ACK_NOW;
-	pw_tcp_dirty(t, c);
+	answer_stray(t, c, s);
 	return false;
 }
 
@@ -152,12 +172,8 @@ sequence_ok(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 		c->retransmits++;
 		pw_tcp_send_syn(t, c);
 		c->t_rtx = reap;
-	} else if (seg_span(s) > 0) {
-		c->flags |= CONN_ACK_NOW;
-		pw_tcp_dirty(t, c);
 	} else {
-		/* Two ends that disagree must not answer each other without end. */
-		pw_tcp_challenge(t, c);
+		answer_stray(t, c, s);
 	}
 	return false;
 }

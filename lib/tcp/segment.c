@@ -348,8 +348,13 @@ pw_tcp_challenge_allowed(struct pw_tcp *t)
 	uint64_t second = t->now / 1000000000;
 
 	if (second != t->challenge_second) {
+		/* Drawn anew each second: a fixed number would tell a third party who has used it
+		 * up. */
 		t->challenge_second = second;
-		t->challenge_budget = PW_TCP_CHALLENGES_PER_SECOND;
+		t->challenge_budget =
+			PW_TCP_CHALLENGES_LEAST +
+			(uint32_t)(pw_siphash24(&t->key_isn, &second, sizeof(second)) %
+				   PW_TCP_CHALLENGES_SPREAD);
 	}
 	if (t->challenge_budget == 0)
 		return false;

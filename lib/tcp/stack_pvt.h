@@ -106,11 +106,12 @@ struct tw_table {
 
 #define MAX_LISTENERS 16
 
-/** RFC 5961 10: answers to segments that may be forged, over all connections. */
 /** FIN_WAIT_2 of a connection that its owner has closed ends after so long without a byte. */
-#define PW_TCP_FIN_WAIT_2_MS	     60000
+#define PW_TCP_FIN_WAIT_2_MS 60000
 
-#define PW_TCP_CHALLENGES_PER_SECOND 100
+/** RFC 5961 10: answers to segments that may be forged, a second, over all connections. */
+#define PW_TCP_CHALLENGES_LEAST	 50
+#define PW_TCP_CHALLENGES_SPREAD 101
 
 struct listener {
 	struct pw_addr local;
