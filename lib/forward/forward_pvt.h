@@ -109,6 +109,8 @@ struct pw_forward {
 	struct pw_pool *parts;
 	struct pw_part_list part_list;
 	uint32_t part_bytes, part_budget;
+	struct pw_session *part_turn; /* the one that is being let in */
+	bool part_freed;
 	struct pw_session_list waiting;	     /* not read until room returns; served in turn */
 	struct pw_session_list part_waiting; /* for the budget of large frames */
 	struct pw_session_list unacked;	     /* acknowledgements that no buffer was left for */

@@ -20,16 +20,20 @@ enum pw_taken
 pw_part_begin(struct pw_forward *f, struct pw_session *s, uint32_t total, uint64_t now)
 {
 	struct pw_part *p = NULL;
-	bool first = TAILQ_EMPTY(&f->part_waiting);
+	bool turn = f->part_turn == s;
 
 	if (total > f->part_budget) {
 		pw_session_bad(f, s, PW_MQTT_PUBLISH, PW_MQTT_E_TOO_LARGE, now);
 		return PW_GONE;
 	}
-	if (first && f->part_bytes + total <= f->part_budget)
+	if ((turn || TAILQ_EMPTY(&f->part_waiting)) && f->part_bytes + total <= f->part_budget)
 		p = pw_pool_get(f->parts);
 	if (p == NULL) {
 		pw_session_wait(s, &f->part_waiting);
+		if (turn) { /* still the first in line */
+			TAILQ_REMOVE(&f->part_waiting, s, link);
+			TAILQ_INSERT_HEAD(&f->part_waiting, s, link);
+		}
 		return PW_LATER;
 	}
 	p->session = s;
@@ -105,7 +109,6 @@ void
 pw_part_end(struct pw_forward *f, struct pw_session *s, bool forget)
 {
 	struct pw_part *p = s->part;
-	struct pw_session *next;
 
 	if (!forget)
 		pw_run_drop(f->blocks, p->run.first);
@@ -113,12 +116,23 @@ pw_part_end(struct pw_forward *f, struct pw_session *s, bool forget)
 	TAILQ_REMOVE(&f->part_list, p, link);
 	pw_pool_put(f->parts, p);
 	s->part = NULL;
-	/* The first in line is read at the next poll; if it finds too little it is first again. */
-	next = TAILQ_FIRST(&f->part_waiting);
-	if (next != NULL) {
-		pw_session_unwait(next);
-		next->on = &f->waiting;
-		TAILQ_INSERT_HEAD(&f->waiting, next, link);
+	f->part_freed = true;
+}
+
+/* Some of the budget came back: let in those that stand in line, in their order. */
+static void
+admit(struct pw_forward *f, uint64_t now)
+{
+	struct pw_session *s;
+
+	f->part_freed = false;
+	while ((s = TAILQ_FIRST(&f->part_waiting)) != NULL) {
+		pw_session_unwait(s);
+		f->part_turn = s;
+		pw_session_read(f, s, 1, false, now);
+		f->part_turn = NULL;
+		if (TAILQ_FIRST(&f->part_waiting) == s)
+			break;
 	}
 }
 
@@ -129,6 +143,8 @@ pw_parts_check(struct pw_forward *f, uint64_t now)
 
 	if (TAILQ_EMPTY(&f->part_waiting))
 		return;
+	if (f->part_freed)
+		admit(f, now);
 	for (p = TAILQ_FIRST(&f->part_list); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, link);
 		if (p->progress + STALL > now || p->taken == p->total)

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shutting down, buffer pressure, and large frames that share a budget. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_common.h>
+
+#include "world.h"
+
+#define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
+
+static void
+connect_with_will(uint32_t i, const char *id, const char *will)
+{
+	struct pw_mqtt_connect_out o = {
+		.version = 5,
+		.clean = true,
+		.client_id = {id, (uint32_t)strlen(id)},
+		.has_will = true,
+		.will_qos = 1,
+		.will_topic = {"will", 4},
+		.will_payload = {will, (uint32_t)strlen(will)},
+	};
+	uint8_t out[256];
+	int n = pw_mqtt_encode_connect(out, sizeof(out), &o);
+
+	device_open(i, 0);
+	device_send(i, out, (uint32_t)n);
+	world_run(10);
+	device_clear(i);
+}
+
+static void
+a_drain_lets_acknowledgements_through_then_says_goodbye(void **state)
+{
+	(void)state;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "a");
+	device_connect(1, 0, 4, "b");
+	connect_with_will(2, "c", "going down");
+	device_publish(0, 5, 1, 1, "t", "x");
+	world_run(10);
+	pw_forward_drain(w.forward[0], w.now);
+	world_run(100);
+	assert_false(w.device[0].closed); /* its message is outstanding */
+	assert_true(w.device[1].closed && w.device[2].closed);
+	assert_true(device_got(2, BYTES(0xE0, 1, 0x8B)) || device_got(2, BYTES(0xE0, 2, 0x8B, 0)));
+	assert_false(pw_forward_drained(w.forward[0]));
+	world_ack(0, 9);
+	world_run(100);
+	assert_int_equal(device_acks(0, 5, NULL, NULL, 4), 1);
+	assert_true(w.device[0].closed);
+	world_ack(0, 9);
+	world_run(100);
+	assert_int_equal(w.broker[0].nb, 2);
+	assert_string_equal(w.broker[1].record[1].text, "going down");
+	world_run(1500);
+	assert_true(pw_forward_drained(w.forward[0]));
+	assert_int_equal(w.broker[0].disconnects, 2);
+	assert_int_equal(counters()->dropped_on_shutdown, 0);
+	ledger();
+}
+
+static void
+nothing_more_is_read_while_draining(void **state)
+{
+	(void)state;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "a");
+	device_publish(0, 5, 1, 1, "t", "x");
+	world_run(10);
+	pw_forward_drain(w.forward[0], w.now);
+	device_publish(0, 5, 0, 0, "t", "not read any more");
+	world_run(100);
+	assert_int_equal(w.broker[1].nb, 1);
+	assert_int_equal(pw_forward_sessions(w.forward[0]), 1);
+}
+
+static void
+the_drain_deadline_ends_what_does_not_end_by_itself(void **state)
+{
+	(void)state;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "a");
+	device_publish(0, 5, 1, 1, "t", "x");
+	world_run(10);
+	pw_forward_drain(w.forward[0], w.now);
+	world_run(4900);
+	assert_false(w.device[0].closed);
+	world_run(3000);
+	assert_true(w.device[0].closed);
+	assert_int_equal(device_acks(0, 5, NULL, NULL, 4),
+			 0); /* nothing is claimed that is not so */
+	assert_true(pw_forward_drained(w.forward[0]));
+	ledger();
+}
+
+static void
+a_drain_across_workers_empties_the_log_first(void **state)
+{
+	(void)state;
+	w.broker[1].hold = true;
+	world_start(2, PW_ROLE_DEVICES, PW_ROLE_BROKERS);
+	device_connect(0, 0, 5, "a");
+	device_publish(0, 5, 1, 1, "t", "x");
+	world_run(20);
+	pw_forward_drain(w.forward[0], w.now);
+	pw_forward_drain(w.forward[1], w.now);
+	world_run(100);
+	assert_int_equal(upstream(1, PW_LANE_5).state, PW_UPSTREAM_UP);
+	world_ack(1, 1);
+	world_run(2000);
+	assert_int_equal(device_acks(0, 5, NULL, NULL, 4), 1);
+	assert_true(pw_forward_drained(w.forward[0]));
+	assert_true(pw_forward_drained(w.forward[1]));
+	ledger();
+}
+
+static void
+under_pressure_devices_wait_and_are_read_afterwards(void **state)
+{
+	(void)state;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "a");
+	device_publish(0, 4, 1, 1, "t", "first");
+	world_run(10);
+	pw_forward_set_pressure(w.forward[0], 1);
+	device_publish(0, 4, 1, 2, "t", "second");
+	world_run(100);
+	assert_int_equal(w.broker[0].nb, 1);
+	assert_true(counters()->blocked > 0);
+	pw_forward_set_pressure(w.forward[0], 0);
+	world_run(10);
+	assert_int_equal(w.broker[0].nb, 2);
+	world_ack(0, 9);
+	world_run(10);
+	assert_int_equal(device_acks(0, 4, NULL, NULL, 9), 2);
+	ledger();
+}
+
+static void
+pressure_with_nothing_outstanding_still_moves_whole_frames(void **state)
+{
+	(void)state;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "a");
+	pw_forward_set_pressure(w.forward[0], 1);
+	device_publish(0, 4, 0, 0, "t", "x");
+	world_run(100);
+	assert_int_equal(w.broker[0].nb, 1);
+	ledger();
+}
+
+static void
+pressure_that_lasts_ends_the_device_that_holds_most(void **state)
+{
+	static uint8_t part[9000] = {0x30, 0xA0, 0x9C, 0x01};
+
+	(void)state;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "small");
+	device_connect(1, 0, 5, "large");
+	device_send(0, part, 2000);
+	device_send(1, part, 9000);
+	world_run(20);
+	pw_forward_set_pressure(w.forward[0], 1);
+	world_run(1500);
+	assert_true(w.device[1].closed);
+	assert_false(w.device[0].closed);
+	assert_int_equal(counters()->shed, 1);
+}
+
+/* Half of a frame of 1 MiB: QoS 0, topic "t". */
+static void
+begin_large(uint32_t i, uint32_t bytes)
+{
+	static uint8_t chunk[300000];
+	const uint8_t head[] = {0x30, 0x83, 0x80, 0x40, 0, 1, 't'};
+
+	memset(chunk, 0, sizeof(chunk));
+	device_send(i, head, sizeof(head));
+	while (bytes > 0) {
+		uint32_t n = RTE_MIN(bytes, (uint32_t)sizeof(chunk));
+
+		device_send(i, chunk, n);
+		bytes -= n;
+	}
+}
+
+static void
+large_frames_beyond_the_budget_stand_in_line_and_a_stalled_one_gives_way(void **state)
+{
+	const uint32_t n = 6; /* 4 MiB of budget hold three frames of a MiB */
+
+	(void)state;
+	world_start(1, 3, 0);
+	for (uint32_t i = 0; i < n; i++) {
+		char id[8];
+
+		snprintf(id, sizeof(id), "d%u", i);
+		device_connect(i, 0, 4, id);
+		begin_large(i, 100000);
+	}
+	world_run(100);
+	assert_true(counters()->blocked > 0);
+	assert_int_equal(counters()->shed, 0);
+	/* none of them goes on: the oldest gives way, one after the other, while others wait */
+	world_run(60000);
+	assert_int_equal(counters()->shed, n - 3);
+	assert_true(w.device[0].closed && w.device[1].closed && w.device[2].closed);
+	for (uint32_t i = 3; i < n; i++) {
+		assert_false(w.device[i].closed);
+		begin_large(i, 0);
+	}
+	/* and those that were let in are completed: seven bytes more of payload have come already
+	 */
+	for (uint32_t i = 3; i < n; i++) {
+		static uint8_t zero[50000];
+		uint32_t left = (1 << 20) + 3 - 3 - 100000 - 7;
+
+		while (left > 0) {
+			uint32_t k = RTE_MIN(left, (uint32_t)sizeof(zero));
+
+			device_send(i, zero, k);
+			left -= k;
+		}
+	}
+	world_run(3000);
+	assert_int_equal(w.broker[0].nb, 3);
+	assert_int_equal(w.broker[1].nb, 3);
+	ledger();
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_drain_lets_acknowledgements_through_then_says_goodbye),
+		T(nothing_more_is_read_while_draining),
+		T(the_drain_deadline_ends_what_does_not_end_by_itself),
+		T(a_drain_across_workers_empties_the_log_first),
+		T(under_pressure_devices_wait_and_are_read_afterwards),
+		T(pressure_with_nothing_outstanding_still_moves_whole_frames),
+		T(pressure_that_lasts_ends_the_device_that_holds_most),
+		T(large_frames_beyond_the_budget_stand_in_line_and_a_stalled_one_gives_way),
+	};
+
+	return cmocka_run_group_tests(tests, world_init, world_fini);
+}
