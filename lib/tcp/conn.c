@@ -66,11 +66,10 @@ pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash, uin
 }
 
 void
-pw_tcp_conn_options(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+pw_tcp_conn_options(struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
 	uint16_t peer = s->opts & SEG_OPT_MSS ? s->mss : MSS_DEFAULT;
 
-	(void)t;
 	if (s->opts & SEG_OPT_TS) {
 		c->flags |= CONN_TS;
 		c->ts_recent = s->ts_val;

@@ -117,7 +117,7 @@ syn(struct pw_tcp *t, struct listener *l, const struct pw_tcp_seg *s, uint32_t i
 	c->snd_wnd = s->wnd;
 	c->max_wnd = s->wnd;
 	c->snd_wl1 = s->seq;
-	pw_tcp_conn_options(t, c, s);
+	pw_tcp_conn_options(c, s);
 	pw_tcp_conn_state(t, c, PW_TCP_SYN_RECEIVED);
 	pw_tcp_send_syn(t, c);
 	pw_tcp_timer_update(t, c);

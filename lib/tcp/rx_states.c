@@ -17,23 +17,23 @@ enter_fin_wait_2(struct pw_tcp *t, struct pw_tcp_conn *c)
 		c->t_rtx = tcp_deadline(t, PW_TCP_FIN_WAIT_2_MS);
 }
 
-/* The peer's FIN is in order (RFC 9293 3.10.7.4, eighth). False where the connection is over. */
-static bool
+/* The peer's FIN is in order (RFC 9293 3.10.7.4, eighth). */
+static void
 fin_arrived(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	pw_tcp_post(t, c, CONN_EV_READABLE);
 	switch (c->state) {
 	case PW_TCP_ESTABLISHED:
 		pw_tcp_conn_state(t, c, PW_TCP_CLOSE_WAIT);
-		return true;
+		break;
 	case PW_TCP_FIN_WAIT_1:
 		pw_tcp_conn_state(t, c, PW_TCP_CLOSING);
-		return true;
+		break;
 	case PW_TCP_FIN_WAIT_2:
 		pw_tcp_tw_enter(t, c);
-		return false;
+		break;
 	default:
-		return true;
+		break;
 	}
 }
 
@@ -230,7 +230,7 @@ text_and_fin(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	case PW_TCP_FIN_WAIT_1:
 	case PW_TCP_FIN_WAIT_2:
 		if (pw_tcp_rx_input(t, c, s))
-			(void)fin_arrived(t, c);
+			fin_arrived(t, c);
 		return;
 	default:
 		/* After the peer's FIN: "ignore the segment text"; a repeated FIN is acknowledged.
@@ -301,7 +301,7 @@ syn_sent_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	c->snd_wnd = s->wnd;
 	c->max_wnd = s->wnd;
 	c->snd_wl1 = s->seq;
-	pw_tcp_conn_options(t, c, s);
+	pw_tcp_conn_options(c, s);
 	if (!acked) {
 		/* Both sides open (RFC 9293 figure 7): our SYN again, with the acknowledgement. */
 		pw_tcp_conn_state(t, c, PW_TCP_SYN_RECEIVED);

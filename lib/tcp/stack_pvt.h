@@ -227,7 +227,7 @@ void pw_tcp_conn_state(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_stat
 /** Payload that fits a packet of the path beside our headers; and what we tell the peer. */
 uint16_t pw_tcp_conn_max_mss(const struct pw_tcp_conn *c);
 /** Take over the peer's options of its SYN. */
-void pw_tcp_conn_options(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s);
+void pw_tcp_conn_options(struct pw_tcp_conn *c, const struct pw_tcp_seg *s);
 /** The handshake is complete. */
 void pw_tcp_conn_established(struct pw_tcp *t, struct pw_tcp_conn *c);
 
