@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a worker does when buffers or queues run short, and what it tells the others. */
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+
+#include "eal.h"
+#include "world.h"
+
+#define PRESSURE_MS 40 /* the pool is looked at once in 256 turns */
+
+static uint32_t want;
+
+static bool
+device_acked(const struct world *w)
+{
+	return w->device[0].nb_acks >= want;
+}
+
+static bool
+second_connected(const struct world *w)
+{
+	return w->device[1].connected;
+}
+
+static uint32_t
+take(struct world *w, struct rte_mbuf **held, uint32_t percent)
+{
+	uint32_t n = 0;
+
+	while (pw_mem_used_percent(&w->near_mem) < percent)
+		held[n++] = rte_pktmbuf_alloc(w->near_mem.pkt);
+	return n;
+}
+
+static void
+test_short_buffers_stop_devices_first_and_new_connections_next(void **state)
+{
+	static const struct world_conf conf = {.workers = 1};
+	static struct rte_mbuf *held[8192];
+	struct world *w = world_create(&conf);
+	uint32_t n;
+
+	(void)state;
+	world_connect(w, 1, PW_MQTT_3_1_1);
+	/* One is outstanding: its completion is what others wait for. */
+	w->broker[0].hold_acks = true;
+	(void)device_publish(&w->device[0], 1, "t", "payload", 7);
+	world_run(w, 100);
+	assert_int_equal(w->broker[0].nb_records, 1);
+	n = take(w, held, 77);
+	world_run(w, PRESSURE_MS);
+	(void)device_publish(&w->device[0], 1, "t", "payload", 7);
+	world_run(w, 500);
+	assert_int_equal(w->broker[0].nb_records, 1); /* the device is not read */
+	assert_int_equal(pw_tcp_counters(pw_fleet_tcp(w->fleet, 0))->drop_syn_pressure, 0);
+
+	n += take(w, held + n, 87);
+	world_run(w, PRESSURE_MS);
+	device_create(&w->device[1], &w->side[0], "10.1.0.2", "10.1.0.1", 1883, PW_MQTT_3_1_1,
+		      "second", w->now);
+	world_run(w, 500);
+	assert_false(w->device[1].connected);
+	assert_true(pw_tcp_counters(pw_fleet_tcp(w->fleet, 0))->drop_syn_pressure > 0);
+
+	rte_pktmbuf_free_bulk(held, n);
+	world_run(w, PRESSURE_MS);
+	w->broker[0].hold_acks = false;
+	assert_int_equal(broker_ack(&w->broker[0], 2), 2);
+	want = 2;
+	assert_true(world_until(w, device_acked, 5000));
+	assert_true(world_until(w, second_connected, 10000));
+	world_destroy(w);
+}
+
+static void
+test_full_queue_of_a_port_drops_counts_and_recovers(void **state)
+{
+	static const struct world_conf conf = {.workers = 1};
+	struct world *w = world_create(&conf);
+	struct rte_mbuf *m;
+
+	(void)state;
+	world_connect(w, 1, PW_MQTT_3_1_1);
+	while ((m = rte_pktmbuf_alloc(w->far_mem.pkt)) != NULL &&
+	       rte_ring_enqueue(w->side[1].from_near[0], m) == 0)
+		;
+	rte_pktmbuf_free(m);
+	(void)device_publish(&w->device[0], 1, "t", "payload", 7);
+	for (uint32_t i = 0; i < 20; i++) {
+		w->now += MS;
+		peer_turn(&w->side[0], w->now);
+		(void)pw_worker_turn(w->fleet, 0, w->now);
+	}
+	assert_true(pw_fleet_counters(w->fleet, 0)->drop_tx_full > 0);
+	assert_int_equal(w->broker[0].nb_records, 0);
+	want = 1; /* TCP sends again what was dropped */
+	assert_true(world_until(w, device_acked, 5000));
+	world_destroy(w);
+}
+
+/* A segment of ours to a device, as it would come back inside an ICMP error. */
+static struct rte_mbuf *
+our_segment(struct world *w, uint16_t device_port)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->far_mem.pkt);
+	uint8_t *p = (uint8_t *)rte_pktmbuf_append(m, 54);
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(p + 14);
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
+
+	memset(p, 0, 54);
+	memcpy(p, &w->side[0].port.mac, 6);
+	memcpy(p + 6, &w->port[0].mac, 6);
+	p[12] = 0x08;
+	ip->version_ihl = 0x45;
+	ip->time_to_live = 64;
+	ip->total_length = rte_cpu_to_be_16(40);
+	ip->next_proto_id = IPPROTO_TCP;
+	ip->src_addr = rte_cpu_to_be_32(RTE_IPV4(10, 1, 0, 1));
+	ip->dst_addr = rte_cpu_to_be_32(RTE_IPV4(10, 1, 0, 2));
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	tcp->src_port = rte_cpu_to_be_16(1883);
+	tcp->dst_port = rte_cpu_to_be_16(device_port);
+	tcp->data_off = 5 << 4;
+	m->l2_len = 14;
+	m->l3_len = 20;
+	return m;
+}
+
+static void
+test_icmp_error_reaches_the_worker_of_the_flow(void **state)
+{
+	static const struct world_conf conf = {.workers = 2};
+	struct world *w = world_create(&conf);
+	struct rte_mbuf *m;
+	struct pw_flow flow, ours;
+	uint64_t before;
+	uint32_t i;
+
+	(void)state;
+	world_connect(w, 8, PW_MQTT_3_1_1);
+	for (i = 0; i < 8; i++) {
+		pw_tcp_flow(w->device[i].conn, &flow);
+		ours = (struct pw_flow){flow.remote, flow.local, flow.rport, flow.lport};
+		if (pw_port_worker(&w->port[0], &ours) == 1)
+			break;
+	}
+	assert_true(i < 8);
+	world_run(w, 200);
+	before = pw_fleet_counters(w->fleet, 1)->messages_in;
+	m = our_segment(w, flow.lport);
+	pw_wire_icmp_error(w->side[0].wire, 0, m, 3, 1, w->now);
+	rte_pktmbuf_free(m);
+	world_run(w, 5);
+	assert_int_equal(pw_wire_counters(pw_fleet_wire(w->fleet, 0))->icmp_errors_in, 1);
+	assert_int_equal(pw_fleet_counters(w->fleet, 1)->messages_in - before, 1);
+	world_destroy(w);
+}
+
+static void
+test_neighbours_learnt_by_one_worker_are_known_to_all(void **state)
+{
+	static const struct world_conf conf = {.workers = 2};
+	struct world *w = world_create(&conf);
+
+	(void)state;
+	/* ARP goes to worker 0 alone; worker 1 reaches its peers all the same. */
+	world_connect(w, 8, PW_MQTT_3_1_1);
+	assert_int_equal(pw_wire_counters(pw_fleet_wire(w->fleet, 1))->arp_replies_in, 0);
+	assert_true(pw_wire_counters(pw_fleet_wire(w->fleet, 1))->neigh_learnt > 0);
+	assert_true(pw_tcp_counters(pw_fleet_tcp(w->fleet, 1))->established > 0);
+	assert_int_equal(pw_wire_counters(pw_fleet_wire(w->fleet, 1))->drop_unresolved, 0);
+	world_destroy(w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_short_buffers_stop_devices_first_and_new_connections_next),
+		cmocka_unit_test(test_full_queue_of_a_port_drops_counts_and_recovers),
+		cmocka_unit_test(test_icmp_error_reaches_the_worker_of_the_flow),
+		cmocka_unit_test(test_neighbours_learnt_by_one_worker_are_known_to_all),
+	};
+
+	(void)test_eal_init_with("(0-1)@0", 256, NULL, 0);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
