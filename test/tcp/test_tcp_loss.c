@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sending and its losses: RFC 6298 timers, Karn, RFC 5681 and 6582 recovery, dead peers, path MTU.
  */
+#include <errno.h>
+#include <string.h>
+
 #include "script.h"
 
 #define MSS 1460
@@ -522,6 +525,38 @@ send_beyond_the_queue_is_refused_whole(void **state)
 	assert_int_equal(s->acked, 1);
 }
 
+static void
+send_without_slices_leaves_the_references_with_the_caller(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_tx_slices = 8});
+	uint32_t n = 0;
+	int rc = 0;
+
+	(void)state;
+	script_accept(s);
+	while (rc == 0 && n < 200) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(script_mem()->pkt);
+		struct pw_slice slice;
+
+		assert_non_null(m);
+		memcpy(rte_pktmbuf_append(m, 10), script_bytes(n * 10), 10);
+		slice = pw_slice_of(m);
+		rc = pw_tcp_send(s->t, s->conn, &slice, 1);
+		if (rc != 0)
+			pw_slice_drop(&slice);
+		else
+			n++;
+	}
+	assert_int_equal(rc, -ENOBUFS);
+	assert_in_range(n, 1, 64);
+	assert_int_equal(pw_tcp_unacked(s->conn), n * 10);
+	script_act(s);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = n * 10, .data = script_bytes(0));
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + n * 10, .win = 65535);
+	script_send(s, n * 10, 10);
+	EXPECT(s, .flags = A, .seq = 1 + n * 10, .ack = 1, .len = 10);
+}
+
 int
 main(void)
 {
@@ -550,6 +585,7 @@ main(void)
 		SCRIPT(fragmentation_needed_lowers_the_segment_size),
 		SCRIPT(implausible_icmp_is_ignored),
 		SCRIPT(send_beyond_the_queue_is_refused_whole),
+		SCRIPT(send_without_slices_leaves_the_references_with_the_caller),
 	};
 
 	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);
