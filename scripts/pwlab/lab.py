@@ -193,13 +193,17 @@ def keep_logs():
 
 
 def _up(opts, state, tell):
+    if opts["driver"] == "tap" and opts["no_pubwire"]:
+        raise LabError("--no-pubwire needs a veth driver: with tap pubwire makes the interfaces")
     net.make_namespaces()
-    queues = max(1, len(opts["lcores"]))
     if opts["driver"] != "tap":
-        net.make_veth(opts["brokers"], queues)
+        net.make_veth(opts["brokers"], len(opts["lcores"]))
+        # Before pubwire, where their addresses exist already: its first attempt succeeds.
+        _start_brokers(opts)
     huge = False
     if not opts["no_pubwire"] and not opts["no_huge"]:
         huge, state["hugepages"] = hugepages.reserve(PAGES)
+        state["huge"] = huge
         save_state(state)
         if not huge:
             tell(f"warning: {PAGES} hugepages of 2 MB could not be had: running with --no-huge, "
@@ -208,14 +212,17 @@ def _up(opts, state, tell):
         start_pubwire(opts, huge)
         if opts["driver"] == "tap":
             net.adopt_taps(opts["brokers"], alive=lambda: proc.alive("pubwire"))
-    elif opts["driver"] == "tap":
-        raise LabError("--no-pubwire needs a veth driver: with tap pubwire makes the interfaces")
-    if not opts["no_brokers"]:
-        for i in range(opts["brokers"]):
-            start_broker(i, opts["persistence"])
+    if opts["driver"] == "tap":
+        _start_brokers(opts)
     if not opts["no_pubwire"]:
         _wait_pubwire(opts)
     tell(describe(opts, huge))
+
+
+def _start_brokers(opts):
+    if not opts["no_brokers"]:
+        for i in range(opts["brokers"]):
+            start_broker(i, opts["persistence"])
 
 
 def describe(opts, huge):
@@ -263,11 +270,11 @@ def _down():
     shutil.rmtree(RUN_DIR, ignore_errors=True)
 
 
-def restart_pubwire(sig=15):
-    """Stop pubwire (the rest of the lab stays) and start it again; for tests."""
+def restart_pubwire():
+    """Start pubwire again, with the rest of the lab as it is; for tests that stopped it."""
     state = load_state()
-    proc.stop("pubwire", sig=sig)
-    start_pubwire(state["options"], bool(not state["options"]["no_huge"]))
-    if state["options"]["driver"] == "tap":
-        net.adopt_taps(state["options"]["brokers"])
-    _wait_pubwire(state["options"])
+    opts = state["options"]
+    start_pubwire(opts, state.get("huge", False))
+    if opts["driver"] == "tap":
+        net.adopt_taps(opts["brokers"])
+    _wait_pubwire(opts)

@@ -269,10 +269,15 @@ class LabCase(unittest.TestCase):
 
     def setUp(self):
         self.assertTrue(proc.alive("pubwire"), "pubwire ended:\n" + proc.tail("pubwire"))
+        self.remember_pools()
+        self.addCleanup(self.check_nothing_left)
+
+    @staticmethod
+    def remember_pools():
+        """What a pubwire that has done nothing yet holds."""
         pid = proc.read_pid("pubwire")
         if pid not in _baseline:
             _baseline[pid] = ask("/pubwire/pools")
-        self.addCleanup(self.check_nothing_left)
 
     def ledger(self):
         return ask("/pubwire/ledger")

@@ -43,7 +43,10 @@ class Publisher:
             p = self.peers[d]
             p.sock.setblocking(True)
             p.sock.settimeout(20)
-            p.send(bytes(out))
+            try:
+                p.send(bytes(out))
+            except ConnectionError:
+                pass  # reading says so too, after what is still to be read
             p.sock.setblocking(False)
 
     def turn(self, timeout, more):
