@@ -93,6 +93,25 @@ drain_brokers(struct pw_forward *f, uint64_t now)
 	}
 }
 
+/* Messages that nobody will take any more are given up, once no reader looks at them. */
+static void
+give_up(struct pw_forward *f)
+{
+	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
+		struct pw_flog *l = f->log[lane];
+		bool readers = false;
+
+		if (l == NULL || !l->closed || log_empty(l))
+			continue;
+		/* Pairs with the release in pw_upstream_close(). */
+		for (uint32_t m = l->brokers; m != 0; m &= m - 1)
+			readers |= !__atomic_load_n(&l->reader[__builtin_ctz(m)].closed,
+						    __ATOMIC_ACQUIRE);
+		if (!readers)
+			f->counters.dropped_on_shutdown += pw_flog_abandon(l);
+	}
+}
+
 void
 pw_drain_step(struct pw_forward *f, uint64_t now)
 {
@@ -105,6 +124,8 @@ pw_drain_step(struct pw_forward *f, uint64_t now)
 	if (empty || f->drain_over)
 		close_logs(f);
 	drain_brokers(f, now);
+	if (f->drain_over)
+		give_up(f);
 }
 
 bool

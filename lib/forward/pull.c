@@ -344,6 +344,8 @@ pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 	uint32_t moved = 0;
 	bool more = true;
 
+	if (u->state == PW_UPSTREAM_CLOSED)
+		return 0;
 	pw_cursor_scan(&u->cursor);
 	while (u->state == PW_UPSTREAM_UP && more && moved < PULL_MAX) {
 		const struct pw_flog_entry *e = pw_cursor_peek(&u->cursor);

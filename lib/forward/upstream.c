@@ -115,12 +115,8 @@ down(struct pw_upstream *u, uint64_t now)
 	u->ping_out = false;
 	pw_cursor_rewind(&u->cursor);
 	pw_cursor_publish(&u->cursor);
-	if (u->f->drain_over) {
-		pw_upstream_set_state(u, PW_UPSTREAM_CLOSED);
-	} else {
-		pw_upstream_set_state(u, PW_UPSTREAM_WAITING);
-		u->deadline = now + next_wait(u) * PW_NS_MS;
-	}
+	pw_upstream_set_state(u, PW_UPSTREAM_WAITING);
+	u->deadline = now + next_wait(u) * PW_NS_MS;
 	PW_LOG(forward, WARNING, "broker %s (worker %u, lane %u): %s; next attempt in %lu ms",
 	       u->conf->name, u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3, u->last_error,
 	       (unsigned long)u->restart_ms);
@@ -350,5 +346,7 @@ pw_upstream_close(struct pw_upstream *u, uint64_t now)
 	__atomic_store_n(&u->log->reader[u->broker].up, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&u->connected_at, 0, __ATOMIC_RELAXED);
 	pw_upstream_set_state(u, PW_UPSTREAM_CLOSED);
+	/* Pairs with the acquire in give_up(): this reader has let go of the log. */
+	__atomic_store_n(&u->log->reader[u->broker].closed, 1, __ATOMIC_RELEASE);
 	pw_upstream_arm(u, now);
 }

@@ -96,6 +96,7 @@ the_drain_deadline_ends_what_does_not_end_by_itself(void **state)
 	assert_int_equal(device_acks(0, 5, NULL, NULL, 4),
 			 0); /* nothing is claimed that is not so */
 	assert_true(pw_forward_drained(w.forward[0]));
+	assert_int_equal(counters()->dropped_on_shutdown, 1);
 	ledger();
 }
 
