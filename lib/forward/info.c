@@ -63,6 +63,7 @@ pw_forward_logs(const struct pw_forward *f, struct pw_log_info *out, uint32_t ma
 				.capacity = l->mask + 1,
 				.used = (uint32_t)RTE_MIN(tail - head, (uint64_t)l->mask + 1),
 				.outstanding = READ(l->outstanding),
+				.owed = READ(l->owed),
 				.appended = tail,
 			};
 		}

@@ -55,6 +55,7 @@ pw_flog_abandon(struct pw_flog *l)
 	}
 	__atomic_store_n(&l->head, l->tail, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->outstanding, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->owed, 0, __ATOMIC_RELAXED);
 	l->qos0 = 0;
 	return given_up;
 }
@@ -77,6 +78,12 @@ pw_flog_fini(struct pw_flog *l)
 	rte_free(l->entry);
 	l->entry = NULL;
 	return given_up;
+}
+
+static void
+count_owed(struct pw_flog *l, int delta)
+{
+	__atomic_store_n(&l->owed, l->owed + (uint32_t)delta, __ATOMIC_RELAXED);
 }
 
 static void
@@ -133,8 +140,7 @@ pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, uint8_t reaso
 		return false;
 	e->state |= PW_FLOG_DONE;
 	count_outstanding(l, -1);
-	if ((e->flags & PW_FLOG_QOS) == 0)
-		l->qos0--;
+	count_owed(l, 1);
 	let_go(l, e);
 	return true;
 }
@@ -142,7 +148,12 @@ pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, uint8_t reaso
 void
 pw_flog_free(struct pw_flog *l, uint64_t pos)
 {
-	pw_flog_at(l, pos)->state |= PW_FLOG_FREE;
+	struct pw_flog_entry *e = pw_flog_at(l, pos);
+
+	assert((e->state & PW_FLOG_DONE) && !(e->state & PW_FLOG_FREE));
+	e->state |= PW_FLOG_FREE;
+	if (e->want != 0)
+		count_owed(l, -1);
 	if (pos == l->head)
 		pw_flog_trim(l);
 }

@@ -97,8 +97,9 @@ struct pw_flog {
 
 	/* the producer's */
 	uint64_t head __attribute__((aligned(64)));
-	uint32_t outstanding;			/* messages that some broker still needs */
-	uint32_t qos0;				/* of them, QoS 0 */
+	uint32_t outstanding; /* messages that some broker still needs */
+	uint32_t qos0;	      /* of them, QoS 0 */
+	uint32_t owed;	      /* complete QoS 1 messages whose device has no acknowledgement yet */
 	uint64_t swept[PW_FORWARD_MAX_BROKERS]; /* QoS 0 looked at for this broker */
 
 	struct pw_flog_reader reader[PW_FORWARD_MAX_BROKERS];

@@ -206,6 +206,7 @@ struct pw_log_info {
 	uint32_t used;	      /**< entries between the oldest not complete and the newest */
 	uint32_t outstanding; /**< messages that some broker still needs */
 	uint64_t appended;
+	uint32_t owed; /**< complete, but their device's PUBACK waits (for its turn, for a buffer) */
 };
 
 uint32_t pw_forward_logs(const struct pw_forward *f, struct pw_log_info *out, uint32_t max);
