@@ -223,8 +223,7 @@ file_that_cannot_be_read_is_refused_with_its_name(void **state)
 static void
 bytes_that_are_no_text_are_refused(void **state)
 {
-	static const char *const content[] = {"\xff\xfe\xfd", "a: \"\xc3\x28\"", "a: \x01",
-					      "a: [\0]"};
+	static const char content[][8] = {"\xff\xfe\xfd", "a: \"\xc3\x28\"", "a: \x01", "a: [\0]"};
 	char name[] = "pubwire-config-XXXXXX";
 	int fd = mkstemp(name);
 
@@ -232,7 +231,7 @@ bytes_that_are_no_text_are_refused(void **state)
 	assert_true(fd >= 0);
 	for (uint32_t i = 0; i < sizeof(content) / sizeof(content[0]); i++) {
 		assert_int_equal(ftruncate(fd, 0), 0);
-		assert_int_equal(pwrite(fd, content[i], 6, 0), 6);
+		assert_int_equal(pwrite(fd, content[i], 7, 0), 7);
 		assert_int_equal(pw_config_load(&conf, name, err, sizeof(err)), -EINVAL);
 		assert_int_equal(strncmp(err, name, strlen(name)), 0);
 		assert_null(strchr(err, '\n'));
