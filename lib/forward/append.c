@@ -107,8 +107,6 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 		return -ENOSPC;
 	if (a->route != NULL && a->qos == 0 && a->route->conf->when_full_qos0 == PW_WHEN_FULL_BLOCK)
 		e.flags |= PW_FLOG_KEEP;
-	if (a->session == NULL)
-		e.flags |= PW_FLOG_WILL;
 	if (a->route != NULL) {
 		rc = take(f, a, &e, &bytes);
 		if (rc < 0)

@@ -91,6 +91,7 @@ struct pw_forward {
 	uint32_t ordinal; /* among device workers */
 	uint64_t rng;
 	uint32_t pressure;
+	uint64_t frames;      /* handled, from devices */
 	uint64_t pressure_at; /* since when nothing moves under pressure, 0: it does */
 	bool started;
 	bool draining, drain_over, destroying;

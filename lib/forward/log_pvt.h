@@ -32,7 +32,6 @@
 #define PW_FLOG_QOS    0x03u
 #define PW_FLOG_RETAIN 0x04u
 #define PW_FLOG_KEEP   0x08u /* QoS 0 of a route that blocks: a reader may not give it up */
-#define PW_FLOG_WILL   0x10u
 
 /* States: the producer's. */
 #define PW_FLOG_DONE 0x01u

@@ -45,6 +45,7 @@ handle(struct pw_forward *f, struct pw_session *s, uint8_t type, const struct pw
 		s->flags &= (uint16_t)~PW_SESSION_READING;
 	if (r == PW_TAKEN)
 		s->heard = now;
+	f->frames += r == PW_TAKEN || r == PW_GONE;
 	return r;
 }
 
@@ -120,7 +121,7 @@ may_read(const struct pw_forward *f, const struct pw_session *s, bool forced)
 static void
 block(struct pw_forward *f, struct pw_session *s)
 {
-	f->counters.blocked++;
+	f->counters.blocked += !(s->flags & PW_SESSION_BLOCKED);
 	s->flags |= PW_SESSION_BLOCKED;
 }
 
@@ -169,6 +170,7 @@ pw_sessions_wake(struct pw_forward *f, uint64_t now)
 {
 	struct pw_session *last = TAILQ_LAST(&f->waiting, pw_session_list), *s;
 	bool forced = f->pressure > 0;
+	uint64_t before = f->frames;
 	uint32_t n = 0, busy = 0;
 
 	for (uint32_t m = 0; m < PW_LANE_MAX; m++)
@@ -189,5 +191,5 @@ pw_sessions_wake(struct pw_forward *f, uint64_t now)
 		if (end)
 			break;
 	}
-	return n;
+	return (uint32_t)(f->frames - before);
 }

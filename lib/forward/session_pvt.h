@@ -63,7 +63,6 @@ struct pw_session {
 	uint32_t peer_max_packet; /* largest packet the device takes, 0: no limit */
 	uint8_t will_qos;
 	bool will_retain;
-	uint16_t will_topic_len;
 	struct pw_flow flow;
 };
 
