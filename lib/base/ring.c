@@ -46,8 +46,8 @@ pw_ring_destroy(struct pw_ring *ring)
 }
 
 /*
- * Not inline: a call serves a whole burst, and with the size of the element known gcc 12 warns of the
- * branches for sizes that it is not.
+ * Not inline: a call serves a whole burst, and with the size of the element known gcc 12 warns of
+ * the branches for sizes that it is not.
  */
 uint32_t
 pw_ring_put(struct pw_ring *ring, const void *elems, uint32_t n)

@@ -46,8 +46,7 @@ struct pw_counter_desc {
 /** Define the table; in one source file. */
 #define PW_COUNTER_DESCRIBE(tag, LIST)                                                             \
 	const struct pw_counter_desc tag##_desc[] = {LIST(PW_COUNTER_ROW){NULL, NULL}};            \
-	static_assert(sizeof(struct tag) ==                                                        \
-			      8 * (sizeof(tag##_desc) / sizeof(tag##_desc[0]) - 1),                \
+	static_assert(sizeof(struct tag) == 8 * (sizeof(tag##_desc) / sizeof(tag##_desc[0]) - 1),  \
 		      "a counter is a uint64_t")
 
 /** Value of the counter in row i of the table. */

@@ -67,7 +67,7 @@ bool pw_log_on(enum pw_log_type type, uint32_t level);
 
 /** State of a rate-limited call site; one per lcore-owned object, zeroed at first. */
 struct pw_log_limit {
-	uint64_t until;	    /**< ns; silent before this time */
+	uint64_t until;	     /**< ns; silent before this time */
 	uint64_t suppressed; /**< lines since the last one written */
 };
 
@@ -80,9 +80,8 @@ bool pw_log_allow(struct pw_log_limit *l, uint64_t now, uint64_t interval, uint6
 		uint64_t held_back_;                                                               \
 		if (pw_log_on(PW_LOG_##room, RTE_LOG_##level) &&                                   \
 		    pw_log_allow(limit, now, 1000000000ull, &held_back_))                          \
-			pw_log_write(PW_LOG_##room, RTE_LOG_##level,                               \
-				     fmt " (%lu more held back)", ##__VA_ARGS__,                   \
-				     (unsigned long)held_back_);                                   \
+			pw_log_write(PW_LOG_##room, RTE_LOG_##level, fmt " (%lu more held back)",  \
+				     ##__VA_ARGS__, (unsigned long)held_back_);                    \
 	} while (0)
 
 #ifdef __cplusplus

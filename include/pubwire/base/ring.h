@@ -24,8 +24,8 @@ struct pw_ring {
 };
 
 /** Reserve a ring of at least count elements. Main lcore, at start. 0 or -errno. */
-int pw_ring_create(struct pw_ring *ring, const char *name, uint32_t elem, uint32_t count, int socket)
-	__attribute__((warn_unused_result));
+int pw_ring_create(struct pw_ring *ring, const char *name, uint32_t elem, uint32_t count,
+		   int socket) __attribute__((warn_unused_result));
 
 /** Free an empty ring. */
 void pw_ring_destroy(struct pw_ring *ring);
