@@ -56,8 +56,8 @@ output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 		rte_pktmbuf_free(m);
 		return 0;
 	}
-	p = (uint8_t *)rte_pktmbuf_append(copy, (uint16_t)(20 + m->pkt_len));
-	assert_non_null(p);
+	assert_non_null(rte_pktmbuf_append(copy, (uint16_t)(20 + m->pkt_len)));
+	p = rte_pktmbuf_mtod(copy, uint8_t *);
 	memset(p, 0, 20);
 	p[0] = 0x45;
 	memcpy(p + 12, &flow->local.b[12], 4);
