@@ -133,7 +133,7 @@ int
 config_take_brokers(struct config_loader *l)
 {
 	struct pw_forward_settings *s = &l->c->forward;
-	char section[CONFIG_PATH_LEN];
+	char section[CONFIG_SECTION_LEN];
 
 	if (l->raw->nb_brokers == 0 || l->raw->nb_brokers > PW_FORWARD_MAX_BROKERS)
 		return config_refuse(l, "brokers", "%u brokers; expected 1 to %d",

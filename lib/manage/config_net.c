@@ -252,7 +252,7 @@ int
 config_take_ports(struct config_loader *l)
 {
 	struct pw_config *c = l->c;
-	char section[CONFIG_PATH_LEN];
+	char section[CONFIG_SECTION_LEN];
 	uint64_t posted = 0;
 
 	if (l->raw->nb_ports == 0 || l->raw->nb_ports > PW_CONFIG_MAX_PORTS)

@@ -22,6 +22,7 @@
 #include <pubwire/manage/config.h>
 
 #define CONFIG_PATH_LEN 160
+#define CONFIG_SECTION_LEN 64 /* of a path: "ports[7]" and the like */
 
 /* A list of texts as libcyaml leaves it. */
 struct raw_list {

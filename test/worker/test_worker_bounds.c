@@ -111,10 +111,11 @@ static struct rte_mbuf *
 our_segment(struct world *w, uint16_t device_port)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->far_mem.pkt);
-	uint8_t *p = (uint8_t *)rte_pktmbuf_append(m, 54);
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(p + 14);
 	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
 
+	assert_non_null(rte_pktmbuf_append(m, 54));
 	memset(p, 0, 54);
 	memcpy(p, &w->side[0].port.mac, 6);
 	memcpy(p + 6, &w->port[0].mac, 6);
