@@ -76,6 +76,7 @@ loop(void *arg)
 int
 pw_fleet_start(struct pw_fleet *f)
 {
+	f->live = true; /* the launch below orders it */
 	for (uint32_t i = 0; i < f->nb_workers; i++) {
 		struct worker *w = f->worker[i];
 		int rc = rte_eal_remote_launch(loop, w, w->lcore);
@@ -117,5 +118,6 @@ pw_fleet_stop(struct pw_fleet *f)
 	for (uint32_t i = 0; i < f->launched; i++)
 		(void)rte_eal_wait_lcore(f->worker[i]->lcore);
 	f->launched = 0;
+	f->live = false;
 	__atomic_store_n(&f->stopping, false, __ATOMIC_RELEASE);
 }

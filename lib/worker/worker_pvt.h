@@ -117,7 +117,8 @@ struct pw_fleet {
 	bool lend_frames;  /* frames cross: the lanes have frame rings */
 	enum pw_idle idle;
 	uint32_t idle_sleep_us;
-	uint32_t launched; /* workers on their lcores */
+	uint32_t launched; /* workers on their lcores; the main lcore's */
+	bool live;	   /* time is pw_clock_now(); changes only while no worker runs */
 	/* Written by any thread, read by the workers. */
 	bool draining __rte_cache_aligned;
 	bool stopping;
