@@ -4,12 +4,13 @@
 Each test starts it again for the next. What was acknowledged to a device is on every broker."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 
 import kit
-from kit import LabCase, lab, net, proc
+from kit import LabCase, config, lab, net, proc
 from publisher import Publisher
 from test_broker_kill import Recorded
 
@@ -102,10 +103,14 @@ class Stopped(Recorded, LabCase):
 class Refused(LabCase):
     """What keeps pubwire from starting is said in a line, with the exit code of its kind."""
 
+    PREFIX = "refused-" + config.PREFIX
+
     def start(self, text, *eal):
         path = proc.run_path("refused.yaml")
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
+        # EAL leaves the directory of its sockets to whoever starts next.
+        self.addCleanup(shutil.rmtree, "/var/run/dpdk/" + self.PREFIX, ignore_errors=True)
         prog = lab.binary(lab.load_state()["options"])
         return subprocess.run([prog, "--config", path, "--", *eal], capture_output=True, text=True,
                               timeout=30, check=False)
@@ -113,7 +118,7 @@ class Refused(LabCase):
     def config(self):
         with open(proc.run_path("pubwire.yaml"), encoding="utf-8") as f:
             # Another EAL prefix: the one of the lab runs.
-            return f.read().replace("--file-prefix=", "--file-prefix=r-")
+            return f.read().replace("--file-prefix=" + config.PREFIX, "--file-prefix=" + self.PREFIX)
 
     def test_unknown_key(self):
         r = self.start(self.config().replace("  idle: adaptive", "  idel: adaptive"))
