@@ -281,6 +281,19 @@ pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
 	emit_conn(t, c, m);
 }
 
+/*
+ * Sequence number of a segment that takes up none. What was sent may reach beyond the window that
+ * is offered now: by the octet of a window probe, or because the peer has taken its window back.
+ * There the peer would not accept it (RFC 9293 table 6), so it stands at the edge instead.
+ */
+static uint32_t
+bare_seq(const struct pw_tcp_conn *c)
+{
+	uint32_t edge = c->snd_una + c->snd_wnd;
+
+	return conn_synchronized(c) && seq_lt(edge, c->snd_max) ? edge : c->snd_max;
+}
+
 int
 pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
@@ -288,7 +301,7 @@ pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 
 	if (m == NULL)
 		return -ENOBUFS;
-	put_conn_header(t, c, m, c->snd_max, TCP_ACK);
+	put_conn_header(t, c, m, bare_seq(c), TCP_ACK);
 	emit_conn(t, c, m);
 	return 0;
 }
@@ -327,7 +340,7 @@ pw_tcp_send_rst(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	if (c->state == PW_TCP_SYN_SENT || c->state == PW_TCP_CLOSED)
 		return;
-	pw_tcp_send_bare(t, &c->flow, c->snd_max, c->rcv_nxt, TCP_RST | TCP_ACK, 0,
+	pw_tcp_send_bare(t, &c->flow, bare_seq(c), c->rcv_nxt, TCP_RST | TCP_ACK, 0,
 			 c->flags & CONN_TS ? &c->ts_recent : NULL);
 }
 

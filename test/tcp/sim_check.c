@@ -146,6 +146,8 @@ check_payload(struct check *k, const struct check_conn *c, uint32_t from, const 
 		       mss);
 	if (seg->len > 1 && seq_lt(me->heard_edge, last)) /* one byte may be a window probe */
 		broken(k, "%u bytes beyond the window", last - me->heard_edge);
+	if (me->heard && tcp_seg_space(seg) == 0 && seq_lt(me->heard_edge, seg->seq))
+		broken(k, "a bare ACK %u beyond the window", seg->seq - me->heard_edge);
 	if (me->fin_sent &&
 	    ((seg->len != 0 && seq_lt(me->fin, last)) || (seg->flags & SEG_FIN && last != me->fin)))
 		broken(k, "bytes after the FIN");

@@ -5,8 +5,9 @@
 /**
  * @file
  * What every segment of a simulated history must obey, whatever the wire does: numbers without
- * gaps, nothing beyond the window that was heard, no right edge that shrinks, no segment above the
- * MSS, and at each place of a stream always the same byte.
+ * gaps, nothing beyond the window that was heard (save a probe's one byte, and never a bare ACK),
+ * no right edge that shrinks, no segment above the MSS, and at each place of a stream always the
+ * same byte.
  *
  * Stack 0 opens, stack 1 accepts; a connection is named by the opener's port.
  */

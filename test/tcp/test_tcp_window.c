@@ -53,6 +53,30 @@ peer_that_answers_probes_is_never_given_up(void **state)
 	assert_int_equal(s->gone, 0); /* RFC 9293 3.8.6.1: MUST remain open */
 }
 
+/* A probe lies beyond the shut window; what carries no byte must not, or the peer drops it. */
+static void
+bare_segments_stay_within_a_shut_window(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	s->auto_consume = true;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	script_send(s, 0, 3000);
+	assert_true(script_until_sent(s, 120000 * MS));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 1);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0); /* the probe is refused */
+	NOTHING(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0, .len = 100, .data = script_bytes(0));
+	PEER(s, .flags = A, .seq = 101, .ack = 1, .win = 0, .len = 100, .data = script_bytes(100));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 201); /* RFC 9293 3.10.7.4: 2 is not acceptable */
+	NOTHING(s);
+	pw_tcp_abort(s->t, s->conn, s->now);
+	s->conn = NULL;
+	EXPECT(s, .flags = R | A, .seq = 1, .ack = 201);
+}
+
 static void
 window_that_opens_within_what_was_sent_lets_the_rest_go(void **state)
 {
@@ -317,6 +341,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SCRIPT(zero_window_is_probed_with_backoff),
 		SCRIPT(peer_that_answers_probes_is_never_given_up),
+		SCRIPT(bare_segments_stay_within_a_shut_window),
 		SCRIPT(window_that_opens_within_what_was_sent_lets_the_rest_go),
 		SCRIPT(old_segment_does_not_change_the_window),
 		SCRIPT(shrunk_window_stops_new_data_and_recovers),
