@@ -178,6 +178,9 @@ pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now)
 		return;
 	}
 	queue_fin(t, c);
+	/* From now on answers to window probes do not count as progress. */
+	if ((c->flags & (CONN_PERSIST | CONN_DISCARD)) == CONN_PERSIST)
+		c->progress = tcp_ms(t);
 	c->flags |= CONN_DISCARD;
 	/* What waits unread is offered once more, then dropped. */
 	if (c->rx_len > 0)
@@ -206,6 +209,12 @@ void
 pw_tcp_set_pressure(struct pw_tcp *t, uint32_t level)
 {
 	t->pressure = level;
+}
+
+uint32_t
+pw_tcp_rx_window(const struct pw_tcp *t)
+{
+	return t->conf.rx_window;
 }
 
 void

@@ -122,7 +122,10 @@ start_persist(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (!(c->flags & CONN_PERSIST)) {
 		c->flags |= CONN_PERSIST;
 		c->backoff = 0;
-		c->progress = c->last_rx;
+		if (!(c->flags & CONN_DISCARD))
+			c->progress = c->last_rx;
+		else if (c->snd_max == c->snd_una)
+			c->progress = tcp_ms(t);
 		c->t_rtx = 0;
 	}
 	if (c->t_rtx == 0)

@@ -224,6 +224,20 @@ ooo_insert(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
 	t->nb_ooo++;
 }
 
+/* Do all of these bytes stand in the list already? */
+static bool
+ooo_covers(const struct pw_tcp_conn *c, uint32_t seq, uint32_t len)
+{
+	uint32_t end = seq + len;
+
+	for (const struct rte_mbuf *at = c->ooo; at != NULL && seq_lt(seq, end); at = at->next) {
+		if (seq_gt(at->hash.usr, seq))
+			return false;
+		seq = seq_max(seq, at->hash.usr + at->data_len);
+	}
+	return seq_ge(seq, end);
+}
+
 static void
 hold(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 {
@@ -241,10 +255,15 @@ hold(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 
 		m->hash.usr = seq;
 		seq += len;
-		if (len == 0 || !ooo_room(t, c, m->hash.usr))
+		if (ooo_covers(c, m->hash.usr, len)) {
+			/* Nothing yields its place to what it brings. */
+			t->count.drop_duplicate += len;
 			rte_pktmbuf_free_seg(m);
-		else
+		} else if (!ooo_room(t, c, m->hash.usr)) {
+			rte_pktmbuf_free_seg(m);
+		} else {
 			ooo_insert(t, c, m);
+		}
 	}
 }
 

@@ -64,8 +64,11 @@ fin_acked(struct pw_tcp *t, struct pw_tcp_conn *c)
 static void
 answer_stray(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
-	if (seg_span(s) == 0 && c->stray_answered != 0 &&
-	    tcp_ms(t) - c->stray_answered < STRAY_PAUSE_MS) {
+	/* What 0 stands for is noted as 1, which may lie a millisecond ahead: the age is from -1.
+	 */
+	uint32_t age = tcp_ms(t) - c->stray_answered;
+
+	if (seg_span(s) == 0 && c->stray_answered != 0 && age + 1 <= STRAY_PAUSE_MS) {
 		pw_tcp_challenge(t, c);
 		return;
 	}
@@ -147,14 +150,16 @@ sequence_ok(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	if (in_window(c, s))
 		return true;
 	if (plain && seg_span(s) > 0 && conn_synchronized(c)) {
-		if (conn_rcv_wnd(c) == 0 && s->seq == c->rcv_nxt) {
-			t->count.drop_window += s->len;
-			strip(t, c, s);
-			return true;
-		}
-		if (seq_le(s->seq + seg_span(s), c->rcv_nxt) &&
-		    seq_le(c->rcv_nxt - t->conf.rx_window, s->seq)) {
-			t->count.drop_duplicate += s->len;
+		bool old = seq_le(s->seq + seg_span(s), c->rcv_nxt);
+		uint32_t again = seq_ahead(s->seq, c->rcv_nxt);
+
+		if (again <= t->conf.rx_window && seq_le(s->seq, c->rcv_nxt) &&
+		    (old || conn_rcv_wnd(c) == 0)) {
+			again = RTE_MIN(again, s->len);
+			t->count.drop_duplicate += again;
+			t->count.drop_window += s->len - again;
+			if (!old)
+				pw_tcp_seg_trim_head(s, again);
 			strip(t, c, s);
 			return true;
 		}
@@ -209,11 +214,16 @@ handshake_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg
 	return true;
 }
 
-/* RFC 7323 4.3. */
+/*
+ * RFC 7323 4.3, for a segment whose acknowledgement was accepted. One that lies before rcv_nxt,
+ * stripped of its bytes, is none that 5.3 R3 gets to see: whoever forges it must not move PAWS.
+ */
 static void
 remember_timestamp(struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
 	if (!(c->flags & CONN_TS) || !(s->opts & SEG_OPT_TS) || seq_gt(s->seq, c->last_ack))
+		return;
+	if (seq_lt(s->seq + seg_span(s), c->rcv_nxt))
 		return;
 	if ((c->flags & CONN_TS_STALE) || seq_ge(s->ts_val, c->ts_recent)) {
 		c->ts_recent = s->ts_val;
@@ -263,9 +273,9 @@ synchronized_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s
 	c->keep_probes = 0;
 	if (c->state == PW_TCP_SYN_RECEIVED && !handshake_acked(t, c, s))
 		return;
-	remember_timestamp(c, s);
 	if (!pw_tcp_ack_input(t, c, s))
 		return;
+	remember_timestamp(c, s);
 	if ((c->flags & CONN_FIN_ACKED) && !fin_acked(t, c))
 		return;
 	text_and_fin(t, c, s);

@@ -45,10 +45,16 @@ user_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 {
 	if (!conn_synchronized(c))
 		return 0;
-	/* RFC 9293 3.8.6.1: while probes are answered, wait; progress is that of the first that is
-	 * not. */
-	if (c->flags & CONN_PERSIST ? seq_le(c->progress, c->last_rx) : c->snd_max == c->snd_una)
+	/*
+	 * RFC 9293 3.8.6.1: while probes are answered, wait; progress is that of the first that is
+	 * not. But one that its owner has closed would then stay for as long as the peer likes.
+	 */
+	if (c->flags & CONN_PERSIST) {
+		if (!(c->flags & CONN_DISCARD) && seq_le(c->progress, c->last_rx))
+			return 0;
+	} else if (c->snd_max == c->snd_una) {
 		return 0;
+	}
 	return never_zero(c->progress + t->conf.user_timeout_ms + 1);
 }
 
@@ -156,7 +162,7 @@ persist_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	back_off(c);
 	c->t_rtx = 0;
-	if (seq_le(c->progress, c->last_rx))
+	if (!(c->flags & CONN_DISCARD) && seq_le(c->progress, c->last_rx))
 		c->progress = tcp_ms(t);
 	(void)pw_tcp_window_probe(t, c);
 	if (c->t_rtx == 0)
@@ -179,7 +185,8 @@ rtx_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 		/* A peer may take its window back over what is on its way (RFC 9293 3.8.6). */
 		if (c->snd_wnd == 0 && c->snd_max != c->snd_una && !(c->flags & CONN_PERSIST)) {
 			c->flags |= CONN_PERSIST;
-			c->progress = c->last_rx;
+			if (!(c->flags & CONN_DISCARD))
+				c->progress = c->last_rx;
 		}
 		if (c->flags & CONN_PERSIST)
 			persist_timeout(t, c);

@@ -366,6 +366,59 @@ timestamp_echo_is_that_of_the_segment_acknowledged_first(void **state)
 	assert_int_not_equal(o->tsecr, 1030);
 }
 
+/* What is not acceptable, or was received before, says nothing of the peer's clock. */
+static void
+forged_old_segment_does_not_move_the_timestamp(void **state)
+{
+	struct script *s = script_open(NULL);
+	uint32_t late = 1001 + 0x7ffffff0u;
+
+	(void)state;
+	script_accept_with(
+		s, (struct tcp_seg){.win = 65535, .mss = 1460, .has_ts = true, .tsval = 1000});
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 1000, .has_ts = true,
+	     .tsval = 1001);
+	/* Blind: a sequence number of long ago and any acknowledgement. */
+	PEER(s, .flags = A, .seq = 1 - 100000u, .ack = 0x51234567, .win = 1, .len = 1,
+	     .has_ts = true, .tsval = late);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_ack, 1);
+	/* In place, but it acknowledges what was never sent. */
+	PEER(s, .flags = A, .seq = 1001, .ack = 500, .win = 1, .len = 1, .has_ts = true,
+	     .tsval = late);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_ack, 2);
+	/* An acknowledgement that would do, on bytes that stand in the queue already. */
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 10, .has_ts = true,
+	     .tsval = late);
+	PEER(s, .flags = A, .seq = 1001, .ack = 1, .win = 65535, .len = 1000, .has_ts = true,
+	     .tsval = 1002);
+	assert_int_equal(pw_tcp_rx_len(s->conn), 2000);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_paws, 0);
+	script_skip(s);
+}
+
+static void
+duplicate_evicts_nothing_that_waits_beyond_a_gap(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	s->auto_consume = true;
+	script_accept(s);
+	for (uint32_t i = 0; i < 8; i++) /* as many as are held */
+		PEER(s, .flags = A, .seq = 1001 + i * 2000, .ack = 1, .win = 65535, .len = 1000,
+		     .data = script_bytes(1000 + i * 2000));
+	for (uint32_t i = 0; i < 3; i++)
+		PEER(s, .flags = A, .seq = 1001, .ack = 1, .win = 65535, .len = 1000,
+		     .data = script_bytes(1000));
+	assert_int_equal(pw_tcp_counters(s->t)->drop_duplicate, 3000);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_ooo_full, 0);
+	for (uint32_t i = 0; i < 8; i++)
+		PEER(s, .flags = A, .seq = 1 + i * 2000, .ack = 1, .win = 65535, .len = 1000,
+		     .data = script_bytes(i * 2000));
+	script_check_got(s, 16000);
+	script_skip(s);
+}
+
 static void
 bad_option_lengths_are_dropped(void **state)
 {
@@ -422,6 +475,8 @@ main(void)
 		SCRIPT(old_timestamp_is_refused),
 		SCRIPT(segment_without_the_negotiated_timestamp_is_dropped),
 		SCRIPT(timestamp_echo_is_that_of_the_segment_acknowledged_first),
+		SCRIPT(forged_old_segment_does_not_move_the_timestamp),
+		SCRIPT(duplicate_evicts_nothing_that_waits_beyond_a_gap),
 		SCRIPT(bad_option_lengths_are_dropped),
 	};
 

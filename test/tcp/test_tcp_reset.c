@@ -503,6 +503,64 @@ destroying_the_stack_tells_every_owner(void **state)
 	assert_int_equal(s->why, PW_TCP_END_ABORTED);
 }
 
+/*
+ * Answers to one bare stray: the first goes out, the others are challenges, of which a stack has
+ * 150 a second at most (RFC 5961 10); half a second later there is one again.
+ */
+static uint32_t
+answers_to_strays(struct script *s, uint32_t n)
+{
+	for (; n != 0; n--) {
+		PEER(s, .flags = A, .seq = 0, .ack = 1, .win = 65535);
+		if (s->nb_out - s->taken > SCRIPT_OUT / 2)
+			fail_msg("%u answers", s->nb_out - s->taken);
+	}
+	return script_skip(s);
+}
+
+static void
+answers_to_bare_strays_are_bounded(struct script *s)
+{
+	uint64_t before = pw_tcp_counters(s->t)->challenge_acks;
+	uint32_t plain = 0;
+
+	for (uint32_t i = 0; i < 10; i++)
+		plain += answers_to_strays(s, 100);
+	plain -= pw_tcp_counters(s->t)->challenge_acks - before;
+	assert_int_equal(plain, 1);
+}
+
+static void
+strays_are_answered_in_measure_from_the_first_millisecond(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	answers_to_bare_strays_are_bounded(s); /* in the stack's first millisecond */
+	script_pass(s, 499 * MS);
+	script_skip(s);
+	assert_true(answers_to_strays(s, 1) <= 1); /* a challenge, or nothing */
+	script_pass(s, 1500 * MS);
+	answers_to_bare_strays_are_bounded(s);
+}
+
+/* The millisecond clock wraps after 49.7 days. */
+static void
+strays_are_answered_in_measure_when_the_clock_wraps(void **state)
+{
+	struct script *s = script_open(NULL);
+	const uint64_t wrap = (UINT64_C(1) << 32) * MS;
+
+	(void)state;
+	script_accept(s);
+	s->now = s->start + wrap; /* reads 0 again */
+	answers_to_bare_strays_are_bounded(s);
+	/* More than half of the clock's range later the last answer is not a recent one. */
+	s->now = s->start + wrap + wrap / 2 + 1000 * MS;
+	answers_to_bare_strays_are_bounded(s);
+}
+
 int
 main(void)
 {
@@ -537,6 +595,8 @@ main(void)
 		SCRIPT(abort_inside_connected_is_allowed),
 		SCRIPT(abort_of_a_syn_sent_connection_is_silent),
 		SCRIPT(destroying_the_stack_tells_every_owner),
+		SCRIPT(strays_are_answered_in_measure_from_the_first_millisecond),
+		SCRIPT(strays_are_answered_in_measure_when_the_clock_wraps),
 	};
 
 	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);

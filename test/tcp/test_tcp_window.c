@@ -53,6 +53,61 @@ peer_that_answers_probes_is_never_given_up(void **state)
 	assert_int_equal(s->gone, 0); /* RFC 9293 3.8.6.1: MUST remain open */
 }
 
+/* RFC 9293 3.8.6.1 keeps a connection open for its owner; one that was closed has none. */
+static void
+closed_connection_ends_though_probes_are_answered(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.user_timeout_ms = 5000});
+	uint64_t closed;
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	script_send(s, 0, 3000);
+	for (uint32_t i = 0; i < 6; i++) { /* longer than the time-out */
+		assert_true(script_until_sent(s, 120000 * MS));
+		script_skip(s);
+		PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	}
+	assert_true(s->now - s->start > 5000 * MS);
+	closed = s->now;
+	pw_tcp_close(s->t, s->conn, s->now);
+	while (s->gone == 0 && s->now - closed < 60000 * MS) {
+		script_pass(s, 100 * MS);
+		if (s->gone == 0 && script_skip(s) != 0)
+			PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	}
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_TIMEOUT);
+	WITHIN_MS(s->now - closed, 5000, 5200);
+	script_skip(s);
+}
+
+/* The same where the window shuts after the close. */
+static void
+window_that_shuts_after_the_close_ends_the_connection(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.user_timeout_ms = 5000});
+	uint64_t closed;
+
+	(void)state;
+	script_accept(s);
+	script_pass(s, 20000 * MS);
+	script_send(s, 0, 3000);
+	pw_tcp_close(s->t, s->conn, s->now);
+	closed = s->now;
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1461, .win = 0);
+	while (s->gone == 0 && s->now - closed < 60000 * MS) {
+		script_pass(s, 100 * MS);
+		if (s->gone == 0 && script_skip(s) != 0)
+			PEER(s, .flags = A, .seq = 1, .ack = 1461, .win = 0);
+	}
+	assert_int_equal(s->why, PW_TCP_END_TIMEOUT);
+	WITHIN_MS(s->now - closed, 5000, 5200);
+	script_skip(s);
+}
+
 /* A probe lies beyond the shut window; what carries no byte must not, or the peer drops it. */
 static void
 bare_segments_stay_within_a_shut_window(void **state)
@@ -200,6 +255,26 @@ probe_of_a_closed_window_is_answered_and_not_taken(void **state)
 	assert_int_equal(s->gone, 1);
 }
 
+/* The part beyond a shut window is not taken; the acknowledgement that comes with it is heard. */
+static void
+segment_across_the_edge_of_a_shut_window_acknowledges(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.rx_window = 1000});
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 1000);
+	script_pass(s, 50 * MS);
+	script_send(s, 0, 10);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 501, .ack = 11, .win = 65535, .len = 1000);
+	assert_int_equal(pw_tcp_unacked(s->conn), 0);
+	assert_int_equal(pw_tcp_rx_len(s->conn), 1000);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_duplicate, 500);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_window, 500);
+	EXPECT(s, .flags = A, .seq = 11, .ack = 1001);
+}
+
 static void
 window_of_one_byte_carries_a_stream(void **state)
 {
@@ -341,6 +416,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SCRIPT(zero_window_is_probed_with_backoff),
 		SCRIPT(peer_that_answers_probes_is_never_given_up),
+		SCRIPT(closed_connection_ends_though_probes_are_answered),
+		SCRIPT(window_that_shuts_after_the_close_ends_the_connection),
 		SCRIPT(bare_segments_stay_within_a_shut_window),
 		SCRIPT(window_that_opens_within_what_was_sent_lets_the_rest_go),
 		SCRIPT(old_segment_does_not_change_the_window),
@@ -348,6 +425,7 @@ main(void)
 		SCRIPT(small_window_holds_data_until_half_of_it_or_a_segment_fits),
 		SCRIPT(window_closes_as_bytes_stand_unread),
 		SCRIPT(probe_of_a_closed_window_is_answered_and_not_taken),
+		SCRIPT(segment_across_the_edge_of_a_shut_window_acknowledges),
 		SCRIPT(window_of_one_byte_carries_a_stream),
 		SCRIPT(table_full_refuses_a_connection_and_keeps_the_others),
 		SCRIPT(half_open_connections_are_bounded),
