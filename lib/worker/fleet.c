@@ -182,7 +182,9 @@ pw_fleet_create(const struct pw_fleet_conf *conf, char *err, size_t err_len)
 	f->idle_sleep_us = conf->idle_sleep_us != 0 ? conf->idle_sleep_us : DEFAULT_SLEEP_US;
 	for (uint32_t i = 0; i < conf->nb_ifaces; i++)
 		f->port[i] = conf->port[i];
-	rc = build(f, conf, err, err_len);
+	rc = fleet_posted(f, err, err_len);
+	if (rc == 0)
+		rc = build(f, conf, err, err_len);
 	if (rc < 0) {
 		pw_fleet_destroy(f);
 		rte_errno = -rc;

@@ -65,6 +65,16 @@ watch_links(struct worker *w, uint64_t now)
 	w->links_up = up;
 }
 
+/* Share of the buffers in use, of those that receive queues do not hold empty. */
+static uint32_t
+used_percent(const struct pw_fleet *f)
+{
+	uint32_t used = rte_mempool_in_use_count(f->mem->pkt);
+
+	used -= RTE_MIN(used, f->posted);
+	return (uint32_t)((uint64_t)used * 100 / (f->mem->pkt->size - f->posted));
+}
+
 static void
 watch_pressure(struct worker *w)
 {
@@ -72,7 +82,7 @@ watch_pressure(struct worker *w)
 
 	if (w->count.loops % PRESSURE_TURNS != 0)
 		return;
-	used = pw_mem_used_percent(w->fleet->mem);
+	used = used_percent(w->fleet);
 	level = used >= PRESSURE_2_PERCENT ? 2 : used >= PRESSURE_1_PERCENT ? 1 : 0;
 	if (level != w->pressure) {
 		w->pressure = level;

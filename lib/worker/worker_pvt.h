@@ -113,6 +113,7 @@ struct pw_fleet {
 	const struct pw_forward_settings *settings;
 	struct pw_forward_shared *shared;
 	struct pw_mem *mem;
+	uint32_t posted;   /* packet buffers that stand empty in receive queues */
 	struct lane *lane; /* [from * nb_workers + to] */
 	bool lend_frames;  /* frames cross: the lanes have frame rings */
 	enum pw_idle idle;
@@ -138,6 +139,9 @@ lane_of(struct pw_fleet *f, uint32_t from, uint32_t to)
 
 /* check.c */
 int fleet_check(const struct pw_fleet_conf *conf, char *err, size_t err_len);
+
+/* posted.c: sets f->posted; refuses where that leaves too little for messages. */
+int fleet_posted(struct pw_fleet *f, char *err, size_t err_len);
 
 /* reta.c: which workers the flows of each interface go to; needs worker 0's wire. */
 int fleet_steering(struct pw_fleet *f, const struct pw_fleet_conf *conf, char *err, size_t err_len);

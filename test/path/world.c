@@ -23,7 +23,7 @@ memory(struct world *w)
 {
 	struct pw_mem_conf near_conf = {
 		.name = "near",
-		.pkt = 8191,
+		.pkt = WORLD_PKT,
 		.hdr = 4095,
 		.ind = 4095,
 		.socket = SOCKET_ID_ANY,
@@ -144,9 +144,17 @@ world_create(const struct world_conf *conf)
 		broker_create(&w->broker[i], side,
 			      pw_addr_str(&w->settings.broker[i].address, text), PORT);
 	}
+	for (; w->nb_posted < conf->posted; w->nb_posted++) {
+		w->posted[w->nb_posted] = rte_pktmbuf_alloc(w->near_mem.pkt);
+		assert_non_null(w->posted[w->nb_posted]);
+	}
 	w->fleet = pw_fleet_create(&fleet, err, sizeof(err));
-	if (w->fleet == NULL)
+	if (conf->refusal != NULL) {
+		assert_null(w->fleet);
+		assert_string_equal(err, conf->refusal);
+	} else if (w->fleet == NULL) {
 		fail_msg("%s", err);
+	}
 	return w;
 }
 
@@ -224,6 +232,7 @@ world_destroy(struct world *w)
 		pw_port_close(&w->port[i]);
 		peer_destroy_rings(&w->side[i]);
 	}
+	rte_pktmbuf_free_bulk(w->posted, w->nb_posted);
 	assert_true(pw_mem_full(&w->near_mem));
 	assert_true(pw_mem_full(&w->far_mem));
 	pw_mem_destroy(&w->near_mem);

@@ -17,6 +17,7 @@
 
 #define WORLD_BROKERS 2
 #define WORLD_DEVICES 16
+#define WORLD_PKT     8191 /* packet buffers on either side */
 #define MS	      UINT64_C(1000000)
 
 /** What a test wants of the world. */
@@ -27,12 +28,16 @@ struct world_conf {
 	bool one_port;		/* brokers are reached through the devices' port */
 	uint32_t max_queued;	/* 0: 512 */
 	uint32_t copy_break;	/* of the forward log */
+	uint32_t posted;	/* near packet buffers in use before the fleet is built */
+	const char *refusal;	/* of the fleet, which is not built; NULL: it is */
 	const uint32_t *lcores; /* NULL: 0, 1 */
 	bool real_time;		/* the fleet runs on lcores of its own */
 };
 
 struct world {
 	struct pw_mem near_mem, far_mem;
+	struct rte_mbuf *posted[WORLD_PKT];
+	uint32_t nb_posted;
 	struct peer side[2]; /* devices, brokers; with one_port only the first */
 	struct pw_port port[2];
 	struct pw_forward_settings settings;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a worker does when buffers or queues run short, and what it tells the others. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
@@ -17,6 +19,20 @@
 #define PRESSURE_MS 40 /* the pool is looked at once in 256 turns */
 
 static uint32_t want;
+
+/* Descriptors that each receive queue claims to have; 0: its driver does not tell. */
+static uint16_t told;
+
+int __wrap_rte_eth_rx_queue_info_get(uint16_t port, uint16_t queue, struct rte_eth_rxq_info *info);
+
+int
+__wrap_rte_eth_rx_queue_info_get(uint16_t port, uint16_t queue, struct rte_eth_rxq_info *info)
+{
+	(void)port;
+	(void)queue;
+	info->nb_desc = told;
+	return told != 0 ? 0 : -ENOTSUP;
+}
 
 static bool
 device_acked(const struct world *w)
@@ -78,6 +94,80 @@ test_short_buffers_stop_devices_first_and_new_connections_next(void **state)
 	assert_true(world_until(w, device_acked, 5000));
 	assert_true(world_until(w, second_connected, 10000));
 	world_destroy(w);
+}
+
+/* Of two receive queues together: 74 % of the buffers. */
+#define POSTED 6100
+
+static bool
+read_at_rest_and_held_under_pressure(struct world *w)
+{
+	static struct rte_mbuf *held[WORLD_PKT];
+	uint32_t n = (WORLD_PKT - POSTED) * 78 / 100;
+	bool ok;
+
+	world_run(w, PRESSURE_MS);
+	world_connect(w, 1, PW_MQTT_3_1_1);
+	w->broker[0].hold_acks = true;
+	for (uint32_t i = 0; i < 2; i++) {
+		(void)device_publish(&w->device[0], 1, "t", "payload", 7);
+		world_run(w, 200);
+	}
+	ok = w->broker[0].nb_records == 2;
+	assert_int_equal(rte_pktmbuf_alloc_bulk(w->near_mem.pkt, held, n), 0);
+	world_run(w, PRESSURE_MS);
+	(void)device_publish(&w->device[0], 1, "t", "payload", 7);
+	world_run(w, 200);
+	ok = ok && w->broker[0].nb_records == 2;
+	rte_pktmbuf_free_bulk(held, n);
+	world_run(w, 200);
+	return ok && w->broker[0].nb_records == 3;
+}
+
+static void
+test_buffers_that_a_driver_took_for_receive_queues_are_no_pressure(void **state)
+{
+	static const struct world_conf conf = {.workers = 1, .posted = POSTED};
+	struct world *w = world_create(&conf);
+
+	(void)state;
+	assert_true(read_at_rest_and_held_under_pressure(w));
+	world_destroy(w);
+}
+
+static void
+test_descriptors_that_a_driver_tells_of_are_no_pressure(void **state)
+{
+	static const struct world_conf conf = {.workers = 1, .posted = POSTED / 10};
+	static struct rte_mbuf *later[POSTED];
+	struct world *w;
+	bool ok;
+
+	(void)state;
+	told = POSTED / 2;
+	w = world_create(&conf);
+	told = 0;
+	/* The rest of the rings fills as a lazy driver fills it. */
+	assert_int_equal(rte_pktmbuf_alloc_bulk(w->near_mem.pkt, later, POSTED - POSTED / 10), 0);
+	ok = read_at_rest_and_held_under_pressure(w);
+	rte_pktmbuf_free_bulk(later, POSTED - POSTED / 10);
+	assert_true(ok);
+	world_destroy(w);
+}
+
+static void
+test_receive_queues_that_leave_too_few_buffers_are_refused(void **state)
+{
+	static const struct world_conf conf = {
+		.workers = 1,
+		.refusal = "receive queues hold 6146 of 8191 packet buffers; give at least 8195 "
+			   "packet_buffers, or fewer rx_descriptors",
+	};
+
+	(void)state;
+	told = 3073;
+	world_destroy(world_create(&conf));
+	told = 0;
 }
 
 static void
@@ -186,6 +276,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_short_buffers_stop_devices_first_and_new_connections_next),
+		cmocka_unit_test(
+			test_buffers_that_a_driver_took_for_receive_queues_are_no_pressure),
+		cmocka_unit_test(test_descriptors_that_a_driver_tells_of_are_no_pressure),
+		cmocka_unit_test(test_receive_queues_that_leave_too_few_buffers_are_refused),
 		cmocka_unit_test(test_full_queue_of_a_port_drops_counts_and_recovers),
 		cmocka_unit_test(test_icmp_error_reaches_the_worker_of_the_flow),
 		cmocka_unit_test(test_neighbours_learnt_by_one_worker_are_known_to_all),
