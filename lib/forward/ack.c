@@ -64,7 +64,7 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		pop(s, e);
 		if (e->want != 0) {
 			f->counters.acknowledged++;
-			pw_hist_record(&f->latency_qos1, now - e->arrival);
+			pw_hist_record(&f->latency_qos1, pw_since(now, e->arrival));
 		}
 		pw_flog_free(s->log, pos);
 	}

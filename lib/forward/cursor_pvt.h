@@ -67,7 +67,7 @@ static inline bool
 pw_cursor_midway(const struct pw_cursor *c)
 {
 	return c->part > 0 && c->given == c->next &&
-	       (pw_flog_at(c->log, c->next)->flags & PW_FLOG_QOS) == 0;
+	       (pw_flog_at(c->log, c->next)->flags & (PW_FLOG_QOS | PW_FLOG_KEEP)) == 0;
 }
 
 /*

@@ -13,6 +13,7 @@
 #define TICK	     PW_NS_MS
 #define TIMER_BUDGET 4096
 #define DONE_BURST   64
+#define MUCH	     64 /* packet buffers of one device */
 
 void
 pw_forward_name(const struct pw_forward *f, const char *what, char *name, size_t len)
@@ -58,7 +59,8 @@ create_devices(struct pw_forward *f)
 	f->max_lingering = limits->max_connections / 8 + 16;
 	sessions = f->nb_slots = limits->max_connections + f->max_lingering;
 	f->scratch_max = limits->max_packet_size / 128 + 64;
-	/* An eighth of the packet buffers for frames that are not whole yet; see part.c. */
+	/* A quarter of the packet buffers for frames that are not whole yet; see part.c. */
+	f->part_buffers = f->conf.mem->pkt->size / 4 + 1;
 	f->part_budget = (uint32_t)RTE_MIN((uint64_t)f->conf.mem->pkt->size * 256, UINT32_MAX / 2);
 	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++)
 		f->log[lane] = pw_shared_log(f->shared, f->ordinal, lane);
@@ -288,15 +290,30 @@ given(void *ctx, const struct pw_flog_entry *e)
 	struct swept *w = ctx;
 
 	w->f->counters.completed_qos0++;
-	pw_hist_record(&w->f->latency_qos0, w->now - e->arrival);
+	pw_hist_record(&w->f->latency_qos0, pw_since(w->now, e->arrival));
 }
 
-/* Buffers are short and nothing will give any back: end whoever holds most. */
+/* Packet buffers that a device's bytes hold here. */
+static uint32_t
+held_by(const struct pw_session *s)
+{
+	uint32_t n = s->part != NULL ? s->part->held : 0;
+
+	for (const struct rte_mbuf *m = pw_tcp_rx_chain(s->conn); m != NULL; m = m->next)
+		n++;
+	return n;
+}
+
+/*
+ * Buffers are short and nothing will give any back: end whoever holds most. The shortage may be
+ * another worker's: devices that hold little stay, unless together they hold much.
+ */
 static void
 relieve(struct pw_forward *f, uint32_t outstanding, uint64_t now)
 {
+	uint32_t share = f->conf.mem->pkt->size / (4 * RTE_MAX(f->shared->nb_device_workers, 1u));
 	struct pw_session *most = NULL;
-	uint32_t held = 0;
+	uint32_t held = 0, all = 0;
 
 	if (f->pressure == 0 || outstanding > 0) {
 		f->pressure_at = now;
@@ -311,13 +328,14 @@ relieve(struct pw_forward *f, uint32_t outstanding, uint64_t now)
 
 		if (s == NULL || s->conn == NULL)
 			continue;
-		n = pw_tcp_rx_len(s->conn) + (s->part != NULL ? s->part->taken : 0);
+		n = held_by(s);
+		all += n;
 		if (n > held) {
 			held = n;
 			most = s;
 		}
 	}
-	if (most == NULL)
+	if (most == NULL || (held < MUCH && all < share))
 		return;
 	f->counters.shed++;
 	pw_session_refuse(f, most, 0x97, now); /* Quota exceeded */
@@ -395,7 +413,7 @@ pw_forward_next(const struct pw_forward *f)
 	if (f->draining && !f->drain_over)
 		at = RTE_MIN(at, f->drain_deadline);
 	if (!TAILQ_EMPTY(&f->part_waiting) && !TAILQ_EMPTY(&f->part_list))
-		at = RTE_MIN(at, TAILQ_FIRST(&f->part_list)->progress + 10 * PW_NS_S);
+		at = RTE_MIN(at, f->part_check);
 	return at;
 }
 

@@ -22,6 +22,13 @@
 #define PW_NS_MS	 1000000ull
 #define PW_NS_S		 1000000000ull
 
+/* How long ago: never negative. Another lcore's clock may stand a little behind the one that wrote. */
+static inline uint64_t
+pw_since(uint64_t now, uint64_t then)
+{
+	return now > then ? now - then : 0;
+}
+
 #define PW_SCRATCH_BYTES 65536 /* a topic, a SUBACK, a header: MQTT strings end at 65,535 bytes */
 #define PW_BATCH	 128   /* slices in one pw_tcp_send() of a cursor */
 
@@ -51,9 +58,12 @@ struct pw_part {
 	TAILQ_ENTRY(pw_part) link;
 	struct pw_session *session;
 	struct pw_run_list run;
+	struct pw_gather gather; /* small pieces go on where the last one ended */
 	uint32_t total;
 	uint32_t taken;
 	uint32_t copied;   /* of them, copied together because they came in small pieces */
+	uint32_t reserved; /* packet buffers that it may come to hold */
+	uint32_t held;	   /* and those that it holds */
 	uint64_t progress; /* ns, when bytes last came */
 };
 TAILQ_HEAD(pw_part_list, pw_part);
@@ -109,9 +119,12 @@ struct pw_forward {
 	struct pw_pool *blocks;
 	struct pw_pool *parts;
 	struct pw_part_list part_list;
-	uint32_t part_bytes, part_budget;
-	struct pw_session *part_turn; /* the one that is being let in */
+	uint32_t part_budget;		      /* bytes of the largest frame that it can be */
+	uint32_t part_reserved, part_buffers; /* packet buffers for all of them */
+	struct pw_session *part_turn;	     /* the one that is being let in */
+	struct pw_session *part_first;	     /* who stood first in line when it was last served */
 	bool part_freed;
+	uint64_t part_check; /* when to look for one that stalls */
 	struct pw_session_list waiting;	     /* not read until room returns; served in turn */
 	struct pw_session_list part_waiting; /* for the budget of large frames */
 	struct pw_session_list unacked;	     /* acknowledgements that no buffer was left for */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Frames larger than a TCP window can hold: references are taken on what has come, and the window
- * opens. What they may hold in all is bounded by a budget that a frame reserves whole before its
- * first byte is taken; who finds it spent stands in line and is not read. A frame that has reserved
- * can therefore always be completed, and one that stops while others wait is ended, so the line
- * moves.
+ * opens. What they may hold in all is bounded by a budget of packet buffers, of which a frame
+ * reserves the most that it can come to hold before its first byte is taken; who finds it spent
+ * stands in line and is not read. A frame that has reserved can therefore always be completed, and
+ * one that stops while others wait is ended, so the line moves.
  *
- * Pieces that use less than half of their packet buffer are copied together, so that a frame never
- * pins more than about two bytes for each of its own.
+ * Pieces that use less than half of their packet buffer are copied together, each behind the one
+ * before, so that every buffer of a frame but the last holds at least PIECE_MIN of its bytes.
  */
 #include <errno.h>
 
@@ -16,17 +16,24 @@
 #define PIECE_MIN 1024
 #define STALL	  (10 * PW_NS_S)
 
+static uint32_t
+most_buffers(uint32_t total)
+{
+	return total / PIECE_MIN + 1;
+}
+
 enum pw_taken
 pw_part_begin(struct pw_forward *f, struct pw_session *s, uint32_t total, uint64_t now)
 {
+	uint32_t buffers = most_buffers(total);
 	struct pw_part *p = NULL;
 	bool turn = f->part_turn == s;
 
-	if (total > f->part_budget) {
+	if (buffers > f->part_buffers) {
 		pw_session_bad(f, s, PW_MQTT_PUBLISH, PW_MQTT_E_TOO_LARGE, now);
 		return PW_GONE;
 	}
-	if ((turn || TAILQ_EMPTY(&f->part_waiting)) && f->part_bytes + total <= f->part_budget)
+	if ((turn || TAILQ_EMPTY(&f->part_waiting)) && f->part_reserved + buffers <= f->part_buffers)
 		p = pw_pool_get(f->parts);
 	if (p == NULL) {
 		pw_session_wait(s, &f->part_waiting);
@@ -38,8 +45,9 @@ pw_part_begin(struct pw_forward *f, struct pw_session *s, uint32_t total, uint64
 	}
 	p->session = s;
 	p->total = total;
+	p->reserved = buffers;
 	p->progress = now;
-	f->part_bytes += total;
+	f->part_reserved += buffers;
 	TAILQ_INSERT_TAIL(&f->part_list, p, link);
 	s->part = p;
 	return PW_TAKEN;
@@ -47,20 +55,24 @@ pw_part_begin(struct pw_forward *f, struct pw_session *s, uint32_t total, uint64
 
 /* One slice of the receive queue: by reference, or copied behind the one before. */
 static int
-take_slice(struct pw_forward *f, struct pw_part *p, struct pw_gather *g, const struct pw_slice *in)
+take_slice(struct pw_forward *f, struct pw_part *p, const struct pw_slice *in)
 {
-	struct pw_slice *last = pw_run_last(&p->run), out;
+	struct pw_slice *last, out;
 
 	if (in->len >= PIECE_MIN && RTE_MBUF_DIRECT(in->mbuf)) {
 		if (pw_run_push(f->blocks, &p->run, in) < 0)
 			return -ENOBUFS;
 		pw_slice_hold(in);
+		p->held++;
 		return 0;
 	}
 	for (uint32_t at = 0, len; at < in->len; at += len) {
+		const struct rte_mbuf *before = p->gather.m;
+
 		len = RTE_MIN((uint32_t)in->len - at, 256u);
-		if (pw_gather_bytes(f, g, pw_slice_data(in) + at, len, &out) < 0)
+		if (pw_gather_bytes(f, &p->gather, pw_slice_data(in) + at, len, &out) < 0)
 			return -ENOBUFS;
+		p->held += p->gather.m != before;
 		last = pw_run_last(&p->run);
 		if (last != NULL && pw_slice_adjoins(last, &out)) {
 			last->len = (uint16_t)(last->len + len);
@@ -80,7 +92,6 @@ enum pw_taken
 pw_part_take(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	struct pw_part *p = s->part;
-	struct pw_gather g = {0};
 	enum pw_taken r = PW_HOLD;
 
 	while (p->taken < p->total && pw_tcp_rx_len(s->conn) > 0) {
@@ -89,8 +100,7 @@ pw_part_take(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		int rc;
 
 		in.len = (uint16_t)RTE_MIN((uint32_t)in.len, p->total - p->taken);
-		/* The rest of a buffer of ours that still has room. */
-		rc = take_slice(f, p, &g, &in);
+		rc = take_slice(f, p, &in);
 		if (rc < 0) {
 			r = PW_LATER;
 			break;
@@ -101,7 +111,6 @@ pw_part_take(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		}
 		p->progress = s->heard = now;
 	}
-	pw_gather_release(&g);
 	return p->taken == p->total ? PW_TAKEN : r;
 }
 
@@ -112,14 +121,15 @@ pw_part_end(struct pw_forward *f, struct pw_session *s, bool forget)
 
 	if (!forget)
 		pw_run_drop(f->blocks, p->run.first);
-	f->part_bytes -= p->total;
+	pw_gather_release(&p->gather);
+	f->part_reserved -= p->reserved;
 	TAILQ_REMOVE(&f->part_list, p, link);
 	pw_pool_put(f->parts, p);
 	s->part = NULL;
 	f->part_freed = true;
 }
 
-/* Some of the budget came back: let in those that stand in line, in their order. */
+/* Some of the budget came back, or who stood first has left: let in the others in their order. */
 static void
 admit(struct pw_forward *f, uint64_t now)
 {
@@ -134,6 +144,17 @@ admit(struct pw_forward *f, uint64_t now)
 		if (TAILQ_FIRST(&f->part_waiting) == s)
 			break;
 	}
+	f->part_first = TAILQ_FIRST(&f->part_waiting);
+}
+
+/* It stands still because it is not read: that is not its doing. */
+static bool
+excused(const struct pw_forward *f, const struct pw_part *p)
+{
+	const struct pw_session *s = p->session;
+
+	return f->pressure > 0 || f->draining || p->taken == p->total || s->on != NULL ||
+	       (s->flags & (PW_SESSION_BLOCKED | PW_SESSION_HELD));
 }
 
 void
@@ -141,13 +162,16 @@ pw_parts_check(struct pw_forward *f, uint64_t now)
 {
 	struct pw_part *p, *next;
 
-	if (TAILQ_EMPTY(&f->part_waiting))
-		return;
-	if (f->part_freed)
+	if (f->part_freed || f->part_first != TAILQ_FIRST(&f->part_waiting))
 		admit(f, now);
+	if (now < f->part_check)
+		return;
+	f->part_check = now + PW_NS_S;
 	for (p = TAILQ_FIRST(&f->part_list); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, link);
-		if (p->progress + STALL > now || p->taken == p->total)
+		if (excused(f, p))
+			p->progress = now;
+		if (TAILQ_EMPTY(&f->part_waiting) || p->progress + STALL > now)
 			continue;
 		f->counters.shed++;
 		pw_session_refuse(f, p->session, 0x97, now); /* Quota exceeded */

@@ -161,6 +161,7 @@ patches(const struct pw_upstream *u, const struct pw_cursor *at, const struct pw
 	uint64_t now, struct patch p[2])
 {
 	uint8_t first = *pw_slice_data(&e->first), mine = first;
+	uint64_t waited = pw_since(now, e->arrival) / PW_NS_S;
 	bool again = pw_cursor_again(at);
 	int n = 0;
 
@@ -170,8 +171,7 @@ patches(const struct pw_upstream *u, const struct pw_cursor *at, const struct pw
 		mine &= (uint8_t)~0x01;
 	if (mine != first)
 		p[n++] = (struct patch){.at = 0, .len = 1, .byte = {mine}};
-	if (e->expiry_at != 0 && now - e->arrival >= PW_NS_S) {
-		uint64_t waited = (now - e->arrival) / PW_NS_S;
+	if (e->expiry_at != 0 && waited > 0) {
 		uint32_t left = read_u32(e, e->expiry_at);
 
 		/* [MQTT-3.3.2-5], [MQTT-3.3.2-6]; what was begun is not given up any more. */

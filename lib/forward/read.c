@@ -60,7 +60,11 @@ read_part(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		return r == PW_HOLD ? PW_HOLD : PW_LATER;
 	b.n = pw_run_slices(s->part->run.first, f->scratch, f->scratch_max);
 	b.len = s->part->total;
-	assert(b.n <= f->scratch_max);
+	if (b.n > f->scratch_max) {
+		f->counters.shed++;
+		pw_session_refuse(f, s, 0x97, now); /* Quota exceeded */
+		return PW_GONE;
+	}
 	r = handle(f, s, *pw_slice_data(b.s) >> 4, &b, now);
 	if (r == PW_TAKEN && s->part != NULL)
 		pw_part_end(f, s, false);
@@ -91,7 +95,9 @@ read_frame(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		pw_session_bad(f, s, head[0] >> 4, PW_MQTT_E_UNEXPECTED, now); /* [MQTT-3.1.0-1] */
 		return PW_GONE;
 	}
-	if (pw_tcp_rx_len(s->conn) < total && total <= PART_MIN)
+	/* The window closes by what waits, so only what is sure to fit it may wait there. */
+	if (pw_tcp_rx_len(s->conn) < total &&
+	    total <= RTE_MIN((uint32_t)PART_MIN, pw_tcp_rx_window(f->tcp) / 2))
 		return PW_HOLD;
 	rc = -ENOBUFS;
 	if (pw_tcp_rx_len(s->conn) >= total)

@@ -445,6 +445,65 @@ identifiers_are_not_reused_while_any_broker_owes_an_answer(void **state)
 	ledger();
 }
 
+static void
+a_clock_that_stands_behind_expires_nothing(void **state)
+{
+	struct pw_mqtt_prop_out p = {.which = PW_MQTT_PROP_MESSAGE_EXPIRY, .num = 3600};
+	struct pw_mqtt_props_out props = {.p = &p, .n = 1};
+	uint8_t out[64], reason;
+	int n;
+
+	(void)state;
+	w.behind[1] = 5 * MS;
+	world_start(2, PW_ROLE_DEVICES, PW_ROLE_BROKERS);
+	device_connect(0, 0, 5, "a");
+	n = pw_mqtt_encode_publish(out, sizeof(out), 5, false, 1, false,
+				   (struct pw_mqtt_str){"t", 1}, 7, &props, 1);
+	out[n++] = 'x';
+	device_send(0, out, (uint32_t)n);
+	world_run(50);
+	for (uint32_t b = 0; b < 2; b++) {
+		assert_int_equal(w.broker[b].nb, 1);
+		assert_int_equal(w.broker[b].record[0].expiry, 3600);
+		assert_int_equal(upstream(b, PW_LANE_5).counters.dropped_expired, 0);
+	}
+	assert_int_equal(device_acks(0, 5, NULL, &reason, 1), 1);
+	assert_int_equal(reason, 0);
+	ledger();
+}
+
+static void
+a_blocking_route_keeps_a_healthy_connection_through_one_large_message(void **state)
+{
+	static uint8_t out[900100], payload[900000];
+	uint32_t n;
+
+	(void)state;
+	w.set.route[0].when_full_qos0 = PW_WHEN_FULL_BLOCK;
+	w.set.route[0].brokers = 1;
+	world_start(1, 3, 0);
+	w.broker[0].deaf = true;
+	for (uint32_t i = 0; i < 5; i++)
+		device_connect(i, 0, 4, (const char *[]){"a", "b", "c", "d", "e"}[i]);
+	n = publish_bytes(out, sizeof(out), 4, 0, false, 0, "t", payload, sizeof(payload));
+	device_send(0, out, n);
+	world_run(50);
+	for (uint32_t i = 1; i < 5; i++) {
+		for (uint16_t k = 1; k <= 60; k++)
+			device_publish(i, 4, 1, k, "t", "m");
+	}
+	world_run(100);
+	assert_true(upstream(0, PW_LANE_3).lag > 200);
+	assert_int_equal(w.broker[0].connects, 2); /* one for each lane */
+	w.broker[0].deaf = false;
+	world_run(30000);
+	assert_true(w.broker[0].connects <= 3); /* deaf it was stuck at most once */
+	assert_int_equal(w.broker[0].nb, 241);
+	assert_int_equal(w.broker[0].record[0].len, sizeof(payload));
+	assert_int_equal(upstream(0, PW_LANE_3).counters.dropped_slow, 0);
+	ledger();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -469,6 +528,8 @@ main(void)
 		T(message_expiry_counts_the_time_spent_here),
 		T(a_broker_of_qos0_only_lowers_what_devices_are_told),
 		T(identifiers_are_not_reused_while_any_broker_owes_an_answer),
+		T(a_clock_that_stands_behind_expires_nothing),
+		T(a_blocking_route_keeps_a_healthy_connection_through_one_large_message),
 	};
 
 	return cmocka_run_group_tests(tests, world_init, world_fini);

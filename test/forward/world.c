@@ -503,6 +503,22 @@ broker_send(uint32_t b, const void *data, uint32_t len)
 
 /* Time. */
 
+uint64_t
+world_clock(uint32_t worker)
+{
+	return w.now - w.behind[worker];
+}
+
+static uint64_t
+clock_of(const struct pw_tcp *t)
+{
+	for (uint32_t i = 0; i < w.nb_workers; i++) {
+		if (w.worker_tcp[i] == t)
+			return world_clock(i);
+	}
+	return w.now;
+}
+
 static void
 deliver(void)
 {
@@ -513,7 +529,7 @@ deliver(void)
 		if (to == NULL)
 			rte_pktmbuf_free(m);
 		else
-			pw_tcp_input(to, &m, 1, w.now);
+			pw_tcp_input(to, &m, 1, clock_of(to));
 	}
 }
 
@@ -526,19 +542,19 @@ turn(void)
 	for (uint32_t i = 0; i < w.nb_workers; i++) {
 		uint32_t n = p_tail - p_head;
 
-		pw_tcp_dispatch(w.worker_tcp[i], w.now);
+		pw_tcp_dispatch(w.worker_tcp[i], world_clock(i));
 		while (n-- > 0) {
 			uint32_t at = p_head++ % RTE_DIM(posted);
 
 			if (posted[at].worker == i) {
-				pw_forward_receive(w.forward[i], &posted[at].msg, w.now);
+				pw_forward_receive(w.forward[i], &posted[at].msg, world_clock(i));
 			} else {
 				posted[p_tail % RTE_DIM(posted)] = posted[at];
 				p_tail++;
 			}
 		}
-		pw_forward_poll(w.forward[i], w.now);
-		pw_tcp_flush(w.worker_tcp[i], w.now);
+		pw_forward_poll(w.forward[i], world_clock(i));
+		pw_tcp_flush(w.worker_tcp[i], world_clock(i));
 	}
 	pw_tcp_flush(w.device_tcp, w.now);
 	pw_tcp_flush(w.broker_tcp, w.now);
@@ -550,8 +566,11 @@ next_event(void)
 	uint64_t at = RTE_MIN(pw_tcp_next(w.device_tcp), pw_tcp_next(w.broker_tcp));
 
 	for (uint32_t i = 0; i < w.nb_workers; i++) {
-		at = RTE_MIN(at, pw_tcp_next(w.worker_tcp[i]));
-		at = RTE_MIN(at, pw_forward_next(w.forward[i]));
+		uint64_t next = RTE_MIN(pw_tcp_next(w.worker_tcp[i]),
+					pw_forward_next(w.forward[i]));
+
+		if (next != UINT64_MAX)
+			at = RTE_MIN(at, next + w.behind[i]);
 	}
 	return at;
 }
@@ -574,8 +593,8 @@ world_run(uint32_t ms)
 		pw_tcp_advance(w.device_tcp, w.now);
 		pw_tcp_advance(w.broker_tcp, w.now);
 		for (uint32_t i = 0; i < w.nb_workers; i++) {
-			pw_tcp_advance(w.worker_tcp[i], w.now);
-			pw_forward_advance(w.forward[i], w.now);
+			pw_tcp_advance(w.worker_tcp[i], world_clock(i));
+			pw_forward_advance(w.forward[i], world_clock(i));
 		}
 	}
 }
@@ -612,6 +631,8 @@ world_setup(void **state)
 	memset(&w, 0, sizeof(w));
 	w.mem = mem;
 	w.now = now;
+	w.rx_window = 131072;
+	w.behind[1] = 3000; /* the clocks of lcores are read at different moments */
 	pw_forward_defaults(&w.set);
 	snprintf(w.set.instance, sizeof(w.set.instance), "test");
 	w.set.limits.max_connections = 32;
@@ -632,19 +653,19 @@ world_setup(void **state)
 }
 
 static struct pw_tcp *
-stack(const char *name, uint64_t seed)
+stack(const char *name, uint64_t seed, uint64_t now)
 {
 	struct pw_tcp_conf conf = {
 		.name = name,
 		.max_conns = 128,
 		.max_tx_slices = 8192,
-		.rx_window = 131072,
+		.rx_window = seed >= 10 ? w.rx_window : 131072,
 		.seed = seed,
 		.mem = &w.mem,
 		.hooks = {.output = output, .path = path},
 		.socket = SOCKET_ID_ANY,
 	};
-	struct pw_tcp *t = pw_tcp_create(&conf, w.now);
+	struct pw_tcp *t = pw_tcp_create(&conf, now);
 
 	assert_non_null(t);
 	return t;
@@ -658,8 +679,8 @@ world_start(uint32_t nb_workers, uint8_t role0, uint8_t role1)
 
 	conf.socket[0] = conf.socket[1] = SOCKET_ID_ANY;
 	w.nb_workers = nb_workers;
-	w.device_tcp = stack("devices", 1);
-	w.broker_tcp = stack("brokers", 2);
+	w.device_tcp = stack("devices", 1, w.now);
+	w.broker_tcp = stack("brokers", 2, w.now);
 	for (uint32_t b = 0; b < WORLD_BROKERS; b++) {
 		struct pw_addr a = address(2, 1 + b);
 
@@ -683,14 +704,14 @@ world_start(uint32_t nb_workers, uint8_t role0, uint8_t role1)
 			.socket = SOCKET_ID_ANY,
 		};
 
-		w.worker_tcp[i] = stack(i == 0 ? "worker0" : "worker1", 10 + i);
+		w.worker_tcp[i] = stack(i == 0 ? "worker0" : "worker1", 10 + i, world_clock(i));
 		f.tcp = w.worker_tcp[i];
-		w.forward[i] = pw_forward_create(&f, w.now);
+		w.forward[i] = pw_forward_create(&f, world_clock(i));
 		assert_non_null(w.forward[i]);
 		/* each worker has an address of its own here; it takes it when it begins to listen
 		 */
 		w.set.listener[0].address = address(1, 1 + i);
-		pw_forward_poll(w.forward[i], w.now);
+		pw_forward_poll(w.forward[i], world_clock(i));
 	}
 	world_run(20);
 }
@@ -702,7 +723,7 @@ world_teardown(void **state)
 	if (w.device_tcp == NULL)
 		return 0;
 	for (uint32_t i = 0; i < w.nb_workers; i++)
-		pw_forward_destroy(w.forward[i], w.now);
+		pw_forward_destroy(w.forward[i], world_clock(i));
 	for (uint32_t i = 0; i < w.nb_workers; i++)
 		pw_tcp_destroy(w.worker_tcp[i]);
 	pw_forward_shared_destroy(w.shared);

@@ -94,6 +94,8 @@ struct world {
 	struct device device[WORLD_DEVICES];
 	struct broker broker[WORLD_BROKERS];
 	bool post_full; /**< posting fails */
+	uint32_t rx_window; /**< of the workers' stacks */
+	uint64_t behind[2]; /**< ns that a worker's clock stands behind `now` */
 	uint32_t lost;	/**< drop every n-th segment, 0: none */
 };
 
@@ -110,6 +112,8 @@ void world_start(uint32_t nb_workers, uint8_t role0, uint8_t role1);
 /** Destroys, and checks that every buffer is back. */
 int world_teardown(void **state);
 
+/** A worker's clock. */
+uint64_t world_clock(uint32_t worker);
 /** Let time pass. */
 void world_run(uint32_t ms);
 

@@ -326,6 +326,9 @@ void pw_tcp_info(const struct pw_tcp *t, const struct pw_tcp_conn *c, struct pw_
 /** Bytes that a peer is offered at most, as configured; less where it does not scale its window. */
 uint32_t pw_tcp_rx_window(const struct pw_tcp *t);
 
+/** Bytes that a peer is offered at most, as configured; less where it does not scale its window. */
+uint32_t pw_tcp_rx_window(const struct pw_tcp *t);
+
 /** Connections in the table now, TIME_WAIT records not among them; any thread. */
 uint32_t pw_tcp_conns(const struct pw_tcp *t);
 
