@@ -145,7 +145,32 @@ forget(struct pw_wire *w, struct neigh *e)
 	w->n.neigh_expired++;
 }
 
-/* A new entry. A full table gives up the oldest that failed or is stale; NULL where none is. */
+/*
+ * Who leaves a full table: one that failed, else the oldest of those that are being asked (a sweep
+ * over addresses that nobody has fills the table with them), else the oldest that is stale. Never a
+ * gateway: everything that is not on the link would stop with it.
+ */
+static struct neigh *
+victim(struct pw_wire *w)
+{
+	static const enum neigh_state order[] = {NEIGH_FAILED, NEIGH_INCOMPLETE, NEIGH_STALE};
+	struct neigh_table *t = &w->neigh;
+
+	for (uint32_t s = 0; s < RTE_DIM(order); s++) {
+		uint32_t i = t->queue[order[s]].head;
+
+		/* Steps over gateways alone, one an interface. */
+		for (; i != NEIGH_NONE; i = t->entry[i].next) {
+			struct neigh *e = &t->entry[i];
+
+			if (!pw_addr_eq(&e->ip, &w->iface[e->iface].conf.gateway))
+				return e;
+		}
+	}
+	return NULL;
+}
+
+/* A new entry; NULL where the table is full of neighbours that are in use. */
 static struct neigh *
 add(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, enum neigh_state state,
     uint64_t now)
@@ -154,15 +179,13 @@ add(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, enum neigh_stat
 	struct neigh *e;
 
 	if (t->free == NEIGH_NONE) {
-		uint32_t oldest = t->queue[NEIGH_FAILED].head;
-
-		if (oldest == NEIGH_NONE)
-			oldest = t->queue[NEIGH_STALE].head;
-		if (oldest == NEIGH_NONE) {
+		e = victim(w);
+		if (e == NULL) {
 			w->n.neigh_table_full++;
 			return NULL;
 		}
-		forget(w, &t->entry[oldest]);
+		drop_held(w, e);
+		forget(w, e);
 	}
 	e = &t->entry[t->free];
 	t->free = e->next;
@@ -265,10 +288,16 @@ wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 {
 	struct neigh_table *t = &w->neigh;
 	struct neigh *e = find(t, iface, ip);
+	const bool reply = how == NEIGH_ANSWERED;
 	enum neigh_state next;
 	bool changed;
 
+	/* An answer that we did not ask for proves nothing. Another instance may have asked. */
+	if (reply && (e == NULL || (e->state != NEIGH_INCOMPLETE && e->state != NEIGH_PROBE)))
+		how = NEIGH_HEARD;
 	if (e == NULL) {
+		if (reply && w->hooks.learnt != NULL)
+			w->hooks.learnt(w->hooks.ctx, iface, ip, mac);
 		if (how == NEIGH_HEARD)
 			return;
 		e = add(w, iface, ip, NEIGH_STALE, now);
@@ -291,8 +320,8 @@ wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 	e->held = 0;
 	if (changed)
 		w->n.neigh_learnt++;
-	/* Answers are told even where nothing changed: another instance may have asked. */
-	if ((changed || how == NEIGH_ANSWERED) && how != NEIGH_TOLD && w->hooks.learnt != NULL)
+	/* Answers are told even where nothing changed. */
+	if ((changed || reply) && how != NEIGH_TOLD && w->hooks.learnt != NULL)
 		w->hooks.learnt(w->hooks.ctx, iface, ip, mac);
 }
 

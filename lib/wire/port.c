@@ -66,6 +66,8 @@ struct opening {
 	struct rte_eth_conf eth;
 	uint16_t rx_desc;
 	uint16_t tx_desc;
+	bool configured;
+	bool started;
 	char *err;
 	size_t err_len;
 };
@@ -221,6 +223,7 @@ configure(struct opening *o)
 			    "%s refuses %u+%u queues with these offloads: %s; try disabling "
 			    "offloads of this port",
 			    port->driver, port->nb_rxq, port->nb_txq, strerror(-rc));
+	o->configured = true;
 	rc = rte_eth_dev_set_mtu(port->id, port->mtu);
 	if (rc < 0 && rc != -ENOTSUP)
 		return fail(o, rc, "%s does not set mtu %u: %s", port->driver, port->mtu,
@@ -295,6 +298,7 @@ start(struct opening *o)
 			    port->nb_rxq, o->rx_desc);
 	if (rc < 0)
 		return fail(o, rc, "does not start: %s", strerror(-rc));
+	o->started = true;
 	if (o->conf->promiscuous) {
 		rc = rte_eth_promiscuous_enable(port->id);
 		if (rc < 0)
@@ -331,6 +335,8 @@ program_reta(struct opening *o)
 	const uint16_t size = o->info.reta_size;
 	int rc;
 
+	if (size > DEVICE_RETA_MAX)
+		return -ENOTSUP;
 	memset(entry, 0, sizeof(entry));
 	for (uint32_t i = 0; i < size; i++) {
 		struct rte_eth_rss_reta_entry64 *e = &entry[i / RTE_ETH_RETA_GROUP_SIZE];
@@ -384,6 +390,16 @@ settle_rss(struct opening *o)
 	fill_reta(port, SOFTWARE_RETA, o->conf->nb_workers);
 }
 
+/* After a failure: queues and their buffers are the device's until it is closed. */
+static void
+undo(struct opening *o)
+{
+	if (o->started)
+		(void)rte_eth_dev_stop(o->port->id);
+	if (o->configured)
+		(void)rte_eth_dev_close(o->port->id);
+}
+
 int
 pw_port_open(struct pw_port *port, const struct pw_port_conf *conf, const struct pw_mem *mem,
 	     char *err, size_t err_len)
@@ -404,12 +420,12 @@ pw_port_open(struct pw_port *port, const struct pw_port_conf *conf, const struct
 		rc = configure(&o);
 	if (rc == 0)
 		rc = set_up_queues(&o);
-	if (rc < 0)
-		return rc;
-	set_max_segs(&o);
-	rc = start(&o);
+	if (rc == 0) {
+		set_max_segs(&o);
+		rc = start(&o);
+	}
 	if (rc < 0) {
-		(void)rte_eth_dev_stop(port->id);
+		undo(&o);
 		return rc;
 	}
 	settle_rss(&o);

@@ -125,7 +125,7 @@ enum neigh_source {
 	NEIGH_HEARD,	/* spoken to others: changes what is known, adds nothing */
 	NEIGH_ASKED,	/* it asked for us */
 	NEIGH_TOLD,	/* another instance says so */
-	NEIGH_ANSWERED, /* it replied to us */
+	NEIGH_ANSWERED, /* it replied to us; HEARD where this instance has not asked */
 };
 void wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 		      const struct rte_ether_addr *mac, enum neigh_source how, uint64_t now);

@@ -269,6 +269,7 @@ test_full_table_gives_up_the_oldest_idle(void **state)
 	assert_int_equal(counter(&r, neigh_table_full), 2);
 	assert_int_equal(counter(&r, drop_hold_full), 1);
 	rig_wait(&r, 61 * SEC);
+	assert_int_equal(send_to(&r, PEER), 0);
 	hear(&r, &rig_mac[0], 2, &rig_peer, PEER, OURS0); /* the first is fresh again */
 	hear(&r, &rig_everybody, 1, &other, PEER + 8, OURS0);
 	assert_int_equal(counter(&r, neigh_table_full), 2);
@@ -280,6 +281,92 @@ test_full_table_gives_up_the_oldest_idle(void **state)
 	assert_ip_to(&r, 2, &other);
 	assert_int_equal(send_to(&r, PEER + 1), 0); /* it was the oldest */
 	assert_arp(&r, 3, 1, &rig_everybody, OURS0, PEER + 1);
+	rig_down(&r);
+}
+
+static void
+test_full_table_gives_up_a_question_before_what_is_known(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_default(&r); /* room for 8 */
+	rig_know(&r, 0, PEER, &rig_peer);
+	rig_wait(&r, 61 * SEC); /* stale */
+	for (uint32_t i = 1; i < 8; i++)
+		assert_int_equal(send_to(&r, PEER + i), 0); /* a sweep: nobody answers */
+	assert_int_equal(send_to(&r, PEER + 1), 0);
+	assert_int_equal(counter(&r, drop_unresolved), 0);
+	assert_int_equal(send_to(&r, PEER + 8), 0);
+	assert_int_equal(counter(&r, neigh_expired), 1);
+	assert_int_equal(counter(&r, drop_unresolved), 2); /* the frames that the oldest held */
+	assert_int_equal(counter(&r, neigh_table_full), 0);
+	rig_forget_sent(&r);
+	assert_int_equal(send_to(&r, PEER), 0);
+	assert_ip_to(&r, 1, &rig_peer); /* behind the question that stale entries are asked */
+	/* A silent one goes before one that is still being asked. */
+	rig_wait(&r, 3 * SEC);
+	assert_int_equal(counter(&r, drop_unresolved), 2 + 7);
+	assert_int_equal(send_to(&r, PEER + 20), 0);
+	assert_int_equal(send_to(&r, PEER + 21), 0);
+	assert_int_equal(counter(&r, drop_unresolved), 2 + 7);
+	rig_down(&r);
+}
+
+static void
+test_full_table_never_gives_up_the_gateway(void **state)
+{
+	static const struct rte_ether_addr router = {{2, 0, 0, 0, 0, 0xfe}};
+	struct rig r;
+	struct frame f;
+
+	(void)state;
+	rig_default(&r);
+	rig_know(&r, 1, GATEWAY, &router);
+	rig_wait(&r, 61 * SEC); /* stale, and the oldest that is */
+	for (uint32_t i = 0; i < 40; i++) {
+		frame_arp(&f, &rig_everybody, 1, &rig_peer, PEER + i, &nobody, OURS0);
+		assert_null(rig_in(&r, 0, &f));
+	}
+	for (uint32_t i = 0; i < 40; i++)
+		assert_int_equal(send_to(&r, PEER + 100 + i), 0);
+	rig_forget_sent(&r);
+	assert_int_equal(send_to(&r, IP(192, 0, 2, 1)), 0);
+	assert_ip_to(&r, 1, &router);
+	rig_down(&r);
+}
+
+static void
+test_answer_to_no_question_is_hearsay(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_default(&r);
+	/* Of one that is not known: nothing is learnt here, but another instance may have asked. */
+	hear(&r, &rig_mac[0], 2, &other, PEER, OURS0);
+	assert_int_equal(counter(&r, neigh_learnt), 0);
+	assert_int_equal(r.nb_learnt, 1);
+	assert_int_equal(send_to(&r, PEER), 0);
+	assert_arp(&r, 0, 1, &rig_everybody, OURS0, PEER);
+	hear(&r, &rig_mac[0], 2, &rig_peer, PEER, OURS0);
+	rig_forget_sent(&r);
+	/* Of one that is: its address may have changed, so it is asked there when it is used. */
+	hear(&r, &rig_mac[0], 2, &other, PEER, OURS0);
+	assert_int_equal(send_to(&r, PEER), 0);
+	assert_int_equal(r.nb_sent, 2);
+	assert_arp(&r, 0, 1, &other, OURS0, PEER);
+	assert_ip_to(&r, 1, &other);
+	hear(&r, &rig_mac[0], 2, &other, PEER, OURS0); /* this one was asked for */
+	assert_int_equal(send_to(&r, PEER), 0);
+	assert_int_equal(r.nb_sent, 3);
+	/* Nor does it keep one fresh that says the same. */
+	rig_wait(&r, 30 * SEC);
+	hear(&r, &rig_mac[0], 2, &other, PEER, OURS0);
+	rig_wait(&r, 31 * SEC);
+	assert_int_equal(send_to(&r, PEER), 0);
+	assert_int_equal(r.nb_sent, 5);
+	assert_arp(&r, 3, 1, &other, OURS0, PEER);
 	rig_down(&r);
 }
 
@@ -511,6 +598,9 @@ main(void)
 		cmocka_unit_test(test_neighbour_ages_and_is_forgotten),
 		cmocka_unit_test(test_stale_neighbour_is_asked_when_used),
 		cmocka_unit_test(test_full_table_gives_up_the_oldest_idle),
+		cmocka_unit_test(test_full_table_gives_up_a_question_before_what_is_known),
+		cmocka_unit_test(test_full_table_never_gives_up_the_gateway),
+		cmocka_unit_test(test_answer_to_no_question_is_hearsay),
 		cmocka_unit_test(test_table_finds_all_it_holds_through_churn),
 		cmocka_unit_test(test_told_by_another_instance),
 		cmocka_unit_test(test_answer_is_told_even_where_nothing_changed),

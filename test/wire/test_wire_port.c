@@ -197,6 +197,9 @@ test_refusals_say_what_to_do(void **state)
 	conf.vlan = 4095;
 	assert_refused(&conf, -EINVAL, "vlan 4095");
 	open_port(&port, "net_null7", 1);
+	conf.vlan = 0;
+	assert_refused(&conf, -EBUSY, "refuses"); /* in use: left as it is */
+	assert_true(rte_eth_dev_is_valid_port(port.id));
 	pw_port_close(&port);
 }
 

@@ -70,7 +70,8 @@ struct pw_port {
 };
 
 /**
- * Configure an ethdev, its queues and offloads, and start it. Main lcore.
+ * Configure an ethdev, its queues and offloads, and start it. Main lcore. A device that fails after
+ * it took its configuration is closed, so that it lets go of its buffers.
  *
  * @param err  receives one line that says what failed and what to do about it
  * @return     0; -ENODEV unknown device; or the driver's -errno
