@@ -18,7 +18,12 @@
  * The bytes may be rewritten in place only by the lcore that received them, before the slice is
  * published to another lcore or handed to a transmit queue.
  *
- * Callable from any lcore; the reference count is atomic when it is above one.
+ * Callable from any lcore, under one rule. The reference count is atomic while it is above one, but
+ * the step up from one is not (rte_mbuf_refcnt_update): two lcores that take it at once count once.
+ * So a borrowed slice may be held from another lcore only while its owner guarantees that the
+ * reference it is borrowed from stays, and takes no further one on the strength of that reference;
+ * and exactly one other lcore takes references from it. A log of lib/forward keeps to this: its
+ * producer keeps the reference of an entry until the message is complete, and one server reads it.
  */
 
 #include <assert.h>
