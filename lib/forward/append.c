@@ -115,7 +115,10 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 		f->counters.accepted++;
 	}
 	pos = pw_flog_publish(l, &e);
-	if (a->session != NULL && a->qos > 0)
+	if (a->session == NULL)
+		return 0;
+	a->session->appended = pos + 1;
+	if (a->qos > 0)
 		pw_session_track(a->session, pos);
 	return 0;
 }

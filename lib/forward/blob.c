@@ -19,8 +19,10 @@ pw_blob_max(void)
 int
 pw_blobs_create(struct pw_forward *f, uint32_t sessions)
 {
-	/* Every device has an identifier; a quarter may have a will or a long name. */
-	const uint32_t count[PW_BLOB_CLASSES] = {sessions, sessions / 4 + 16, sessions / 16 + 16};
+	/* Every device has an identifier, and may have a small will; where there are more large
+	 * ones, wills go to packet buffers. */
+	const uint32_t count[PW_BLOB_CLASSES] = {2 * sessions, sessions / 4 + 16,
+						 sessions / 16 + 16};
 	char name[32];
 
 	for (uint32_t i = 0; i < PW_BLOB_CLASSES; i++) {

@@ -4,6 +4,9 @@
 
 #include "session_pvt.h"
 
+#define CLIENT_ID_KEPT 60u /* bytes of it; the smallest blob, and more than one that is assigned   \
+			    */
+
 /* What the brokers of a lane have in common; what no connected broker forbids is allowed. */
 struct common {
 	uint32_t max_packet;
@@ -65,7 +68,7 @@ refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, const char *w
 		     pw_session_name(s, name, sizeof(name)), why);
 	n = pw_mqtt_encode_connack(out, sizeof(out), s->version, false,
 				   s->version == PW_MQTT_5 ? reason : return_code(reason), NULL);
-	if (n > 0 && s->conn != NULL)
+	if (n > 0 && s->conn != NULL && pw_session_takes(s, (uint32_t)n))
 		(void)!pw_tcp_send_copy(f->tcp, s->conn, out, (uint32_t)n);
 	pw_session_end(f, s, false, false, now);
 	return PW_GONE;
@@ -104,20 +107,22 @@ keep_client_id(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_
 	       const struct pw_mqtt_connect *c)
 {
 	char assigned[48];
+	const void *id = assigned;
 	uint32_t len = c->client_id.len;
 
-	if (len == 0)
+	if (len > 0) {
+		id = pw_mqtt_bytes(b, c->client_id, f->topic);
+	} else {
 		len = assign(f, assigned, sizeof(assigned));
+		s->flags |= PW_SESSION_ASSIGNED;
+	}
+	/* The hash stands for all of it; its beginning is for people. */
+	s->hash = pw_hash128(f->shared->conf.seed, id, len);
+	len = RTE_MIN(len, CLIENT_ID_KEPT);
 	s->client_id = pw_blob_get(f, len);
 	if (s->client_id == NULL)
 		return -ENOBUFS;
-	if (c->client_id.len == 0) {
-		memcpy(s->client_id->data, assigned, len);
-		s->flags |= PW_SESSION_ASSIGNED;
-	} else {
-		pw_slices_copy(b->s, b->n, c->client_id.off, s->client_id->data, len);
-	}
-	s->hash = pw_hash128(f->shared->conf.seed, s->client_id->data, len);
+	memcpy(s->client_id->data, id, len);
 	return 0;
 }
 
@@ -127,8 +132,9 @@ set_keepalive(struct pw_forward *f, struct pw_session *s, uint16_t asked)
 	uint32_t max = f->set->limits.max_keepalive;
 
 	s->keepalive = asked;
-	/* Only 5.0 can tell the device; a 3.1.1 device is held to what it asked for. */
-	if (s->version == PW_MQTT_5 && max != 0 && asked > max) {
+	/* Only 5.0 can tell the device; a 3.1.1 device is held to what it asked for. 0 asks for no
+	 * bound at all, which is more than any. */
+	if (s->version == PW_MQTT_5 && max != 0 && (asked == 0 || asked > max)) {
 		s->keepalive = (uint16_t)max;
 		s->flags |= PW_SESSION_SERVER_KA;
 	}
@@ -153,13 +159,13 @@ objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt
 		*reason = 0x85;
 		return "no client identifier, and no clean session"; /* [MQTT-3.1.3-8] */
 	}
-	if (c->client_id.len > pw_blob_max()) {
-		*reason = 0x85;
-		return "a client identifier of more than 1,020 bytes";
-	}
 	if (c->has_will && c->will_qos == 2) {
 		*reason = 0x9B;
 		return "a will of QoS 2, which is not supported"; /* [MQTT-3.2.2-12] */
+	}
+	if (c->has_will && c->will_qos == 1 && v5 && common_of(f, s->log).no_qos1) {
+		*reason = 0x9B;
+		return "a will of QoS 1, which the brokers do not take"; /* [MQTT-3.2.2-12] */
 	}
 	if (c->has_will && c->will_retain && v5 && common_of(f, s->log).no_retain) {
 		*reason = 0x9A;
@@ -185,14 +191,16 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 		return malformed(f, s, &c, err, now);
 	s->version = c.version;
 	s->log = f->log[c.version == PW_MQTT_5 ? PW_LANE_5 : PW_LANE_3];
+	if (pw_mqtt_has(&c.props, PW_MQTT_PROP_MAXIMUM_PACKET_SIZE))
+		s->peer_max_packet = c.props.value[PW_MQTT_PROP_MAXIMUM_PACKET_SIZE].num;
+	if (pw_mqtt_has(&c.props, PW_MQTT_PROP_SESSION_EXPIRY))
+		s->expiry = c.props.value[PW_MQTT_PROP_SESSION_EXPIRY].num;
 	why = objection(f, s, &c, &reason);
 	if (why != NULL)
 		return refuse(f, s, reason, why, now);
 	if (c.clean)
 		s->flags |= PW_SESSION_CLEAN;
 	set_keepalive(f, s, c.keepalive);
-	if (pw_mqtt_has(&c.props, PW_MQTT_PROP_MAXIMUM_PACKET_SIZE))
-		s->peer_max_packet = c.props.value[PW_MQTT_PROP_MAXIMUM_PACKET_SIZE].num;
 	rc = keep_client_id(f, s, b, &c);
 	if (rc == 0 && c.has_will)
 		rc = pw_will_keep(f, s, b, &c);
@@ -218,10 +226,13 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 	struct pw_mqtt_props_out props = {.p = p};
 	struct common c = common_of(f, s->log);
 	uint32_t n = 0;
+	int len;
 
 	s->max_packet = c.max_packet;
 	if (s->version != PW_MQTT_5)
 		return pw_mqtt_encode_connack(out, room, s->version, false, 0, NULL);
+	s->flags |= (uint16_t)((c.no_qos1 ? PW_SESSION_NO_QOS1 : 0) |
+			       (c.no_retain ? PW_SESSION_NO_RETAIN : 0));
 #define ADD(which_, num_)                                                                          \
 	p[n++] = (struct pw_mqtt_prop_out)                                                         \
 	{                                                                                          \
@@ -239,14 +250,21 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 			.str = {s->client_id->data, s->client_id->len},
 		};
 	}
+	if (s->flags & PW_SESSION_SERVER_KA)
+		ADD(SERVER_KEEP_ALIVE, s->keepalive);
+	props.n = n;
 	ADD(WILDCARD_AVAILABLE, 0);
 	ADD(SUBSCRIPTION_ID_AVAILABLE, 0);
 	ADD(SHARED_AVAILABLE, 0);
-	if (s->flags & PW_SESSION_SERVER_KA)
-		ADD(SERVER_KEEP_ALIVE, s->keepalive);
 #undef ADD
-	props.n = n;
-	return pw_mqtt_encode_connack(out, room, s->version, false, 0, &props);
+	/* The last three say what SUBACK says too: where the device takes no more, without them. */
+	for (;; n = props.n) {
+		struct pw_mqtt_props_out all = {.p = p, .n = n};
+
+		len = pw_mqtt_encode_connack(out, room, s->version, false, 0, &all);
+		if (len < 0 || n == props.n || pw_session_takes(s, (uint32_t)len))
+			return len;
+	}
 }
 
 void
@@ -266,6 +284,12 @@ pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		return;
 	n = connack(f, s, out, sizeof(out));
 	assert(n > 0);
+	if (!pw_session_takes(s, (uint32_t)n)) {
+		/* It must know its limits, and may not be told [MQTT-3.1.2-24]. */
+		f->counters.connects_refused++;
+		pw_session_end(f, s, false, false, now);
+		return;
+	}
 	/* No buffer for a CONNACK: it has not been a session yet, the device will come again. */
 	if (pw_tcp_send_copy(f->tcp, s->conn, out, (uint32_t)n) < 0) {
 		f->counters.connects_refused++;
@@ -283,13 +307,16 @@ pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now)
 }
 
 void
-pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, uint64_t now)
+pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, bool same, uint64_t now)
 {
 	bool ended = s->state == PW_SESSION_CLOSING || s->state == PW_SESSION_LINGER;
 
+	s->flags &= (uint16_t)~PW_SESSION_FOLLOWED;
+	if (same)
+		s->flags |= PW_SESSION_FOLLOWED;
 	/* 5.0 3.1.3.2.2: the session goes on without its will, unless the new connection starts
 	 * clean. */
-	if ((s->flags & PW_SESSION_WILL) && s->will_delay > 0 &&
+	if ((s->flags & PW_SESSION_WILL) && s->will_delay > 0 && s->expiry > 0 &&
 	    !(s->flags & PW_SESSION_WILL_DUE)) {
 		s->will_delay = 0;
 		if (!clean)
@@ -298,7 +325,7 @@ pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, uint6
 			pw_will_publish(f, s, now);
 	}
 	if (ended) {
-		pw_dir_release(f, s, now);
+		pw_session_yield(f, s, now);
 		pw_session_settle(f, s);
 		return;
 	}

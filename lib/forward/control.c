@@ -95,6 +95,17 @@ disconnect(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf 
 		pw_session_bad(f, s, PW_MQTT_DISCONNECT, err, now);
 		return PW_GONE;
 	}
+	if (pw_mqtt_has(&d.props, PW_MQTT_PROP_SESSION_EXPIRY)) {
+		uint32_t expiry = d.props.value[PW_MQTT_PROP_SESSION_EXPIRY].num;
+
+		/* A session that was to end with its connection cannot be made to stay (5.0
+		 * 3.14.2.2.2). */
+		if (s->expiry == 0 && expiry != 0) {
+			pw_session_bad(f, s, PW_MQTT_DISCONNECT, PW_MQTT_E_UNEXPECTED, now);
+			return PW_GONE;
+		}
+		s->expiry = expiry;
+	}
 	f->counters.disconnects++;
 	/* 0x00 discards the will [MQTT-3.14.4-3]; every other reason leaves it to be published. */
 	pw_session_end(f, s, s->version == PW_MQTT_5 && d.reason != 0, false, now);
@@ -118,4 +129,89 @@ pw_session_packet(struct pw_forward *f, struct pw_session *s, uint8_t type,
 		pw_session_bad(f, s, type, PW_MQTT_E_UNEXPECTED, now);
 		return PW_GONE;
 	}
+}
+
+/* A place in a receive queue. */
+struct place {
+	const struct rte_mbuf *m;
+	uint32_t off;
+};
+
+static bool
+skip(struct place *p, uint32_t n)
+{
+	while (p->m != NULL && n >= p->m->data_len - p->off) {
+		n -= p->m->data_len - p->off;
+		p->m = p->m->next;
+		p->off = 0;
+	}
+	p->off += p->m != NULL ? n : 0;
+	return p->m != NULL;
+}
+
+static uint32_t
+peek(struct place p, uint8_t *head, uint32_t max)
+{
+	uint32_t n = 0;
+
+	while (n < max && p.m != NULL) {
+		uint32_t len = RTE_MIN(p.m->data_len - p.off, max - n);
+
+		memcpy(head + n, rte_pktmbuf_mtod_offset(p.m, uint8_t *, p.off), len);
+		n += len;
+		p.m = p.m->next;
+		p.off = 0;
+	}
+	return n;
+}
+
+static void
+unread(struct pw_forward *f, uint8_t first)
+{
+	if (first >> 4 == PW_MQTT_PUBLISH && (first & 0x06) == 0)
+		f->counters.dropped_unread++;
+}
+
+/* A DISCONNECT with reason 0x00, which may be left out. */
+static bool
+goodbye(const uint8_t *head, uint32_t total)
+{
+	uint32_t at = 1;
+
+	if (head[0] != PW_MQTT_DISCONNECT << 4)
+		return false;
+	while (head[at++] & 0x80)
+		;
+	return at >= total || head[at] == 0;
+}
+
+bool
+pw_session_left(struct pw_forward *f, const struct pw_session *s)
+{
+	uint32_t left = pw_tcp_rx_len(s->conn), total;
+	struct place p = {.m = pw_tcp_rx_chain(s->conn)};
+	enum pw_mqtt_error err;
+	uint8_t head[6] = {0};
+
+	if (s->part != NULL) {
+		total = s->part->total - s->part->taken;
+		if (total > left)
+			return false;
+		if (s->part->run.first != NULL)
+			unread(f, *pw_slice_data(&s->part->run.first->s[0]));
+		left -= total;
+		(void)skip(&p, total);
+	}
+	while (left > 0) {
+		if (pw_mqtt_frame(head, peek(p, head, 5), s->max_packet, &total, &err) < 0 ||
+		    total > left)
+			return false;
+		(void)peek(p, head, 6);
+		if (goodbye(head, total))
+			return true;
+		unread(f, head[0]);
+		left -= total;
+		(void)skip(&p, total);
+	}
+	return false;
 }

@@ -8,7 +8,9 @@
  *     claimant <--GRANT-- shard <--RELEASE-- holder
  *
  * An identifier has a holder and at most one waiter: a further claim evicts the waiter. CONNACK
- * goes out on GRANT only, so the old session has ended everywhere before the new one begins. Every
+ * goes out on GRANT only, so the old session has ended everywhere before the new one begins; its
+ * RELEASE waits, for a bounded time, until brokers have what it sent where the new one appends to
+ * another log (session.c), so that the new one overtakes nothing. Every
  * session that claimed releases once, when it ends; an EVICT that crosses a RELEASE finds a stale
  * handle.
  */
@@ -17,19 +19,6 @@
 #include <rte_malloc.h>
 
 #include "session_pvt.h"
-
-enum dir_kind { DIR_CLAIM, DIR_RELEASE, DIR_EVICT, DIR_GRANT, DIR_DENY };
-
-struct dir_msg {
-	uint8_t kind;
-	uint8_t clean;
-	uint16_t worker; /* of the session that `handle` names */
-	uint32_t pad;
-	struct pw_hash128 hash;
-	pw_handle handle;
-};
-
-static_assert(sizeof(struct dir_msg) <= sizeof(struct pw_forward_msg), "fits a message");
 
 struct pw_dir_entry {
 	struct pw_hash128 hash;
@@ -45,6 +34,8 @@ pw_dir_create(struct pw_forward *f)
 	uint32_t sessions = f->set->limits.max_connections + f->max_lingering;
 	uint32_t size = rte_align32pow2(sessions + sessions / 2 + 64);
 
+	TAILQ_INIT(&f->settling);
+
 	f->dir = rte_zmalloc_socket("pw_dir", (size_t)size * sizeof(*f->dir), RTE_CACHE_LINE_SIZE,
 				    f->conf.socket);
 	if (f->dir == NULL)
@@ -52,13 +43,13 @@ pw_dir_create(struct pw_forward *f)
 	f->dir_mask = size - 1;
 	if (f->shared->nb_device_workers == 1)
 		return 0;
-	/* A session has at most a claim and a release under way, and causes as many answers. */
-	size = rte_align32pow2(4 * sessions + 1024);
+	size = rte_align32pow2(2 * sessions + 1024);
 	f->outbox = rte_zmalloc_socket("pw_outbox", (size_t)size * sizeof(*f->outbox),
 				       RTE_CACHE_LINE_SIZE, f->conf.socket);
 	if (f->outbox == NULL)
 		return -ENOMEM;
 	f->out_mask = size - 1;
+	f->out_room = size - sessions;
 	return 0;
 }
 
@@ -69,10 +60,21 @@ pw_dir_destroy(struct pw_forward *f)
 	rte_free(f->outbox);
 }
 
+/*
+ * The outbox is bounded so that a RELEASE, without which an identifier would be lost, always has a
+ * place. Claims and answers leave `sessions` places free. Once they have filled the others, only
+ * sessions that have claimed by then release, each once, and there are no more than `sessions`.
+ */
+static bool
+room_for(const struct pw_forward *f, uint32_t n)
+{
+	return f->outbox == NULL || f->out_tail - f->out_head + n <= f->out_room;
+}
+
 bool
 pw_dir_busy(const struct pw_forward *f)
 {
-	return f->outbox != NULL && f->out_tail - f->out_head > f->out_mask / 2;
+	return f->outbox != NULL && f->out_tail - f->out_head > f->out_room / 2;
 }
 
 uint32_t
@@ -91,11 +93,11 @@ pw_dir_flush(struct pw_forward *f)
 	return n;
 }
 
-static void dispatch(struct pw_forward *f, const struct dir_msg *m, uint64_t now);
+static void dispatch(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now);
 
 /* Send to a worker; what is for this one happens at once, so nothing may follow in the caller. */
 static void
-tell(struct pw_forward *f, uint32_t worker, const struct dir_msg *m, uint64_t now)
+tell(struct pw_forward *f, uint32_t worker, const struct pw_dir_msg *m, uint64_t now)
 {
 	struct pw_outgoing *o;
 
@@ -103,6 +105,11 @@ tell(struct pw_forward *f, uint32_t worker, const struct dir_msg *m, uint64_t no
 		return;
 	if (worker == f->worker) {
 		dispatch(f, m, now);
+		return;
+	}
+	/* The other side's session waits in vain and is ended by its connect_deadline. */
+	if (m->kind != PW_DIR_RELEASE && !room_for(f, 1)) {
+		f->counters.claims_dropped++;
 		return;
 	}
 	assert(f->out_tail - f->out_head <= f->out_mask);
@@ -153,16 +160,22 @@ erase(struct pw_forward *f, struct pw_dir_entry *e)
 }
 
 static void
-claim(struct pw_forward *f, const struct dir_msg *m, uint64_t now)
+claim(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 {
 	struct pw_dir_entry *e = find(f, &m->hash);
-	struct dir_msg out = *m;
-	uint32_t to = m->worker;
+	struct pw_dir_msg out = *m, second = *m;
+	uint32_t to = m->worker, second_to = 0;
 
-	out.kind = DIR_GRANT;
+	/* Nothing is changed that nobody could be told of. */
+	if (!room_for(f, 2)) {
+		f->counters.claims_dropped++;
+		return;
+	}
+	out.kind = PW_DIR_GRANT;
+	second.handle = 0;
 	if (e->holder == 0) {
 		if (f->dir_used >= f->dir_mask - f->dir_mask / 8) {
-			out.kind = DIR_DENY;
+			out.kind = PW_DIR_DENY;
 		} else {
 			f->dir_used++;
 			e->hash = m->hash;
@@ -170,21 +183,26 @@ claim(struct pw_forward *f, const struct dir_msg *m, uint64_t now)
 			e->holder_worker = m->worker;
 		}
 	} else {
-		/* Out goes whoever is last in line. */
-		out.kind = DIR_EVICT;
-		out.handle = e->waiter != 0 ? e->waiter : e->holder;
-		to = e->waiter != 0 ? e->waiter_worker : e->holder_worker;
+		/* Out goes whoever is in line; the holder must also know who comes after it. */
+		out.kind = second.kind = PW_DIR_EVICT;
+		out.handle = e->holder;
+		to = e->holder_worker;
+		second.handle = e->waiter;
+		second_to = e->waiter_worker;
 		e->waiter = m->handle;
 		e->waiter_worker = m->worker;
 	}
+	/* The old waiter has no place any more: its end changes nothing here. */
+	if (second.handle != 0)
+		tell(f, second_to, &second, now);
 	tell(f, to, &out, now);
 }
 
 static void
-release(struct pw_forward *f, const struct dir_msg *m, uint64_t now)
+release(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 {
 	struct pw_dir_entry *e = find(f, &m->hash);
-	struct dir_msg out = *m;
+	struct pw_dir_msg out = *m;
 
 	if (e->holder == 0)
 		return;
@@ -201,31 +219,32 @@ release(struct pw_forward *f, const struct dir_msg *m, uint64_t now)
 	e->holder = e->waiter;
 	e->holder_worker = e->waiter_worker;
 	e->waiter = 0;
-	out.kind = DIR_GRANT;
+	out.kind = PW_DIR_GRANT;
 	out.worker = e->holder_worker;
 	out.handle = e->holder;
 	tell(f, e->holder_worker, &out, now);
 }
 
 static void
-dispatch(struct pw_forward *f, const struct dir_msg *m, uint64_t now)
+dispatch(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 {
 	struct pw_session *s;
 
-	if (m->kind == DIR_CLAIM) {
+	if (m->kind == PW_DIR_CLAIM) {
 		claim(f, m, now);
 		return;
 	}
-	if (m->kind == DIR_RELEASE) {
+	if (m->kind == PW_DIR_RELEASE) {
 		release(f, m, now);
 		return;
 	}
 	s = pw_pool_find(f->sessions, m->handle);
 	if (s == NULL)
 		return;
-	if (m->kind == DIR_EVICT)
-		pw_session_evicted(f, s, m->clean, now);
-	else if (m->kind == DIR_GRANT)
+	if (m->kind == PW_DIR_EVICT)
+		pw_session_evicted(f, s, m->clean,
+				   m->worker == f->worker && s->log == f->log[m->lane], now);
+	else if (m->kind == PW_DIR_GRANT)
 		pw_session_granted(f, s, now);
 	else
 		pw_session_denied(f, s, now);
@@ -234,7 +253,7 @@ dispatch(struct pw_forward *f, const struct dir_msg *m, uint64_t now)
 void
 pw_dir_receive(struct pw_forward *f, const struct pw_forward_msg *msg, uint64_t now)
 {
-	struct dir_msg m;
+	struct pw_dir_msg m;
 
 	memcpy(&m, msg, sizeof(m));
 	dispatch(f, &m, now);
@@ -243,10 +262,11 @@ pw_dir_receive(struct pw_forward *f, const struct pw_forward_msg *msg, uint64_t 
 void
 pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
-	struct dir_msg m = {
-		.kind = DIR_CLAIM,
+	struct pw_dir_msg m = {
+		.kind = PW_DIR_CLAIM,
 		.clean = (s->flags & PW_SESSION_CLEAN) != 0,
 		.worker = (uint16_t)f->worker,
+		.lane = (uint8_t)s->log->lane,
 		.hash = s->hash,
 		.handle = pw_pool_handle(f->sessions, s),
 	};
@@ -258,8 +278,8 @@ pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now)
 void
 pw_dir_release(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
-	struct dir_msg m = {
-		.kind = DIR_RELEASE,
+	struct pw_dir_msg m = {
+		.kind = PW_DIR_RELEASE,
 		.worker = (uint16_t)f->worker,
 		.hash = s->hash,
 	};

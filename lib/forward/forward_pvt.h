@@ -129,6 +129,7 @@ struct pw_forward {
 	struct pw_session_list part_waiting; /* for the budget of large frames */
 	struct pw_session_list unacked;	     /* acknowledgements that no buffer was left for */
 	struct pw_session_list wills;	     /* wills that the log has no room for yet */
+	struct pw_session_list settling;     /* brokers do not have their last messages yet */
 	struct pw_gather gather;	     /* copies into the logs */
 	struct pw_wheel session_wheel;
 	struct pw_listening listening[PW_FORWARD_MAX_LISTENERS];
@@ -141,6 +142,7 @@ struct pw_forward {
 	uint32_t dir_mask, dir_used;
 	struct pw_outgoing *outbox;
 	uint32_t out_head, out_tail, out_mask;
+	uint32_t out_room; /* places that a RELEASE does not need */
 
 	/* brokers */
 	struct pw_upstream *upstream;

@@ -17,16 +17,33 @@ forbidden(const struct pw_session *s, const struct pw_mqtt_publish *p)
 	return PW_MQTT_E_NONE;
 }
 
+/* What CONNACK said is not available. 0, or the reason to end the session. */
+static uint8_t
+unavailable(const struct pw_session *s, const struct pw_mqtt_publish *p, const char **what)
+{
+	*what = p->qos == 2 ? "QoS 2" : "QoS 1, which the brokers do not take";
+	if (p->qos == 2 || (p->qos == 1 && (s->flags & PW_SESSION_NO_QOS1)))
+		return 0x9B; /* QoS not supported [MQTT-3.2.2-11] */
+	*what = "a retained message, which the brokers do not take";
+	if (p->retain && (s->flags & PW_SESSION_NO_RETAIN))
+		return 0x9A; /* Retain not supported [MQTT-3.2.2-14] */
+	return 0;
+}
+
 static enum pw_taken
-refuse_qos2(struct pw_forward *f, struct pw_session *s, uint64_t now)
+refuse(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_publish *p, uint8_t reason,
+       const char *what, uint64_t now)
 {
 	char name[PW_ADDR_STRLEN + 16];
 
-	f->counters.publishes_qos2_refused++;
+	if (p->qos == 2)
+		f->counters.publishes_qos2_refused++;
+	else
+		f->counters.malformed++;
 	PW_LOG_EVERY(&f->limit_device, now, forward, NOTICE,
-		     "device %s: PUBLISH of QoS 2 refused: not supported",
-		     pw_session_name(s, name, sizeof(name)));
-	pw_session_refuse(f, s, 0x9B, now); /* QoS not supported [MQTT-3.2.2-11] */
+		     "device %s: PUBLISH refused: %s is not supported",
+		     pw_session_name(s, name, sizeof(name)), what);
+	pw_session_refuse(f, s, reason, now);
 	return PW_GONE;
 }
 
@@ -101,15 +118,18 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	enum pw_mqtt_error err = PW_MQTT_E_NONE;
 	struct pw_mqtt_publish p;
 	const uint8_t *topic;
+	const char *what;
 	enum pw_taken r;
+	uint8_t reason;
 
 	if (pw_mqtt_decode_publish(b, s->version, &p, &err) < 0 ||
 	    (err = forbidden(s, &p)) != PW_MQTT_E_NONE) {
 		pw_session_bad(f, s, PW_MQTT_PUBLISH, err, now);
 		return PW_GONE;
 	}
-	if (p.qos == 2)
-		return refuse_qos2(f, s, now);
+	reason = unavailable(s, &p, &what);
+	if (reason != 0)
+		return refuse(f, s, &p, reason, what, now);
 	if (p.qos == 1) {
 		r = window(f, s, now);
 		if (r != PW_TAKEN)

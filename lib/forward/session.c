@@ -5,6 +5,8 @@
 #include "session_pvt.h"
 
 #define CLOSE_TIME   (5 * PW_NS_S) /* for a device to close its side */
+#define SETTLE_TIME  (2 * PW_NS_S) /* for brokers to have the last messages of a session */
+#define SETTLE_BATCH 64
 #define READ_QUANTUM 256
 
 const char *
@@ -38,12 +40,16 @@ pw_session_unwait(struct pw_session *s)
 static uint64_t
 due(const struct pw_forward *f, const struct pw_session *s)
 {
-	uint64_t idle;
+	uint64_t idle, at = UINT64_MAX;
 
 	if (s->state != PW_SESSION_UP) {
-		if (s->deadline != 0 && s->will_at != 0)
-			return RTE_MIN(s->deadline, s->will_at);
-		return s->deadline != 0 ? s->deadline : s->will_at;
+		if (s->deadline != 0)
+			at = s->deadline;
+		if (s->will_at != 0)
+			at = RTE_MIN(at, s->will_at);
+		if (s->flags & PW_SESSION_SETTLING)
+			at = RTE_MIN(at, s->settle_by);
+		return at == UINT64_MAX ? 0 : at;
 	}
 	if (s->keepalive > 0)
 		idle = s->keepalive * PW_NS_S * 3 / 2; /* [MQTT-3.1.2-22] */
@@ -70,11 +76,13 @@ accepted(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 	struct pw_forward *f = listening->f;
 	struct pw_session *s;
 
-	if (f->draining || f->nb_sessions >= f->set->limits.max_connections)
+	if (f->draining)
 		return -ENOMEM;
-	s = pw_pool_get(f->sessions);
-	if (s == NULL)
+	s = f->nb_sessions < f->set->limits.max_connections ? pw_pool_get(f->sessions) : NULL;
+	if (s == NULL) {
+		f->counters.connections_refused++;
 		return -ENOMEM;
+	}
 	s->conn = conn;
 	s->state = PW_SESSION_CONNECT;
 	s->first = s->last = PW_FLOG_NONE;
@@ -132,6 +140,7 @@ gone(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now)
 {
 	struct pw_forward *f = ((struct pw_listening *)ctx)->f;
 	struct pw_session *s = session_of(conn);
+	bool will = s->state != PW_SESSION_UP || !pw_session_left(f, s);
 
 	RTE_SET_USED(why);
 	forget_conn(f, s);
@@ -142,7 +151,7 @@ gone(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now)
 	}
 	if (s->state == PW_SESSION_UP)
 		f->counters.lost++;
-	pw_session_end(f, s, true, false, now);
+	pw_session_end(f, s, will, false, now);
 }
 
 const struct pw_tcp_ops pw_session_ops = {
@@ -152,12 +161,84 @@ const struct pw_tcp_ops pw_session_ops = {
 	.gone = gone,
 };
 
+/* Brokers have, and have acknowledged, what the session appended. */
+static bool
+settled(const struct pw_session *s)
+{
+	const struct pw_flog *l = s->log;
+
+	if (l == NULL || l->head >= s->appended)
+		return true;
+	for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
+		/* Pairs with the release in pw_cursor_publish(). */
+		if (__atomic_load_n(&l->reader[__builtin_ctz(m)].low, __ATOMIC_ACQUIRE) <
+		    s->appended)
+			return false;
+	}
+	return true;
+}
+
+/* Whether the client's next session may append to another log: what is in two logs has no order. */
+static bool
+may_move(const struct pw_forward *f, const struct pw_session *s)
+{
+	return !(s->flags & PW_SESSION_FOLLOWED) &&
+	       (f->shared->nb_device_workers > 1 ||
+		(f->log[PW_LANE_3] != NULL && f->log[PW_LANE_5] != NULL));
+}
+
+void
+pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	/* A will that waits is still a message of this session. */
+	if (!(s->flags & PW_SESSION_REGISTERED) || (s->flags & PW_SESSION_WILL))
+		return;
+	if (!f->draining && !f->destroying && may_move(f, s) && !settled(s)) {
+		if (s->flags & PW_SESSION_SETTLING)
+			return;
+		/* Delayed wills need places too. */
+		if (f->nb_lingering < f->max_lingering / 2) {
+			s->flags |= PW_SESSION_SETTLING;
+			s->settle_by = now + SETTLE_TIME;
+			pw_session_wait(s, &f->settling);
+			pw_session_arm(f, s);
+			return;
+		}
+		f->counters.overtaken++;
+	}
+	if (s->flags & PW_SESSION_SETTLING) {
+		s->flags &= (uint16_t)~PW_SESSION_SETTLING;
+		pw_session_unwait(s);
+	}
+	pw_dir_release(f, s, now);
+}
+
+uint32_t
+pw_sessions_settle(struct pw_forward *f, uint64_t now)
+{
+	struct pw_session *last = TAILQ_LAST(&f->settling, pw_session_list), *s;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < SETTLE_BATCH && (s = TAILQ_FIRST(&f->settling)) != NULL; i++) {
+		bool end = s == last;
+
+		pw_session_unwait(s);
+		pw_session_wait(s, &f->settling);
+		pw_session_yield(f, s, now);
+		n += !(s->flags & PW_SESSION_SETTLING);
+		pw_session_settle(f, s);
+		if (end)
+			break;
+	}
+	return n;
+}
+
 void
 pw_session_settle(struct pw_forward *f, struct pw_session *s)
 {
 	if (s->conn != NULL)
 		return;
-	if (s->flags & PW_SESSION_WILL) {
+	if ((s->flags & PW_SESSION_WILL) || ((s->flags & PW_SESSION_SETTLING) && !f->destroying)) {
 		if (s->state != PW_SESSION_LINGER) {
 			s->state = PW_SESSION_LINGER;
 			f->nb_lingering++;
@@ -182,6 +263,9 @@ pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset
 	if (s->state == PW_SESSION_CLOSING || s->state == PW_SESSION_LINGER)
 		return;
 	s->state = PW_SESSION_CLOSING;
+	/* What it did wrong itself, in the frame at hand, ends what follows too. */
+	if (up && s->conn != NULL && !(s->flags & PW_SESSION_READING) && pw_session_left(f, s))
+		will = false;
 	pw_session_unwait(s);
 	pw_session_disown(f, s);
 	if (s->part != NULL)
@@ -201,10 +285,9 @@ pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset
 		pw_will_forget(f, s);
 	if (s->flags & PW_SESSION_WILL)
 		pw_will_due(f, s, now);
-	/* While a will is delayed, a new connection of the same client has to find and cancel it.
-	 */
-	if (s->will_at == 0)
-		pw_dir_release(f, s, now);
+	/* Not while a will waits: a new connection of the same client has to find and cancel a
+	 * delayed one, and must not overtake one that is due. */
+	pw_session_yield(f, s, now);
 	pw_session_settle(f, s);
 }
 
@@ -217,7 +300,7 @@ pw_session_send(struct pw_forward *f, struct pw_session *s, const void *data, ui
 
 	if (s->conn == NULL)
 		return -EPIPE;
-	if (s->peer_max_packet != 0 && len > s->peer_max_packet)
+	if (!pw_session_takes(s, len))
 		return 0; /* [MQTT-3.1.2-25]: as if it had been sent */
 	if (pw_tcp_send_room(f->tcp, s->conn) < len)
 		rc = -EAGAIN;
@@ -246,7 +329,8 @@ pw_session_refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, ui
 		int n = pw_mqtt_encode_disconnect(out, sizeof(out), PW_MQTT_DISCONNECT, s->version,
 						  reason, NULL);
 
-		if (n > 0 && pw_tcp_send_copy(f->tcp, s->conn, out, (uint32_t)n) == 0)
+		if (n > 0 && pw_session_takes(s, (uint32_t)n) &&
+		    pw_tcp_send_copy(f->tcp, s->conn, out, (uint32_t)n) == 0)
 			f->counters.disconnects_sent++;
 	}
 	pw_session_end(f, s, true, false, now);
@@ -292,6 +376,11 @@ wind_down(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	}
 	if (s->will_at != 0 && s->will_at <= now)
 		pw_will_publish(f, s, now);
+	if ((s->flags & PW_SESSION_SETTLING) && s->settle_by <= now) {
+		f->counters.overtaken += !settled(s);
+		s->flags |= PW_SESSION_FOLLOWED; /* so be it */
+		pw_session_yield(f, s, now);
+	}
 	pw_session_arm(f, s);
 	pw_session_settle(f, s);
 }

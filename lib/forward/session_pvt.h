@@ -29,14 +29,22 @@ enum pw_session_state {
 #define PW_SESSION_READING    0x0080u /* a frame of its is being handled */
 #define PW_SESSION_CLEAN      0x0100u
 #define PW_SESSION_BLOCKED    0x0200u /* not read because of a bound: not silent */
+#define PW_SESSION_NO_QOS1    0x0400u /* CONNACK said Maximum QoS 0 */
+#define PW_SESSION_NO_RETAIN  0x0800u /* CONNACK said Retain Available 0 */
+#define PW_SESSION_SETTLING   0x1000u /* over, but a broker still has to have its last messages */
+#define PW_SESSION_FOLLOWED   0x2000u /* the next session of its client appends to the same log */
 
 struct pw_session {
 	/* line 0: every packet */
 	struct pw_tcp_conn *conn; /* NULL where the connection is gone */
 	struct pw_flog *log;
 	struct pw_part *part; /* a large frame that is being taken */
-	uint64_t heard;	      /* ns, when a packet was last whole */
+	union {
+		uint64_t heard;	    /* ns, when a packet was last whole */
+		uint64_t settle_by; /* ns, once it settles */
+	};
 	uint64_t messages;
+	uint64_t appended;   /* position in the log behind its last message */
 	uint32_t max_packet; /* largest packet accepted, bytes */
 	uint16_t flags;
 	uint16_t keepalive;   /* seconds, 0: none */
@@ -59,7 +67,8 @@ struct pw_session {
 	struct pw_blob *will;
 	struct pw_run *will_run; /* where it is too large for a blob */
 	uint32_t will_len;
-	uint32_t will_delay;	  /* seconds */
+	uint32_t will_delay;	  /* seconds, as asked */
+	uint32_t expiry;	  /* seconds: Session Expiry Interval, which caps it */
 	uint32_t peer_max_packet; /* largest packet the device takes, 0: no limit */
 	uint8_t will_qos;
 	bool will_retain;
@@ -93,6 +102,16 @@ void pw_session_refuse(struct pw_forward *f, struct pw_session *s, uint8_t reaso
 /* The same for what the device did wrong, counted and logged. */
 void pw_session_bad(struct pw_forward *f, struct pw_session *s, uint8_t type,
 		    enum pw_mqtt_error err, uint64_t now);
+/* Let another session have the client identifier, once nothing of this one can be overtaken. */
+void pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* Look again at those that could not. Returns how many now have. */
+uint32_t pw_sessions_settle(struct pw_forward *f, uint64_t now);
+/* True where the device takes a packet of this size [MQTT-3.1.2-24]. */
+static inline bool
+pw_session_takes(const struct pw_session *s, uint32_t len)
+{
+	return s->peer_max_packet == 0 || len <= s->peer_max_packet;
+}
 /* Put it back once neither connection nor will keeps it. */
 void pw_session_settle(struct pw_forward *f, struct pw_session *s);
 void pw_session_wait(struct pw_session *s, struct pw_session_list *list);
@@ -123,8 +142,10 @@ enum pw_taken pw_session_connect(struct pw_forward *f, struct pw_session *s,
 void pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now);
 /* The directory is full. */
 void pw_session_denied(struct pw_forward *f, struct pw_session *s, uint64_t now);
-/* Another connection takes the client identifier. */
-void pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, uint64_t now);
+/* Another connection takes the client identifier; clean: and starts anew; same: it will append to
+ * the same log. */
+void pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, bool same,
+			uint64_t now);
 
 /* control.c */
 enum pw_taken pw_session_packet(struct pw_forward *f, struct pw_session *s, uint8_t type,
@@ -170,7 +191,26 @@ void pw_will_publish(struct pw_forward *f, struct pw_session *s, uint64_t now);
 void pw_will_due(struct pw_forward *f, struct pw_session *s, uint64_t now);
 uint32_t pw_wills_again(struct pw_forward *f, uint64_t now);
 
+/* left.c */
+/* What a session that ends leaves unread: count the messages of QoS 0. True where a whole
+ * DISCONNECT that discards the will is among it. */
+bool pw_session_left(struct pw_forward *f, const struct pw_session *s);
+
 /* directory.c */
+enum pw_dir_kind { PW_DIR_CLAIM, PW_DIR_RELEASE, PW_DIR_EVICT, PW_DIR_GRANT, PW_DIR_DENY };
+
+struct pw_dir_msg {
+	uint8_t kind;
+	uint8_t clean;
+	uint16_t worker; /* of the session that `handle` names; of an EVICT, of who claims */
+	uint8_t lane;	 /* of the claim */
+	uint8_t pad[3];
+	struct pw_hash128 hash;
+	pw_handle handle;
+};
+
+static_assert(sizeof(struct pw_dir_msg) <= sizeof(struct pw_forward_msg), "fits a message");
+
 int pw_dir_create(struct pw_forward *f);
 void pw_dir_destroy(struct pw_forward *f);
 /* Ask for a client identifier; pw_session_granted() follows, perhaps before this returns. */

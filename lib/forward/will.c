@@ -73,18 +73,6 @@ properties(const struct pw_mqtt_buf *b, const struct pw_mqtt_connect *c, uint8_t
 	return (int)(all.len - skip);
 }
 
-static uint32_t
-delay_of(const struct pw_mqtt_connect *c)
-{
-	uint32_t delay = 0, expiry = 0;
-
-	if (pw_mqtt_has(&c->will_props, PW_MQTT_PROP_WILL_DELAY))
-		delay = c->will_props.value[PW_MQTT_PROP_WILL_DELAY].num;
-	if (pw_mqtt_has(&c->props, PW_MQTT_PROP_SESSION_EXPIRY))
-		expiry = c->props.value[PW_MQTT_PROP_SESSION_EXPIRY].num;
-	return RTE_MIN(delay, expiry); /* the end of the session publishes it, 5.0 3.1.3.2.2 */
-}
-
 int
 pw_will_keep(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
 	     const struct pw_mqtt_connect *c)
@@ -108,21 +96,22 @@ pw_will_keep(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_bu
 	s->will_len = (uint32_t)n + c->will_payload.len;
 	if (s->will_len > f->set->limits.max_packet_size)
 		return -EMSGSIZE;
-	if (s->will_len <= pw_blob_max()) {
+	if (s->will_len <= pw_blob_max())
 		s->will = pw_blob_get(f, s->will_len);
-		if (s->will == NULL)
-			return -ENOBUFS;
+	if (s->will != NULL) {
 		memcpy(s->will->data, head, (uint32_t)n);
 		pw_slices_copy(b->s, b->n, c->will_payload.off, s->will->data + n,
 			       c->will_payload.len);
 	} else {
+		/* Too large, or the pools are lent out: packet buffers. */
 		rc = keep_large(f, s, b, c->will_payload, head, (uint32_t)n);
 		if (rc < 0)
 			return rc;
 	}
 	s->will_qos = c->will_qos;
 	s->will_retain = c->will_retain;
-	s->will_delay = delay_of(c);
+	if (pw_mqtt_has(&c->will_props, PW_MQTT_PROP_WILL_DELAY))
+		s->will_delay = c->will_props.value[PW_MQTT_PROP_WILL_DELAY].num;
 	s->flags |= PW_SESSION_WILL;
 	return 0;
 }
@@ -173,6 +162,8 @@ append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		pw_slice_drop(&one);
 	else if (rc == 0)
 		s->will_run = NULL;
+	if (rc == 0)
+		s->appended = s->log->tail;
 	return rc;
 }
 
@@ -195,20 +186,23 @@ pw_will_publish(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	if (rc < 0)
 		f->counters.wills_dropped++;
 	pw_will_forget(f, s);
-	pw_dir_release(f, s, now);
+	pw_session_yield(f, s, now);
 }
 
 void
 pw_will_due(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
+	/* The end of the session publishes it, 5.0 3.1.3.2.2. */
+	uint32_t delay = RTE_MIN(s->will_delay, s->expiry);
+
 	if (s->flags & PW_SESSION_WILL_DUE)
 		return;
 	/* Where too many delayed wills wait already, or pubwire itself ends, this one does not. */
-	if (s->will_delay == 0 || f->draining || f->nb_lingering >= f->max_lingering) {
+	if (delay == 0 || f->draining || f->nb_lingering >= f->max_lingering) {
 		pw_will_publish(f, s, now);
 		return;
 	}
-	s->will_at = now + s->will_delay * PW_NS_S;
+	s->will_at = now + delay * PW_NS_S;
 	pw_session_arm(f, s);
 }
 
@@ -216,7 +210,7 @@ uint32_t
 pw_wills_again(struct pw_forward *f, uint64_t now)
 {
 	struct pw_session *last = TAILQ_LAST(&f->wills, pw_session_list), *s;
-	uint32_t n = 0;
+	uint32_t n = pw_sessions_settle(f, now);
 
 	while ((s = TAILQ_FIRST(&f->wills)) != NULL) {
 		bool end = s == last;

@@ -113,7 +113,10 @@ bool pw_forward_drained(const struct pw_forward *f);
 #define PW_DEVICE_COUNTERS(X)                                                                      \
 	X(connects, "CONNECT packets accepted")                                                    \
 	X(connects_refused, "CONNECT packets refused")                                             \
+	X(connections_refused, "Connections refused because there were max_connections")           \
 	X(takeovers, "Sessions taken over by a second CONNECT")                                    \
+	X(overtaken, "Sessions followed by another before brokers had their last messages")        \
+	X(claims_dropped, "Client identifier requests given up: workers could not be told")        \
 	X(disconnects, "DISCONNECT packets from devices")                                          \
 	X(disconnects_sent, "DISCONNECT packets sent to devices")                                  \
 	X(lost, "Device connections that ended without DISCONNECT")                                \
@@ -135,6 +138,7 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(dropped_no_route, "Messages that no route matched")                                      \
 	X(dropped_log_full, "Messages of QoS 0 dropped because the log was full")                  \
 	X(dropped_no_buffer, "Messages of QoS 0 dropped because a pool was empty")                 \
+	X(dropped_unread, "Messages of QoS 0 left unread when their device's session ended")       \
 	X(dropped_on_shutdown, "Messages given up when the drain deadline passed")                 \
 	X(refused_by_broker, "Messages of QoS 1 that a broker refused with a reason code")         \
 	X(shed, "Devices closed because buffers were needed by others")                            \
