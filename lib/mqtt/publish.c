@@ -27,9 +27,13 @@ pw_mqtt_decode_publish(const struct pw_mqtt_buf *b, uint8_t version, struct pw_m
 		o->packet_id = pw_mqtt_rd_packet_id(&r);
 	}
 	pw_mqtt_rd_props(&r, PW_MQTT_PUBLISH, &o->props);
-	/* [MQTT-4.7.3-1]; a topic alias may stand for the name (5.0 3.3.2.1) */
+	/*
+	 * [MQTT-4.7.3-1]; in 5.0 a topic alias may stand for the name, and a Protocol Error it is
+	 * where none does (3.3.2.1).
+	 */
 	if (o->topic.len == 0 && !pw_mqtt_has(&o->props, PW_MQTT_PROP_TOPIC_ALIAS))
-		pw_mqtt_rd_fail(&r, PW_MQTT_E_TOPIC_NAME);
+		pw_mqtt_rd_fail(&r,
+				version == PW_MQTT_5 ? PW_MQTT_E_NO_TOPIC : PW_MQTT_E_TOPIC_NAME);
 	o->payload = pw_mqtt_rd_skip(&r, pw_mqtt_rd_left(&r));
 	return pw_mqtt_rd_end(&r, err);
 }

@@ -22,10 +22,12 @@ check_options(struct pw_mqtt_reader *r, uint8_t options, bool shared)
 		return;
 	}
 	switch (r->version) {
-	case PW_MQTT_5: /* [MQTT-3.8.3-5]; No Local is not for shared ones [MQTT-3.8.3-4] */
-		if (options & OPT_RESERVED || OPT_RETAIN(options) == 3 ||
-		    (shared && options & OPT_NO_LOCAL))
+	case PW_MQTT_5:
+		if (options & OPT_RESERVED) /* [MQTT-3.8.3-5] */
 			pw_mqtt_rd_fail(r, PW_MQTT_E_SUBSCRIPTION);
+		/* 5.0 3.8.3.1: Protocol Errors, the second by [MQTT-3.8.3-4] */
+		else if (OPT_RETAIN(options) == 3 || (shared && options & OPT_NO_LOCAL))
+			pw_mqtt_rd_fail(r, PW_MQTT_E_OPTION_VALUE);
 		break;
 	case PW_MQTT_3_1_1:
 		if (options & OPT_OLD)

@@ -351,6 +351,9 @@ everything_has_a_name(void **state)
 	}
 	assert_string_equal(pw_mqtt_error_name(PW_MQTT_E_TOPIC_NAME), "TOPIC_NAME");
 	assert_int_equal(pw_mqtt_error_reason(PW_MQTT_E_TOPIC_NAME), 0x90);
+	assert_int_equal(pw_mqtt_error_reason(PW_MQTT_E_NO_TOPIC), 0x82);
+	assert_int_equal(pw_mqtt_error_reason(PW_MQTT_E_SUBSCRIPTION), 0x81);
+	assert_int_equal(pw_mqtt_error_reason(PW_MQTT_E_OPTION_VALUE), 0x82);
 	assert_int_equal(pw_mqtt_error_return_code(PW_MQTT_E_PROTOCOL_VERSION), 1);
 	assert_int_equal(pw_mqtt_error_return_code(PW_MQTT_E_CLIENT_ID), 2);
 	assert_int_equal(pw_mqtt_error_return_code(PW_MQTT_E_UTF8), 0);

@@ -71,6 +71,7 @@ const char *pw_mqtt_type_str(uint8_t type);
 	X(DUP_QOS0, 0x81, "DUP set on a QoS 0 PUBLISH")                                            \
 	X(PACKET_ID, 0x82, "packet identifier 0")                                                  \
 	X(TOPIC_NAME, 0x90, "a topic name with a wildcard, a null, or no character")               \
+	X(NO_TOPIC, 0x82, "neither a topic name nor a topic alias")                                \
 	X(TOPIC_FILTER, 0x8F, "a topic filter with a misplaced wildcard or no character")          \
 	X(TOPIC_ALIAS, 0x94, "a topic alias that is 0, above the maximum or unknown")              \
 	X(PROPERTY, 0x81, "a property that is unknown or not allowed in this packet")              \
@@ -80,6 +81,7 @@ const char *pw_mqtt_type_str(uint8_t type);
 	X(VARINT, 0x81, "a variable byte integer of more bytes than it needs or may have")         \
 	X(NO_PAYLOAD, 0x82, "no topic filter, or no reason code, where at least one must stand")   \
 	X(SUBSCRIPTION, 0x81, "reserved subscription options")                                     \
+	X(OPTION_VALUE, 0x82, "Retain Handling 3, or No Local for a shared subscription")          \
 	X(REASON_CODE, 0x81, "a reason code that the packet does not allow")                       \
 	X(UNEXPECTED, 0x82, "a packet that may not come here or now")
 
