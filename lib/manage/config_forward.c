@@ -15,6 +15,10 @@
 
 #include "config_pvt.h"
 
+#define LEAST_PACKET	 256u  /* as of limits.max_packet_size */
+#define LEAST_NEIGHBOURS 64u   /* that a file may ask for */
+#define NEIGHBOURS	 1024u /* that are reserved at least where it does not ask */
+
 static int
 take_restart(struct config_loader *l, const char *section, const struct raw_list *r,
 	     struct pw_broker_conf *b)
@@ -117,6 +121,11 @@ take_broker(struct config_loader *l, const char *section, const struct raw_broke
 	rc = config_numbers(l, section, config_broker_keys, r, b);
 	if (rc != 0)
 		return rc;
+	snprintf(path, sizeof(path), "%s.max_packet_size", section);
+	if (b->max_packet_size != 0 && b->max_packet_size < LEAST_PACKET)
+		return config_refuse(l, path, "%u is too small; expected 0 or at least %u",
+				     b->max_packet_size, LEAST_PACKET);
+	snprintf(path, sizeof(path), "%s.address", section);
 	for (uint32_t i = 0; i < s->nb_brokers; i++)
 		if (pw_addr_eq(&s->broker[i].address, &b->address) && s->broker[i].port == b->port)
 			return config_refuse(l, path,
@@ -387,6 +396,10 @@ check_sizes(struct config_loader *l)
 				     "%u is more than %u packet_buffers can collect; expected at "
 				     "most %" PRIu64 ", or more packet_buffers",
 				     m->max_packet_size, c->pkt_buffers, most);
+	if (c->neighbours != 0 && c->neighbours < LEAST_NEIGHBOURS)
+		return config_refuse(l, "limits.neighbours",
+				     "%u is too small; expected 0 or at least %u", c->neighbours,
+				     LEAST_NEIGHBOURS);
 	if (c->tcp.max_rto_ms < c->tcp.min_rto_ms)
 		return config_refuse(l, "tcp.max_rto", "%u is below min_rto; expected at least %u",
 				     c->tcp.max_rto_ms, c->tcp.min_rto_ms);
@@ -394,21 +407,35 @@ check_sizes(struct config_loader *l)
 }
 
 /*
- * Connections of a worker's stack: devices, an eighth more for those that are opening or closing,
- * and one to every broker for every log that the worker may serve.
+ * Connections of a worker's stack: devices, an eighth more and a few for handshakes, and one to
+ * every broker for every log that the worker may serve, which no device can take.
  */
-static uint32_t
-stack_conns(const struct pw_config *c)
+static void
+size_stack(struct pw_config *c)
 {
-	uint32_t devices = 0, brokers = 0, logs;
+	uint32_t devices = 0, brokers = 0, logs, upstreams;
 
 	for (uint32_t w = 0; w < c->nb_workers; w++) {
 		devices += (c->role[w] & PW_ROLE_DEVICES) != 0;
 		brokers += (c->role[w] & PW_ROLE_BROKERS) != 0;
 	}
 	logs = (devices + brokers - 1) / brokers * __builtin_popcount(c->forward.lanes);
-	return c->forward.limits.max_connections + c->forward.limits.max_connections / 8 + 16 +
-	       logs * c->forward.nb_brokers;
+	upstreams = logs * c->forward.nb_brokers;
+	c->tcp.max_syn_rcvd = c->forward.limits.max_connections / 8 + 16;
+	c->tcp.max_conns = c->forward.limits.max_connections + c->tcp.max_syn_rcvd + upstreams;
+}
+
+/* Neighbours are told to every worker, so each may have to know the devices of all. */
+uint32_t
+pw_config_neighbours(const struct pw_config *c)
+{
+	uint64_t n = LEAST_NEIGHBOURS;
+
+	if (c->neighbours != 0)
+		return c->neighbours;
+	for (uint32_t w = 0; w < c->nb_workers; w++)
+		n += (c->role[w] & PW_ROLE_DEVICES) ? c->forward.limits.max_connections : 0;
+	return (uint32_t)RTE_MIN(RTE_MAX(n, NEIGHBOURS), (uint64_t)PW_WIRE_NEIGH_MAX);
 }
 
 int
@@ -426,6 +453,8 @@ config_take_limits(struct config_loader *l)
 	if (rc == 0 && raw->limits != NULL)
 		rc = config_numbers(l, "limits", config_limit_keys, raw->limits,
 				    &c->forward.limits);
+	if (rc == 0 && raw->limits != NULL)
+		rc = config_numbers(l, "limits", config_wire_keys, raw->limits, c);
 	if (rc == 0 && raw->tcp != NULL)
 		rc = config_numbers(l, "tcp", config_tcp_keys, raw->tcp, &c->tcp);
 	if (rc == 0)
@@ -433,6 +462,6 @@ config_take_limits(struct config_loader *l)
 	if (rc == 0)
 		rc = check_sizes(l);
 	if (rc == 0)
-		c->tcp.max_conns = stack_conns(c);
+		size_stack(c);
 	return rc;
 }

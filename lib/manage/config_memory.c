@@ -13,9 +13,11 @@
 
 #include "config_pvt.h"
 
-/* Measured: ports, heaps that grow by whole hugepages; neighbours, rings, names of clients. */
+/* Measured: ports, heaps that grow by whole hugepages; rings, names of clients. */
 #define DPDK_BYTES   (3u << 20)
 #define WORKER_BYTES (1u << 20)
+/* A neighbour's entry with the frames that wait for it, and four words of the index. */
+#define NEIGH_BYTES (128u + 4 * 4)
 
 /* A packet pool: its elements, the ring that holds the free ones, a cache for every lcore there
  * could be. */
@@ -50,6 +52,7 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 	m->logs = device_workers * RTE_CACHE_LINE_SIZE *
 		  (log_entries +
 		   2 * (RTE_MIN(log_entries, c->pkt_buffers) + (size_t)c->pkt_buffers / 2));
-	m->dpdk = DPDK_BYTES + c->nb_workers * WORKER_BYTES;
+	m->dpdk = DPDK_BYTES +
+		  c->nb_workers * (WORKER_BYTES + (size_t)pw_config_neighbours(c) * NEIGH_BYTES);
 	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->logs + m->dpdk;
 }

@@ -178,6 +178,7 @@ pw_config_print(const struct pw_config *c, FILE *out)
 	print_routes(s, out);
 	fprintf(out, "limits:\n");
 	numbers(out, "  ", config_limit_keys, &s->limits);
+	numbers(out, "  ", config_wire_keys, c);
 	fprintf(out, "tcp:\n");
 	numbers(out, "  ", config_tcp_keys, &c->tcp);
 	fprintf(out, "protocols: [%s%s%s]\n", v3 ? "3.1.1" : "", v3 && v5 ? ", " : "",

@@ -21,7 +21,7 @@
 
 #include <pubwire/manage/config.h>
 
-#define CONFIG_PATH_LEN 160
+#define CONFIG_PATH_LEN	   160
 #define CONFIG_SECTION_LEN 64 /* of a path: "ports[7]" and the like */
 
 /* A list of texts as libcyaml leaves it. */
@@ -49,7 +49,11 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(connect_timeout, connect_timeout, NUM_MS, 100, 600000)                                   \
 	X(ack_timeout, ack_timeout, NUM_MS, 100, 3600000)                                          \
 	X(max_inflight_messages, max_inflight_messages, NUM_COUNT, 1, 32768)                       \
-	X(session_expiry_interval, session_expiry_interval, NUM_MS, 0, 4294967294)
+	X(session_expiry_interval, session_expiry_interval, NUM_MS, 0, 4294967294)                 \
+	X(max_packet_size, max_packet_size, NUM_BYTES, 0, 268435460)
+
+/* Limits of what is below forwarding. */
+#define WIRE_NUMBERS(X) X(neighbours, neighbours, NUM_COUNT, 0, PW_WIRE_NEIGH_MAX)
 
 #define LIMIT_NUMBERS(X)                                                                           \
 	X(max_connections, max_connections, NUM_COUNT, 1, 4194304)                                 \
@@ -128,6 +132,7 @@ struct raw_route {
 
 struct raw_limits {
 	LIMIT_NUMBERS(RAW_NUMBER)
+	WIRE_NUMBERS(RAW_NUMBER)
 };
 
 struct raw_tcp {
@@ -165,7 +170,8 @@ struct num_key {
 };
 
 extern const struct num_key config_port_keys[], config_broker_keys[], config_limit_keys[],
-	config_tcp_keys[], config_memory_keys[], config_worker_keys[]; /* ended by a NULL key */
+	config_wire_keys[], config_tcp_keys[], config_memory_keys[],
+	config_worker_keys[]; /* ended by a NULL key */
 
 extern const cyaml_schema_value_t config_schema;
 

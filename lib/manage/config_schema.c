@@ -91,7 +91,8 @@ static const cyaml_schema_field_t route_fields[] = {
 static const cyaml_schema_value_t route_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_route, route_fields)};
 
-static const cyaml_schema_field_t limits_fields[] = {LIMIT_NUMBERS(LIMIT_TEXT) CYAML_FIELD_END};
+static const cyaml_schema_field_t limits_fields[] = {
+	LIMIT_NUMBERS(LIMIT_TEXT) WIRE_NUMBERS(LIMIT_TEXT) CYAML_FIELD_END};
 static const cyaml_schema_field_t tcp_fields[] = {TCP_NUMBERS(TCP_TEXT) CYAML_FIELD_END};
 
 static const cyaml_schema_field_t top_fields[] = {
@@ -125,6 +126,7 @@ const cyaml_schema_value_t config_schema = {
 #define PORT_KEY(...)	KEY(raw_port, pw_config_port, __VA_ARGS__)
 #define BROKER_KEY(...) KEY(raw_broker, pw_broker_conf, __VA_ARGS__)
 #define LIMIT_KEY(...)	KEY(raw_limits, pw_limits_conf, __VA_ARGS__)
+#define WIRE_KEY(...)	KEY(raw_limits, pw_config, __VA_ARGS__)
 #define TCP_KEY(...)	KEY(raw_tcp, pw_tcp_conf, __VA_ARGS__)
 #define MEMORY_KEY(...) KEY(raw_memory, pw_config, __VA_ARGS__)
 #define WORKER_KEY(...) KEY(raw_workers, pw_config, __VA_ARGS__)
@@ -132,6 +134,7 @@ const cyaml_schema_value_t config_schema = {
 const struct num_key config_port_keys[] = {PORT_NUMBERS(PORT_KEY){NULL}};
 const struct num_key config_broker_keys[] = {BROKER_NUMBERS(BROKER_KEY){NULL}};
 const struct num_key config_limit_keys[] = {LIMIT_NUMBERS(LIMIT_KEY){NULL}};
+const struct num_key config_wire_keys[] = {WIRE_NUMBERS(WIRE_KEY){NULL}};
 const struct num_key config_tcp_keys[] = {TCP_NUMBERS(TCP_KEY){NULL}};
 const struct num_key config_memory_keys[] = {MEMORY_NUMBERS(MEMORY_KEY){NULL}};
 const struct num_key config_worker_keys[] = {WORKER_NUMBERS(WORKER_KEY){NULL}};

@@ -75,6 +75,9 @@ fleet_check(const struct pw_fleet_conf *conf, char *err, size_t err_len)
 	if (conf->nb_workers == 0 || conf->nb_workers > PW_FORWARD_MAX_WORKERS)
 		REFUSE("%u workers; 1 to %u are possible", conf->nb_workers,
 		       PW_FORWARD_MAX_WORKERS);
+	if (conf->neighbours > PW_WIRE_NEIGH_MAX)
+		REFUSE("%u neighbours; at most %u are possible", conf->neighbours,
+		       PW_WIRE_NEIGH_MAX);
 	if (conf->nb_ifaces == 0 || conf->nb_ifaces > PW_WIRE_MAX_IFACES)
 		REFUSE("%u interfaces; 1 to %u are possible", conf->nb_ifaces, PW_WIRE_MAX_IFACES);
 	rc = check_lcores(conf, err, err_len);

@@ -24,7 +24,7 @@ derive(uint64_t seed, uint64_t purpose)
 	return z ^ (z >> 31);
 }
 
-enum purpose { SEED_SHARED, SEED_PORTS, SEED_TCP, SEED_FORWARD, SEED_PURPOSES };
+enum purpose { SEED_SHARED, SEED_PORTS, SEED_TCP, SEED_FORWARD, SEED_WIRE, SEED_PURPOSES };
 
 static uint64_t
 worker_seed(const struct pw_fleet_conf *conf, uint32_t worker, enum purpose purpose)
@@ -40,8 +40,10 @@ worker_create(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i, 
 	struct worker *w = rte_zmalloc_socket("pw_worker", sizeof(*w), RTE_CACHE_LINE_SIZE, socket);
 	struct pw_wire_conf wire = {
 		.nb_ifaces = conf->nb_ifaces,
+		.neighbours = conf->neighbours,
 		.mem = conf->mem,
 		.socket = socket,
+		.seed = worker_seed(conf, i, SEED_WIRE),
 	};
 	char name[16];
 

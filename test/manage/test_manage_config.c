@@ -126,6 +126,7 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(b->restart_cap, 5000);
 	assert_int_equal(b->max_inflight_messages, 20);
 	assert_int_equal(b->session_expiry_interval, 0);
+	assert_int_equal(b->max_packet_size, 128 << 10);
 	assert_string_equal(conf.forward.route[0].name, "alarms");
 	assert_string_equal(conf.forward.route[0].filter, "+/alarm/#");
 	assert_int_equal(conf.forward.route[0].brokers, 2);
@@ -139,6 +140,8 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(m->max_keepalive, 600);
 	assert_int_equal(m->idle_timeout, 3600000);
 	assert_int_equal(m->copy_break, 0);
+	assert_int_equal(conf.neighbours, 77);
+	assert_int_equal(pw_config_neighbours(&conf), 77);
 	assert_int_equal(m->drain_deadline, 100);
 	assert_int_equal(conf.tcp.keepalive_ms, 30000);
 	assert_int_equal(conf.tcp.user_timeout_ms, 300000);
@@ -153,8 +156,36 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(conf.tcp.max_ooo, 4);
 	assert_int_equal(conf.tcp.rx_copy_break, 100);
 	/* Every device, an eighth more and 16, and two brokers of the one lane served. */
-	assert_int_equal(conf.tcp.max_conns, 100 + 12 + 16 + 2);
+	assert_int_equal(conf.tcp.max_syn_rcvd, 100 / 8 + 16);
+	assert_int_equal(conf.tcp.max_conns, 100 + conf.tcp.max_syn_rcvd + 2);
 	assert_int_equal(conf.forward.lanes, 1 << PW_LANE_5);
+}
+
+static void
+neighbours_follow_the_devices_of_all_workers(void **state)
+{
+	struct pw_config_memory few, many;
+
+	(void)state;
+	load(&conf, DATA "accept-least.yaml");
+	assert_int_equal(conf.forward.broker[0].max_packet_size, 0);
+	assert_int_equal(conf.neighbours, 0);
+	assert_int_equal(pw_config_neighbours(&conf), 1024 + 64);
+	conf.forward.limits.max_connections = 10;
+	assert_int_equal(pw_config_neighbours(&conf), 1024);
+	conf.forward.limits.max_connections = 3000;
+	conf.nb_workers = 3;
+	conf.role[1] = PW_ROLE_DEVICES;
+	conf.role[2] = PW_ROLE_BROKERS;
+	assert_int_equal(pw_config_neighbours(&conf), 2 * 3000 + 64);
+	conf.neighbours = 1024;
+	pw_config_memory(&conf, &few);
+	conf.neighbours = PW_WIRE_NEIGH_MAX;
+	pw_config_memory(&conf, &many);
+	assert_true(many.total - few.total > 3u * (PW_WIRE_NEIGH_MAX - 1024) * 100);
+	conf.neighbours = 0;
+	conf.forward.limits.max_connections = UINT32_MAX;
+	assert_int_equal(pw_config_neighbours(&conf), PW_WIRE_NEIGH_MAX);
 }
 
 /* Print, load what was printed, print again: the same text, and the same configuration. */
@@ -298,9 +329,9 @@ eal_options_that_choose_lcores_are_known(void **state)
 static void
 every_number_is_documented(void **state)
 {
-	const struct num_key *const tables[] = {config_port_keys,   config_broker_keys,
-						config_limit_keys,  config_tcp_keys,
-						config_memory_keys, config_worker_keys};
+	const struct num_key *const tables[] = {
+		config_port_keys, config_broker_keys, config_limit_keys, config_tcp_keys,
+		config_wire_keys, config_memory_keys, config_worker_keys};
 	static char text[65536];
 	FILE *f = fopen(TEST_DOCS_DIR "/configuration.md", "r");
 
@@ -322,6 +353,7 @@ every_number_is_documented(void **state)
 static const struct CMUnitTest fixed[] = {
 	cmocka_unit_test(least_file_gets_the_small_profile),
 	cmocka_unit_test(every_key_reaches_its_field),
+	cmocka_unit_test(neighbours_follow_the_devices_of_all_workers),
 	cmocka_unit_test(printed_configuration_loads_to_the_same),
 	cmocka_unit_test(password_is_not_printed),
 	cmocka_unit_test(file_that_cannot_be_read_is_refused_with_its_name),

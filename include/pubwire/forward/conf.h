@@ -52,6 +52,7 @@ struct pw_broker_conf {
 	uint32_t restart_cap;		/**< [30000] longest wait */
 	uint32_t max_inflight_messages; /**< [1024] QoS 1 window where the broker names none */
 	uint32_t session_expiry_interval; /**< [3600000] asked of a 5.0 broker */
+	uint32_t max_packet_size; /**< [0] largest packet it takes; 0: as the broker says */
 };
 
 /** What to do with messages of a QoS when the log is full. */

@@ -52,6 +52,7 @@ struct pw_config {
 	uint32_t pkt_buffers;	/**< elements of each pool */
 	uint32_t hdr_buffers;
 	uint32_t ind_buffers;
+	uint32_t neighbours; /**< of each worker's table; 0: derived, see pw_config_neighbours() */
 	struct pw_tcp_conf tcp;
 	struct pw_forward_settings forward;
 	char log_level[16];
@@ -93,6 +94,9 @@ void pw_config_where(const char *file, const char *path, char *buf, size_t len);
 
 /** Write the effective configuration as YAML that pw_config_load() takes. Passwords as "***". */
 void pw_config_print(const struct pw_config *c, FILE *out);
+
+/** Size of each worker's neighbour table: as the file says, else from the devices there may be. */
+uint32_t pw_config_neighbours(const struct pw_config *c);
 
 /** Bytes of hugepage memory that a configuration will reserve, and what for, for --check-config. */
 struct pw_config_memory {

@@ -46,6 +46,7 @@ struct pw_fleet_conf {
 	struct pw_mem *mem;
 	struct pw_tcp_conf
 		tcp; /**< sizes and policy; name, mem, hooks and seed are set by the fleet */
+	uint32_t neighbours; /**< of each worker's table, at most PW_WIRE_NEIGH_MAX [1024] */
 	enum pw_idle idle;
 	uint32_t idle_sleep_us; /**< adaptive: longest sleep [50] */
 	uint64_t seed;
