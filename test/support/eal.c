@@ -11,6 +11,17 @@
 
 #define MAX_ARGS 32
 
+/* EAL leaves its runtime directory behind; a test has one of its own. */
+static void
+leave(void)
+{
+	char dir[128];
+
+	snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
+	(void)rte_eal_cleanup();
+	(void)rmdir(dir);
+}
+
 unsigned int
 test_eal_init_with(const char *lcores, unsigned int mb, const char *const *extra, unsigned int n)
 {
@@ -37,6 +48,7 @@ test_eal_init_with(const char *lcores, unsigned int mb, const char *const *extra
 		fprintf(stderr, "EAL does not start\n");
 		exit(1);
 	}
+	(void)atexit(leave);
 	return rte_lcore_count();
 }
 
