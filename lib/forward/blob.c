@@ -16,6 +16,12 @@ pw_blob_max(void)
 	return class_size[PW_BLOB_CLASSES - 1] - (uint32_t)sizeof(struct pw_blob);
 }
 
+size_t
+pw_blob_share(void)
+{
+	return 2 * class_size[0] + class_size[1] / 4 + class_size[2] / 16;
+}
+
 int
 pw_blobs_create(struct pw_forward *f, uint32_t sessions)
 {

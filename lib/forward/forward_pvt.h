@@ -168,6 +168,8 @@ void pw_gather_release(struct pw_gather *g);
 struct pw_blob *pw_blob_get(struct pw_forward *f, uint32_t len);
 void pw_blob_put(struct pw_forward *f, struct pw_blob *b);
 uint32_t pw_blob_max(void);
+/* Bytes of the pools that are there for each session. */
+size_t pw_blob_share(void);
 int pw_blobs_create(struct pw_forward *f, uint32_t sessions);
 void pw_blobs_destroy(struct pw_forward *f);
 

@@ -134,6 +134,8 @@ pw_forward_session_list(const struct pw_forward *f, uint32_t *at, struct pw_sess
 size_t
 pw_forward_session_size(void)
 {
-	/* The session, its client identifier, its places in the table and the directory. */
-	return sizeof(struct pw_session) + 64 + sizeof(struct pw_session *) + 2 * 40;
+	/* What the pools hold for each (blob.c), used or not; its places in the table and the
+	 * directory. */
+	return RTE_ALIGN_CEIL(sizeof(struct pw_session), (size_t)RTE_CACHE_LINE_SIZE) +
+	       pw_blob_share() + sizeof(struct pw_session *) + 2 * 40;
 }
