@@ -26,15 +26,68 @@ static const uint16_t may_become[] __rte_unused = {
 	[PW_TCP_TIME_WAIT] = BIT(CLOSED),
 };
 
+/* Half-open connections of listeners, in the order of their requests. */
+static void
+syn_enqueue(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	uint32_t id = pw_pool_index(t->conns, c) + 1;
+	struct pw_tcp_conn *newest;
+
+	c->flags |= CONN_SYN_QUEUED;
+	c->syn_newer = 0;
+	c->syn_older = t->syn_newest;
+	if (t->syn_newest != 0) {
+		newest = pw_pool_at(t->conns, t->syn_newest - 1);
+		newest->syn_newer = id;
+	} else {
+		t->syn_oldest = id;
+	}
+	t->syn_newest = id;
+	t->nb_syn_rcvd++;
+}
+
+static void
+syn_dequeue(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	struct pw_tcp_conn *other;
+
+	if (c->syn_older != 0) {
+		other = pw_pool_at(t->conns, c->syn_older - 1);
+		other->syn_newer = c->syn_newer;
+	} else {
+		t->syn_oldest = c->syn_newer;
+	}
+	if (c->syn_newer != 0) {
+		other = pw_pool_at(t->conns, c->syn_newer - 1);
+		other->syn_older = c->syn_older;
+	} else {
+		t->syn_newest = c->syn_older;
+	}
+	c->flags &= ~CONN_SYN_QUEUED;
+	c->syn_newer = 0;
+	c->syn_older = 0;
+	t->nb_syn_rcvd--;
+}
+
 void
 pw_tcp_conn_state(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_state to)
 {
 	assert(may_become[c->state] & (1u << to));
-	if (c->state == PW_TCP_SYN_RECEIVED)
-		t->nb_syn_rcvd--;
-	if (to == PW_TCP_SYN_RECEIVED)
-		t->nb_syn_rcvd++;
+	if (c->flags & CONN_SYN_QUEUED)
+		syn_dequeue(t, c);
+	else if (to == PW_TCP_SYN_RECEIVED && (c->flags & CONN_PASSIVE))
+		syn_enqueue(t, c);
 	c->state = (uint8_t)to;
+}
+
+bool
+pw_tcp_conn_drop_oldest_syn(struct pw_tcp *t)
+{
+	if (t->syn_oldest == 0)
+		return false;
+	t->count.drop_syn_oldest++;
+	pw_tcp_conn_end(t, pw_pool_at(t->conns, t->syn_oldest - 1), PW_TCP_END_ABORTED);
+	return true;
 }
 
 uint16_t
@@ -157,6 +210,8 @@ pw_tcp_conn_reap(struct pw_tcp *t)
 			t->dead = c;
 			continue;
 		}
+		if (c->flags & CONN_PASSIVE)
+			t->nb_passive--;
 		/* The union held the list's link; the pool hands out zeroed objects. */
 		pw_pool_put(t->conns, c);
 	}

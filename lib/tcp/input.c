@@ -17,18 +17,17 @@ demux(struct pw_tcp *t, struct pw_tcp_seg *s)
 	struct pw_tcp_conn *c = pw_tcp_table_find(t, &s->flow, s->hash);
 	struct tw_record *r;
 	struct listener *l;
-	uint32_t iss_floor = 0;
 
 	if (c != NULL) {
 		pw_tcp_arrives(t, c, s);
 		return;
 	}
 	r = pw_tcp_tw_find(t, &s->flow, s->hash);
-	if (r != NULL && !pw_tcp_tw_input(t, r, s, &iss_floor))
+	if (r != NULL && !pw_tcp_tw_input(t, r, s))
 		return;
 	l = pw_tcp_listener(t, &s->flow.local, s->flow.lport);
 	if (l != NULL) {
-		pw_tcp_listen_input(t, l, s, iss_floor);
+		pw_tcp_listen_input(t, l, s, r);
 		return;
 	}
 	t->count.drop_no_conn++;

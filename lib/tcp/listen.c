@@ -69,6 +69,38 @@ pw_tcp_unlisten(struct pw_tcp *t, const struct pw_addr *local, uint16_t port)
 	return 0;
 }
 
+/* The dead take their places until they are reaped. */
+static bool
+has_room(const struct pw_tcp *t)
+{
+	struct pw_pool_stats st;
+
+	pw_pool_stats(t->conns, &st);
+	return st.in_use < t->conf.max_conns &&
+	       (uint64_t)t->nb_passive + t->conf.reserve_active < t->conf.max_conns;
+}
+
+/*
+ * Room for one more, beside what is kept for active opens. Where there is none the half-open
+ * connection of the oldest request gives way: in a flood of requests that nobody means it is the
+ * one whose peer has had the most time to answer.
+ */
+static bool
+make_room(struct pw_tcp *t)
+{
+	if (t->nb_syn_rcvd >= t->conf.max_syn_rcvd && !pw_tcp_conn_drop_oldest_syn(t))
+		return false;
+	if (!t->in_upcall)
+		pw_tcp_conn_reap(t);
+	if (has_room(t))
+		return true;
+	if (!pw_tcp_conn_drop_oldest_syn(t))
+		return false;
+	if (!t->in_upcall)
+		pw_tcp_conn_reap(t);
+	return has_room(t);
+}
+
 /* A refused request is not answered: the peer asks again, and by then there may be room. */
 static struct pw_tcp_conn *
 admit(struct pw_tcp *t, const struct pw_tcp_seg *s)
@@ -80,12 +112,12 @@ admit(struct pw_tcp *t, const struct pw_tcp_seg *s)
 		t->count.drop_syn_pressure++;
 		return NULL;
 	}
-	if (t->nb_syn_rcvd >= t->conf.max_syn_rcvd) {
-		t->count.drop_syn_full++;
-		return NULL;
-	}
 	if (t->conf.hooks.path(t->conf.hooks.ctx, &s->flow.remote, &mtu, &max_segs) < 0) {
 		t->count.drop_tx_unreachable++;
+		return NULL;
+	}
+	if (!make_room(t)) {
+		t->count.drop_syn_full++;
 		return NULL;
 	}
 	c = pw_tcp_conn_new(t, &s->flow, s->hash, mtu, max_segs);
@@ -95,7 +127,7 @@ admit(struct pw_tcp *t, const struct pw_tcp_seg *s)
 }
 
 static void
-syn(struct pw_tcp *t, struct listener *l, const struct pw_tcp_seg *s, uint32_t iss_floor)
+syn(struct pw_tcp *t, struct listener *l, const struct pw_tcp_seg *s, struct tw_record *tw)
 {
 	struct pw_tcp_conn *c = admit(t, s);
 	uint32_t iss;
@@ -103,11 +135,16 @@ syn(struct pw_tcp *t, struct listener *l, const struct pw_tcp_seg *s, uint32_t i
 	if (c == NULL)
 		return;
 	iss = pw_tcp_isn(t, &c->flow);
-	if (iss_floor != 0 && seq_lt(iss, iss_floor))
-		iss = iss_floor;
+	if (tw != NULL) {
+		uint32_t floor = pw_tcp_tw_reuse(t, tw);
+
+		if (seq_lt(iss, floor))
+			iss = floor;
+	}
 	c->ops = l->ops;
 	c->ctx = l->ctx;
 	c->flags |= CONN_PASSIVE;
+	t->nb_passive++;
 	/* Bytes or a FIN on a SYN are not taken: the peer sends them again (RFC 9293 3.10.7.2). */
 	c->rcv_nxt = s->seq + 1;
 	c->rcv_adv = c->rcv_nxt;
@@ -119,12 +156,13 @@ syn(struct pw_tcp *t, struct listener *l, const struct pw_tcp_seg *s, uint32_t i
 	c->snd_wl1 = s->seq;
 	pw_tcp_conn_options(c, s);
 	pw_tcp_conn_state(t, c, PW_TCP_SYN_RECEIVED);
-	pw_tcp_send_syn(t, c);
+	(void)pw_tcp_send_syn(t, c);
 	pw_tcp_timer_update(t, c);
 }
 
 void
-pw_tcp_listen_input(struct pw_tcp *t, struct listener *l, struct pw_tcp_seg *s, uint32_t iss_floor)
+pw_tcp_listen_input(struct pw_tcp *t, struct listener *l, struct pw_tcp_seg *s,
+		    struct tw_record *tw)
 {
 	if (s->flags & TCP_RST)
 		return;
@@ -134,7 +172,7 @@ pw_tcp_listen_input(struct pw_tcp *t, struct listener *l, struct pw_tcp_seg *s, 
 		return;
 	}
 	if (s->flags & TCP_SYN)
-		syn(t, l, s, iss_floor);
+		syn(t, l, s, tw);
 	else
 		t->count.drop_no_conn++;
 }

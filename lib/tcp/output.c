@@ -109,7 +109,7 @@ retransmit_first(struct pw_tcp *t, struct pw_tcp_conn *c)
 	}
 	if (len > 0 || (flags & TCP_FIN))
 		rc = pw_tcp_xmit(t, c, &cur, c->snd_una, &len, flags);
-	if (rc == 0) {
+	if (rc >= 0) {
 		c->flags &= ~CONN_RTX_DUE;
 		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
 	}
@@ -183,7 +183,7 @@ pw_tcp_window_probe(struct pw_tcp *t, struct pw_tcp_conn *c)
 	rc = pw_tcp_xmit(t, c, &cur, c->snd_una, &len, flags);
 	if (rc < 0)
 		return rc;
-	t->count.zero_window_probes += c->snd_wnd == 0;
+	t->count.zero_window_probes += rc == 0 && c->snd_wnd == 0;
 	if (c->snd_wnd > 0) {
 		advance(t, c, cur, len + (len == want && (flags & TCP_FIN)));
 		return 0;

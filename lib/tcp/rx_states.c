@@ -173,9 +173,10 @@ sequence_ok(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 		uint32_t reap = c->t_rtx;
 
 		c->flags |= CONN_SYN_RTX;
-		t->count.retransmits++;
-		c->retransmits++;
-		pw_tcp_send_syn(t, c);
+		if (pw_tcp_send_syn(t, c) == 0) {
+			t->count.retransmits++;
+			c->retransmits++;
+		}
 		c->t_rtx = reap;
 	} else {
 		answer_stray(t, c, s);
@@ -202,7 +203,7 @@ handshake_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg
 {
 	if (!seq_gt(s->ack, c->snd_una) || seq_gt(s->ack, c->snd_max)) {
 		t->count.drop_ack++;
-		pw_tcp_send_bare(t, &c->flow, s->ack, 0, TCP_RST, 0, NULL);
+		pw_tcp_refuse(t, s);
 		return false;
 	}
 	c->snd_una++;
@@ -315,7 +316,7 @@ syn_sent_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	if (!acked) {
 		/* Both sides open (RFC 9293 figure 7): our SYN again, with the acknowledgement. */
 		pw_tcp_conn_state(t, c, PW_TCP_SYN_RECEIVED);
-		pw_tcp_send_syn(t, c);
+		(void)pw_tcp_send_syn(t, c);
 		return;
 	}
 	c->snd_una = s->ack;

@@ -73,18 +73,21 @@ emit(struct pw_tcp *t, const struct pw_flow *flow, struct rte_mbuf *m)
 {
 	int rc = t->conf.hooks.output(t->conf.hooks.ctx, flow, m, t->now);
 
-	t->count.segs_out++;
+	t->count.segs_out += rc == 0;
 	if (rc == -EHOSTUNREACH)
 		t->count.drop_tx_unreachable++;
 	return rc;
 }
 
 /* The same for a segment of a connection, which remembers why nobody answers. */
-static void
+static int
 emit_conn(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
 {
-	if (emit(t, &c->flow, m) == -EHOSTUNREACH)
+	int rc = emit(t, &c->flow, m);
+
+	if (rc == -EHOSTUNREACH)
 		c->flags |= CONN_SOFT_ERROR;
+	return rc == 0 ? 0 : XMIT_LOST;
 }
 
 /* Pieces of slices that len bytes from a cursor touch, counted up to limit + 1. */
@@ -119,22 +122,22 @@ step(struct pw_tcp *t, struct tx_cursor *cur, struct tx_slice *s, uint32_t k, bo
 	}
 }
 
-/* Hang references to len bytes behind m; -ENOBUFS leaves what is hung on to be freed with it. */
+/* Hang references to len bytes, in so many pieces, behind m; all or -ENOBUFS and nothing done. */
 static int
 attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, struct tx_cursor *cur,
-	       uint32_t len, bool rtx)
+	       uint32_t len, uint32_t pieces, bool rtx)
 {
-	struct rte_mbuf *last = m;
+	struct rte_mbuf *ind[PIECES_MAX], *last = m;
 
-	while (len > 0) {
+	if (pieces > 0 && rte_pktmbuf_alloc_bulk(t->conf.mem->ind, ind, pieces) != 0) {
+		t->count.drop_tx_no_buffer++;
+		return -ENOBUFS;
+	}
+	for (uint32_t i = 0; i < pieces; i++) {
 		struct tx_slice *s = pw_tcp_sq_at(c, cur);
 		uint32_t k = RTE_MIN(len, (uint32_t)s->len - cur->off);
-		struct rte_mbuf *mi = rte_pktmbuf_alloc(t->conf.mem->ind);
+		struct rte_mbuf *mi = ind[i];
 
-		if (mi == NULL) {
-			t->count.drop_tx_no_buffer++;
-			return -ENOBUFS;
-		}
 		/* The buffer may stand in a receive queue: of its metadata only the data matters.
 		 */
 		rte_pktmbuf_attach(mi, s->mbuf);
@@ -201,28 +204,28 @@ put_conn_header(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, uin
 /* A segment with payload in one of the two shapes; *len may come back smaller. */
 static struct rte_mbuf *
 payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint32_t *len,
-	     bool rtx)
+	     bool rtx, bool *copied)
 {
 	uint32_t header = header_len(c), limit = RTE_MIN(c->max_segs - 1u, (uint32_t)PIECES_MAX);
+	uint32_t pieces = count_pieces(c, *cur, *len, limit);
 	struct rte_mbuf *m;
 
-	if (count_pieces(c, *cur, *len, limit) > limit) {
+	*copied = pieces > limit;
+	if (*copied) {
 		m = header_mbuf(t, t->conf.mem->pkt, header);
 		if (m == NULL)
 			return NULL;
 		*len = RTE_MIN(*len, (uint32_t)rte_pktmbuf_tailroom(m));
 		copy_payload(t, c, m, cur, *len, rtx);
-		t->count.bytes_linearised += *len;
 		return m;
 	}
 	m = header_mbuf(t, t->conf.mem->hdr, header);
 	if (m == NULL)
 		return NULL;
-	if (attach_payload(t, c, m, cur, *len, rtx) < 0) {
+	if (attach_payload(t, c, m, cur, *len, pieces, rtx) < 0) {
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
-	t->count.bytes_by_ref += *len;
 	return m;
 }
 
@@ -231,24 +234,27 @@ pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint
 	    uint32_t *len, uint8_t flags)
 {
 	uint32_t want = *len;
-	bool rtx = seq_lt(seq, c->snd_max);
-	struct rte_mbuf *m = payload_mbuf(t, c, cur, len, rtx);
+	bool rtx = seq_lt(seq, c->snd_max), copied;
+	struct rte_mbuf *m = payload_mbuf(t, c, cur, len, rtx, &copied);
 
 	if (m == NULL)
 		return -ENOBUFS;
 	if (*len < want)
 		flags &= ~(TCP_FIN | TCP_PSH);
 	put_conn_header(t, c, m, seq, flags | TCP_ACK);
+	if (emit_conn(t, c, m) != 0)
+		return XMIT_LOST;
 	t->count.bytes_out += *len;
-	if (rtx) {
-		t->count.retransmits++;
-		c->retransmits++;
-	}
-	emit_conn(t, c, m);
+	if (copied)
+		t->count.bytes_linearised += *len;
+	else
+		t->count.bytes_by_ref += *len;
+	t->count.retransmits += rtx;
+	c->retransmits += rtx;
 	return 0;
 }
 
-void
+int
 pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	bool reply = c->state == PW_TCP_SYN_RECEIVED;
@@ -264,7 +270,7 @@ pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
 	c->snd_max = c->snd_nxt;
 	m = header_mbuf(t, t->conf.mem->hdr, header);
 	if (m == NULL)
-		return;
+		return -ENOBUFS;
 	put_header(m, &c->flow, c->snd_una, reply ? c->rcv_nxt : 0,
 		   reply ? TCP_SYN | TCP_ACK : TCP_SYN, wnd, header);
 	p = rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN);
@@ -278,7 +284,7 @@ pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
 		c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + wnd);
 		acknowledged(c);
 	}
-	emit_conn(t, c, m);
+	return emit_conn(t, c, m);
 }
 
 /*
@@ -302,23 +308,22 @@ pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (m == NULL)
 		return -ENOBUFS;
 	put_conn_header(t, c, m, bare_seq(c), TCP_ACK);
-	emit_conn(t, c, m);
-	return 0;
+	return emit_conn(t, c, m);
 }
 
-void
+int
 pw_tcp_send_probe_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	struct rte_mbuf *m = header_mbuf(t, t->conf.mem->hdr, header_len(c));
 
 	if (m == NULL)
-		return;
+		return -ENOBUFS;
 	/* RFC 9293 3.8.4: a sequence number that the peer has acknowledged makes it answer. */
 	put_conn_header(t, c, m, c->snd_una - 1, TCP_ACK);
-	emit_conn(t, c, m);
+	return emit_conn(t, c, m);
 }
 
-void
+int
 pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
 		 uint8_t flags, uint16_t wnd, const uint32_t *ts_echo)
 {
@@ -326,13 +331,14 @@ pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uin
 	struct rte_mbuf *m = header_mbuf(t, t->conf.mem->hdr, header);
 
 	if (m == NULL)
-		return;
+		return -ENOBUFS;
 	put_header(m, flow, seq, ack, flags, wnd, header);
 	if (ts_echo != NULL)
 		put_timestamps(t, rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN), *ts_echo);
-	if (flags & TCP_RST)
-		t->count.resets_out++;
-	(void)emit(t, flow, m);
+	if (emit(t, flow, m) != 0)
+		return XMIT_LOST;
+	t->count.resets_out += !!(flags & TCP_RST);
+	return 0;
 }
 
 void
@@ -340,19 +346,38 @@ pw_tcp_send_rst(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	if (c->state == PW_TCP_SYN_SENT || c->state == PW_TCP_CLOSED)
 		return;
-	pw_tcp_send_bare(t, &c->flow, bare_seq(c), c->rcv_nxt, TCP_RST | TCP_ACK, 0,
-			 c->flags & CONN_TS ? &c->ts_recent : NULL);
+	(void)pw_tcp_send_bare(t, &c->flow, bare_seq(c), c->rcv_nxt, TCP_RST | TCP_ACK, 0,
+			       c->flags & CONN_TS ? &c->ts_recent : NULL);
+}
+
+/* A flood of segments from forged addresses must not make us one of RST to whoever has them. */
+static bool
+refusal_allowed(struct pw_tcp *t)
+{
+	uint64_t second = t->now / 1000000000;
+
+	if (second != t->refuse_second) {
+		t->refuse_second = second;
+		t->refuse_budget = PW_TCP_REFUSALS;
+	}
+	if (t->refuse_budget == 0) {
+		t->count.resets_limited++;
+		return false;
+	}
+	t->refuse_budget--;
+	return true;
 }
 
 void
 pw_tcp_refuse(struct pw_tcp *t, const struct pw_tcp_seg *s)
 {
-	if (s->flags & TCP_RST)
+	if ((s->flags & TCP_RST) || !refusal_allowed(t))
 		return;
 	if (s->flags & TCP_ACK)
-		pw_tcp_send_bare(t, &s->flow, s->ack, 0, TCP_RST, 0, NULL);
+		(void)pw_tcp_send_bare(t, &s->flow, s->ack, 0, TCP_RST, 0, NULL);
 	else
-		pw_tcp_send_bare(t, &s->flow, 0, s->seq + seg_span(s), TCP_RST | TCP_ACK, 0, NULL);
+		(void)pw_tcp_send_bare(t, &s->flow, 0, s->seq + seg_span(s), TCP_RST | TCP_ACK, 0,
+				       NULL);
 }
 
 bool

@@ -90,6 +90,8 @@ pw_tcp_create(const struct pw_tcp_conf *conf, uint64_t now)
 	t->now = now;
 	t->epoch = now;
 	t->retry_at = UINT64_MAX;
+	t->refuse_second = UINT64_MAX;
+	t->challenge_second = UINT64_MAX;
 	t->cc = &pw_tcp_newreno;
 	while (t->rcv_scale < SCALE_MAX && t->conf.rx_window > 65535u << t->rcv_scale)
 		t->rcv_scale++;

@@ -113,6 +113,13 @@ struct tw_table {
 #define PW_TCP_CHALLENGES_LEAST	 50
 #define PW_TCP_CHALLENGES_SPREAD 101
 
+/** RST for segments of no connection, a second: enough for peers of a process that was restarted.
+ */
+#define PW_TCP_REFUSALS 1000
+
+/** Repetitions of a SYN|ACK while half of the half-open connections there may be are there. */
+#define PW_TCP_SYN_RETRIES_BUSY 2
+
 struct listener {
 	struct pw_addr local;
 	uint16_t port;
@@ -139,12 +146,17 @@ struct pw_tcp {
 	struct pw_pool *conns;
 	struct pw_pool *blocks;
 	uint32_t blocks_free;
-	uint32_t nb_syn_rcvd;
+	uint32_t nb_passive;  /**< connections that came from listeners, the dead among them */
+	uint32_t nb_syn_rcvd; /**< half-open connections that came from listeners, */
+	uint32_t syn_oldest;  /**< in the order of their requests, index + 1 */
+	uint32_t syn_newest;
 	uint32_t nb_ooo;
 	uint32_t nb_held;    /**< connections with CONN_WND_HELD */
 	uint32_t held_sweep; /**< bucket from which they are looked for */
 	uint32_t challenge_budget;
 	uint64_t challenge_second;
+	uint32_t refuse_budget;
+	uint64_t refuse_second;
 	struct rte_mbuf *gather; /**< where pw_tcp_send_copy() writes next */
 	struct conn_table table;
 	struct tw_table tw;
@@ -205,13 +217,12 @@ struct tw_record *pw_tcp_tw_find(struct pw_tcp *t, const struct pw_flow *flow, u
 /** The connection's last act: leave a record, end it. */
 void pw_tcp_tw_enter(struct pw_tcp *t, struct pw_tcp_conn *c);
 /**
- * A segment for a record.
- *
- * @param iss_floor  receives the least initial sequence number of a connection that takes its place
- * @return           true where the segment is a SYN that may open a new connection (RFC 6191)
+ * A segment for a record; true where it is a SYN that may open a new connection (RFC 6191). The
+ * record stands until there is one.
  */
-bool pw_tcp_tw_input(struct pw_tcp *t, struct tw_record *r, const struct pw_tcp_seg *s,
-		     uint32_t *iss_floor);
+bool pw_tcp_tw_input(struct pw_tcp *t, struct tw_record *r, const struct pw_tcp_seg *s);
+/** A new connection takes the record's place: its least initial sequence number is returned. */
+uint32_t pw_tcp_tw_reuse(struct pw_tcp *t, struct tw_record *r);
 void pw_tcp_tw_expire(struct pw_tcp *t);
 
 /* isn.c: initial sequence numbers (RFC 6528). */
@@ -230,6 +241,8 @@ uint16_t pw_tcp_conn_max_mss(const struct pw_tcp_conn *c);
 void pw_tcp_conn_options(struct pw_tcp_conn *c, const struct pw_tcp_seg *s);
 /** The handshake is complete. */
 void pw_tcp_conn_established(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** Give up the half-open connection of the oldest request; false where there is none. */
+bool pw_tcp_conn_drop_oldest_syn(struct pw_tcp *t);
 
 /* events.c: the two work lists. */
 void pw_tcp_post(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t events);
@@ -238,8 +251,9 @@ void pw_tcp_run_ready(struct pw_tcp *t);
 
 /* listen.c */
 struct listener *pw_tcp_listener(struct pw_tcp *t, const struct pw_addr *local, uint16_t port);
+/** tw: the record of the same flow that a new connection may replace, or NULL. */
 void pw_tcp_listen_input(struct pw_tcp *t, struct listener *l, struct pw_tcp_seg *s,
-			 uint32_t iss_floor);
+			 struct tw_record *tw);
 
 /* parse.c */
 int pw_tcp_parse(struct pw_tcp_seg *s, struct rte_mbuf *m);
@@ -285,21 +299,25 @@ void pw_tcp_sq_release(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** Slice under a cursor, NULL at the end of the queue; moves the cursor off a block's end. */
 struct tx_slice *pw_tcp_sq_at(const struct pw_tcp_conn *c, struct tx_cursor *cur);
 
-/* segment.c: one segment. */
+/*
+ * segment.c: one segment. 0; -ENOBUFS where it could not be built; XMIT_LOST where it was built and
+ * the layers below did not take it, which is a loss like any other but not counted as sent.
+ */
+#define XMIT_LOST 1
 /**
  * Send *len bytes from a cursor, which moves over them; *len comes back smaller where one buffer
- * holds no more, and then without FIN. 0 or -ENOBUFS.
+ * holds no more, and then without FIN.
  */
 int pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint32_t seq,
 		uint32_t *len, uint8_t flags);
-void pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c);
+int pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c);
 int pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c);
-void pw_tcp_send_probe_ack(struct pw_tcp *t, struct pw_tcp_conn *c);
+int pw_tcp_send_probe_ack(struct pw_tcp *t, struct pw_tcp_conn *c);
 void pw_tcp_send_rst(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** An answer that belongs to no connection. */
-void pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
-		      uint8_t flags, uint16_t wnd, const uint32_t *ts_echo);
-/** RST for a segment (RFC 9293 3.10.7.1). */
+int pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
+		     uint8_t flags, uint16_t wnd, const uint32_t *ts_echo);
+/** RST for a segment (RFC 9293 3.10.7.1), within the limit. */
 void pw_tcp_refuse(struct pw_tcp *t, const struct pw_tcp_seg *s);
 /** Challenge ACK, within the limit (RFC 5961 10). */
 void pw_tcp_challenge(struct pw_tcp *t, struct pw_tcp_conn *c);

@@ -128,16 +128,21 @@ back_off(struct pw_tcp_conn *c)
 static void
 syn_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	if (c->backoff >= t->conf.syn_retries) {
+	uint32_t retries = t->conf.syn_retries;
+
+	if ((c->flags & CONN_PASSIVE) && 2 * (uint64_t)t->nb_syn_rcvd >= t->conf.max_syn_rcvd)
+		retries = RTE_MIN(retries, (uint32_t)PW_TCP_SYN_RETRIES_BUSY);
+	if (c->backoff >= retries) {
 		give_up(t, c);
 		return;
 	}
 	back_off(c);
 	c->flags |= CONN_SYN_RTX;
-	c->retransmits++;
-	t->count.retransmits++;
 	t->count.rto_fired++;
-	pw_tcp_send_syn(t, c);
+	if (pw_tcp_send_syn(t, c) == 0) {
+		c->retransmits++;
+		t->count.retransmits++;
+	}
 }
 
 /* RFC 6298 5.4 to 5.6: from snd_una on, everything goes again as the window grows anew. */
@@ -209,18 +214,19 @@ idle_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 		return;
 	}
 	c->keep_probes++;
-	t->count.keepalive_probes++;
-	pw_tcp_send_probe_ack(t, c);
+	t->count.keepalive_probes += pw_tcp_send_probe_ack(t, c) == 0;
 }
 
 static void
 conn_fired(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	if (due(t, c->t_delack)) {
+		int rc;
+
 		c->t_delack = 0;
-		if (pw_tcp_send_ack(t, c) == 0)
-			t->count.acks_delayed++;
-		else
+		rc = pw_tcp_send_ack(t, c);
+		t->count.acks_delayed += rc == 0;
+		if (rc < 0)
 			c->t_delack = tcp_deadline(t, 1);
 	}
 	if (due(t, user_deadline(t, c))) {

@@ -172,12 +172,12 @@ pw_tcp_tw_enter(struct pw_tcp *t, struct pw_tcp_conn *c)
 	pw_tcp_conn_end(t, c, PW_TCP_END_CLOSED);
 }
 
-static void
+static int
 answer(struct pw_tcp *t, const struct tw_record *r)
 {
 	/* The window says nothing any more, but its edge must not be seen to move left. */
-	pw_tcp_send_bare(t, &r->flow, r->snd_nxt, r->rcv_nxt, TCP_ACK, UINT16_MAX,
-			 r->chain & TW_CHAIN_TS ? &r->ts_recent : NULL);
+	return pw_tcp_send_bare(t, &r->flow, r->snd_nxt, r->rcv_nxt, TCP_ACK, UINT16_MAX,
+				r->chain & TW_CHAIN_TS ? &r->ts_recent : NULL);
 }
 
 /* RFC 6191 2: a later timestamp, or else a later sequence number, proves a new connection. */
@@ -189,34 +189,37 @@ is_newer(const struct tw_record *r, const struct pw_tcp_seg *s)
 	return seq_gt(s->seq, r->rcv_nxt);
 }
 
+uint32_t
+pw_tcp_tw_reuse(struct pw_tcp *t, struct tw_record *r)
+{
+	uint32_t floor = r->snd_nxt + ISS_DISTANCE;
+
+	t->count.time_wait_reused++;
+	forget(t, r);
+	arm(t);
+	return floor;
+}
+
 bool
-pw_tcp_tw_input(struct pw_tcp *t, struct tw_record *r, const struct pw_tcp_seg *s,
-		uint32_t *iss_floor)
+pw_tcp_tw_input(struct pw_tcp *t, struct tw_record *r, const struct pw_tcp_seg *s)
 {
 	if (s->flags & TCP_RST)
 		return false;
 	if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && is_newer(r, s) &&
-	    pw_tcp_listener(t, &s->flow.local, s->flow.lport) != NULL) {
-		*iss_floor = r->snd_nxt + ISS_DISTANCE;
-		t->count.time_wait_reused++;
-		forget(t, r);
-		arm(t);
+	    pw_tcp_listener(t, &s->flow.local, s->flow.lport) != NULL)
 		return true;
-	}
 	if ((s->flags & TCP_FIN) && s->seq + s->len + 1 == r->rcv_nxt) {
 		order_remove(&t->tw, r);
 		order_append(t, r);
 		arm(t);
-		answer(t, r);
+		(void)answer(t, r);
 		return false;
 	}
 	/* An acknowledgement in order asks for nothing; all else hears where we stand, in measure.
 	 */
 	if (seg_span(s) == 0 && s->seq == r->rcv_nxt)
 		return false;
-	if (pw_tcp_challenge_allowed(t)) {
+	if (pw_tcp_challenge_allowed(t) && answer(t, r) == 0)
 		t->count.challenge_acks++;
-		answer(t, r);
-	}
 	return false;
 }

@@ -277,6 +277,28 @@ time_wait_survives_a_reset(void **state)
 	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
 }
 
+/* A newer SYN that can't be taken has not taken the record's place. */
+static void
+time_wait_stays_where_the_newer_syn_is_refused(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	close_first(s);
+	pw_tcp_set_pressure(s->t, 2);
+	PEER(s, .flags = S, .seq = 100000, .win = 65535, .mss = 1460);
+	NOTHING(s);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_pressure, 1);
+	assert_int_equal(pw_tcp_counters(s->t)->time_wait_reused, 0);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	pw_tcp_set_pressure(s->t, 0);
+	PEER(s, .flags = S, .seq = 100000, .win = 65535, .mss = 1460);
+	assert_int_equal(script_skip(s), 1);
+	assert_int_equal(pw_tcp_counters(s->t)->time_wait_reused, 1);
+}
+
 static void
 time_wait_gives_way_to_a_newer_syn(void **state)
 {
@@ -418,6 +440,7 @@ main(void)
 		SCRIPT(repeated_fin_is_acknowledged_in_every_closing_state),
 		SCRIPT(time_wait_acknowledges_a_repeated_fin_until_twice_the_lifetime),
 		SCRIPT(time_wait_survives_a_reset),
+		SCRIPT(time_wait_stays_where_the_newer_syn_is_refused),
 		SCRIPT(time_wait_gives_way_to_a_newer_syn),
 		SCRIPT(time_wait_gives_way_to_a_later_timestamp),
 		SCRIPT(time_wait_answers_an_older_syn_with_an_ack),

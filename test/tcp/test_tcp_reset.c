@@ -561,6 +561,27 @@ strays_are_answered_in_measure_when_the_clock_wraps(void **state)
 	answers_to_bare_strays_are_bounded(s);
 }
 
+/* Segments of no connection, from addresses that may be forged, must not make a flood of RST. */
+static void
+resets_for_no_connection_are_bounded_by_the_second(void **state)
+{
+	struct script *s = script_open(NULL);
+	uint32_t n = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3000; i++) {
+		PEER(s, .flags = A, .seq = i, .ack = 1, .sport = 1024, .dport = 7);
+		n += script_skip(s);
+	}
+	assert_int_equal(n, 1000);
+	assert_int_equal(pw_tcp_counters(s->t)->resets_out, 1000);
+	assert_int_equal(pw_tcp_counters(s->t)->resets_limited, 2000);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_no_conn, 3000);
+	script_pass(s, 1000 * MS);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .sport = 1024, .dport = 7);
+	assert_int_equal(script_skip(s), 1);
+}
+
 int
 main(void)
 {
@@ -597,6 +618,7 @@ main(void)
 		SCRIPT(destroying_the_stack_tells_every_owner),
 		SCRIPT(strays_are_answered_in_measure_from_the_first_millisecond),
 		SCRIPT(strays_are_answered_in_measure_when_the_clock_wraps),
+		SCRIPT(resets_for_no_connection_are_bounded_by_the_second),
 	};
 
 	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);

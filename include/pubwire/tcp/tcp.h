@@ -110,6 +110,7 @@ struct pw_tcp_conf {
 	uint32_t max_conns;	  /**< [1024] */
 	uint32_t max_time_wait;	  /**< [max_conns]; the oldest is recycled beyond */
 	uint32_t max_syn_rcvd;	  /**< half-open connections [max_conns / 4, at least 16] */
+	uint32_t reserve_active;  /**< of max_conns, for none but pw_tcp_connect() [0] */
 	uint32_t max_tx_slices;	  /**< slices in all send queues [16384] */
 	uint32_t rx_window;	  /**< bytes offered to a peer, per connection [262144] */
 	uint32_t tx_queue_bytes;  /**< most bytes in one send queue [262144] */
@@ -142,6 +143,7 @@ struct pw_tcp_conf {
 	X(established, "Connections that became established")                                      \
 	X(resets_in, "Connections reset by the peer")                                              \
 	X(resets_out, "Segments with RST sent")                                                    \
+	X(resets_limited, "RST for no connection held back by the rate limit")                     \
 	X(timeouts, "Connections ended because the peer stopped acknowledging")                    \
 	X(retransmits, "Segments retransmitted")                                                   \
 	X(fast_retransmits, "Fast recoveries entered")                                             \
@@ -161,6 +163,7 @@ struct pw_tcp_conf {
 	X(drop_window, "Payload bytes beyond the window")                                          \
 	X(drop_pressure, "Segments dropped because buffers ran short")                             \
 	X(drop_syn_full, "Connection requests refused because a table was full")                   \
+	X(drop_syn_oldest, "Half-open connections given up for a newer request")                   \
 	X(drop_syn_pressure, "Connection requests refused because buffers ran short")              \
 	X(drop_tx_no_buffer, "Segments not sent because a pool was empty; retried")                \
 	X(drop_tx_unreachable, "Segments not sent because there was no way to the peer")           \
