@@ -109,11 +109,11 @@ app_report_start(const struct app *a, FILE *out)
 	memory_row(out, "taken from DPDK's heaps now", heap_bytes());
 }
 
+/* Never accepted. */
 static uint64_t
 dropped(const struct pw_device_counters *d)
 {
-	return d->dropped_no_route + d->dropped_log_full + d->dropped_no_buffer +
-	       d->dropped_on_shutdown;
+	return d->dropped_no_route + d->dropped_log_full + d->dropped_no_buffer;
 }
 
 void
@@ -133,12 +133,14 @@ app_summary_take(const struct app *a, struct app_summary *s)
 		s->acknowledged += d->acknowledged;
 		s->completed_qos0 += d->completed_qos0;
 		s->dropped += dropped(d);
+		s->orphaned += d->orphaned;
+		s->given_up += d->dropped_on_shutdown;
 		s->payload_bytes += d->payload_bytes;
 		s->by_ref += d->bytes_by_ref;
 		s->copied += d->bytes_copied;
 		logs = pw_forward_logs(f, log, RTE_DIM(log));
 		for (uint32_t i = 0; i < RTE_MIN(logs, RTE_DIM(log)); i++)
-			s->outstanding += log[i].outstanding;
+			s->given_up += log[i].outstanding;
 		for (uint32_t i = 0; i < RTE_MIN(n, RTE_DIM(up)); i++) {
 			s->upstream_messages +=
 				up[i].counters.messages_qos0 + up[i].counters.messages_qos1;
@@ -166,15 +168,16 @@ app_report_end(const struct app_summary *s, FILE *out)
 		"  messages accepted        %" PRIu64 "\n"
 		"  QoS 0 given to brokers   %" PRIu64 "\n"
 		"  QoS 1 acknowledged       %" PRIu64 "\n"
-		"  dropped, by any reason   %" PRIu64 "\n"
+		"  acknowledged to nobody   %" PRIu64 " (the device had gone)\n"
 		"  given up at the end      %" PRIu64 "\n"
+		"  dropped, never accepted  %" PRIu64 "\n"
 		"  sent to brokers          %" PRIu64 " (and %" PRIu64 " again after a reconnect)\n"
 		"  payload bytes            %" PRIu64 "\n"
 		"  bytes by reference       %" PRIu64 " (%.1f %%)\n"
 		"  bytes copied             %" PRIu64 "\n",
-		s->accepted, s->completed_qos0, s->acknowledged, s->dropped, s->outstanding,
-		s->upstream_messages, s->redelivered, s->payload_bytes, s->by_ref, share,
-		s->copied);
+		s->accepted, s->completed_qos0, s->acknowledged, s->orphaned, s->given_up,
+		s->dropped, s->upstream_messages, s->redelivered, s->payload_bytes, s->by_ref,
+		share, s->copied);
 	for (uint32_t q = 0; q < 2; q++)
 		fprintf(out,
 			"  QoS %u latency            p50 %.1f us, p99 %.1f us, of %" PRIu64 "\n", q,

@@ -90,6 +90,36 @@ def answers(prefix):
         return False
 
 
+def stop_twice(d, prefix):
+    """Two signals before the workers have looked: the second does not wait for the drain."""
+    conf, log = os.path.join(d, "twice.yaml"), os.path.join(d, "twice.log")
+    with open(conf, "w", encoding="utf-8") as f:
+        f.write(CONFIG.replace("brokers: [2]", "brokers: [2], idle_sleep: 100ms", 1))
+
+    def text():
+        with open(log, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    with open(log, "w", encoding="utf-8") as out:
+        p = subprocess.Popen([sys.argv[1], "-c", conf, "--", "--file-prefix", prefix],
+                             stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    try:
+        wait("it runs again", lambda: p.poll() is not None or "is running" in text())
+        time.sleep(0.5)  # until the workers sleep for long
+        p.send_signal(signal.SIGSTOP)
+        p.send_signal(signal.SIGTERM)
+        p.send_signal(signal.SIGINT)
+        p.send_signal(signal.SIGCONT)
+        check(p.wait(20) == 0 and "second signal: stopping at once" in text(),
+              "a second signal stops it at once")
+        check("given up at the end      0\n" in text(), "the summary says what was given up")
+    finally:
+        if p.poll() is None:
+            p.kill()
+            p.wait()
+        shutil.rmtree(os.path.dirname(socket_path(prefix)), ignore_errors=True)
+
+
 def main():
     prefix = f"pwrun{os.getpid()}"
     with tempfile.TemporaryDirectory() as d:
@@ -136,6 +166,7 @@ def main():
             shutil.rmtree(os.path.dirname(socket_path(prefix)), ignore_errors=True)
             if failed:
                 print("# " + text().replace("\n", "\n# "))
+        stop_twice(d, prefix + "b")
     print(f"1..{count}")
     return failed != 0
 
