@@ -67,6 +67,7 @@ pw_cursor_queued(struct pw_cursor *c)
 void
 pw_cursor_skip(struct pw_cursor *c)
 {
+	pw_flog_at(c->log, c->next)->given_up++;
 	set_done(c, c->next, true);
 	c->next++;
 	c->part = 0;
@@ -113,6 +114,7 @@ pw_cursor_shed(struct pw_cursor *c, uint64_t keep)
 			if ((flags & PW_FLOG_KEEP) || pw_cursor_midway(c))
 				break;
 			if ((flags & PW_FLOG_QOS) == 0) {
+				pw_flog_at(c->log, c->given)->given_up++;
 				set_done(c, c->given, true);
 				n++;
 			}

@@ -289,6 +289,10 @@ given(void *ctx, const struct pw_flog_entry *e)
 {
 	struct swept *w = ctx;
 
+	if (pw_flog_wasted(e)) {
+		w->f->counters.given_up_qos0++;
+		return;
+	}
 	w->f->counters.completed_qos0++;
 	pw_hist_record(&w->f->latency_qos0, pw_since(w->now, e->arrival));
 }

@@ -102,6 +102,7 @@ pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
 	*at = *e;
 	at->pending = e->want;
 	at->state = 0;
+	at->given_up = 0;
 	at->reason = PW_FLOG_REASON_NONE;
 	at->next = PW_FLOG_NONE;
 	if (e->want == 0) {

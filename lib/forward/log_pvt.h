@@ -15,7 +15,8 @@
  * this broker below it is queued there or given up) and `low` (the reader will not look at anything
  * below it again), both release, paired with the acquires in pw_flog_sweep and pw_flog_trim. Fields
  * of an entry that change after publication (pending, state, reason, next) are the producer's
- * alone.
+ * alone, but `given_up`: the readers of a log share one lcore and write it before they publish
+ * `given`.
  *
  * An entry passes through: published -> done (no broker needs it, its buffers are let go) -> free
  * (its device has its acknowledgement too, the slot may be used again once it is the oldest).
@@ -54,7 +55,7 @@ struct pw_flog_entry {
 	uint8_t flags;
 	uint8_t state;
 	uint8_t reason; /* of all brokers so far */
-	uint8_t pad;
+	uint8_t given_up; /* QoS 0: brokers that it was given up for; the readers', see below */
 };
 
 static_assert(sizeof(struct pw_flog_entry) == 64, "an entry is one cache line");
@@ -116,6 +117,13 @@ uint32_t pw_flog_fini(struct pw_flog *l);
 
 /* Forget all messages: those not complete are given up. Returns how many. Readers have stopped. */
 uint32_t pw_flog_abandon(struct pw_flog *l);
+
+/* QoS 0, complete: no broker was given it. */
+static inline bool
+pw_flog_wasted(const struct pw_flog_entry *e)
+{
+	return e->given_up == __builtin_popcount(e->want);
+}
 
 static inline struct pw_flog_entry *
 pw_flog_at(const struct pw_flog *l, uint64_t pos)

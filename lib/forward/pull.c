@@ -29,6 +29,7 @@ struct batch {
 	uint32_t whole;	   /* messages up to this size are queued whole or not yet */
 	uint32_t messages; /* whole ones, from the cursor's next on */
 	uint32_t part;	   /* and so many bytes of the one behind them */
+	bool no_buffer;	   /* it ends where a pool was empty */
 };
 
 void
@@ -128,9 +129,12 @@ add_frame(struct pw_upstream *u, struct batch *b, const struct pw_flog_entry *e,
 			continue;
 		from = add_shared(b, e, from, p->at);
 		/* All of a patch, or nothing: its value may be another one next time. */
-		if (from < p->at || b->room < p->len ||
-		    pw_gather_bytes(u->f, &u->f->private_gather, p->byte, p->len, &s) < 0)
+		if (from < p->at || b->room < p->len)
 			return from;
+		if (pw_gather_bytes(u->f, &u->f->private_gather, p->byte, p->len, &s) < 0) {
+			b->no_buffer = true;
+			return from;
+		}
 		if (!add(b, &s)) {
 			pw_slice_drop(&s);
 			return from;
@@ -153,6 +157,18 @@ read_u32(const struct pw_flog_entry *e, uint32_t at)
 		v = v << 8 | pw_slice_data(&w.now)[at - w.base];
 	}
 	return v;
+}
+
+uint32_t
+pw_upstream_topic_len(const struct pw_flog_entry *e)
+{
+	uint32_t at = 1;
+
+	/* Behind the type and the remaining length, of which all bytes but the last say "more". */
+	while (at < 4 && at + 4 <= e->len && (read_u32(e, at) & 0x80000000u))
+		at++;
+	at++;
+	return at + 4 <= e->len ? read_u32(e, at) >> 16 : 0;
 }
 
 /* What differs on this leg. Returns how many patches, or -1 where the message has expired. */
@@ -262,11 +278,15 @@ commit(struct pw_upstream *u, const struct batch *b, uint64_t now)
 static bool
 flush(struct pw_upstream *u, struct batch *b, uint64_t now)
 {
+	int rc;
+
 	if (b->n == 0)
 		return true;
 	if (pw_tcp_unacked(u->conn) == 0)
 		u->tx_progress = now;
-	if (pw_tcp_send(u->f->tcp, u->conn, b->s, b->n) < 0) {
+	rc = pw_tcp_send(u->f->tcp, u->conn, b->s, b->n);
+	if (rc < 0) {
+		u->counters.no_buffer += rc == -ENOBUFS;
 		for (uint32_t i = 0; i < b->n; i++)
 			pw_slice_drop(&b->s[i]);
 		return false;
@@ -309,6 +329,10 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 			end = add_frame(u, b, e, end, p, (uint32_t)n);
 		if (end < e->len) {
 			b->part = end;
+			if (b->no_buffer) {
+				u->counters.no_buffer++;
+				return false;
+			}
 			u->counters.socket_full += b->n < PW_BATCH && !u->socket_stop;
 			u->socket_stop |= b->n < PW_BATCH;
 			return b->n == PW_BATCH && b->room > 0;
@@ -358,6 +382,7 @@ pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 			continue;
 		}
 		b.n = b.bytes = b.messages = b.part = 0;
+		b.no_buffer = false;
 		b.room = pw_tcp_send_room(u->f->tcp, u->conn);
 		/* A message in parts ties the cursor down: only where it could hardly go otherwise.
 		 */

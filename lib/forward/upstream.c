@@ -10,6 +10,7 @@
 
 #include "upstream_pvt.h"
 
+#define PROVEN (10 * PW_NS_S) /* a connection that stood so long was a good one */
 #define OUR_MAX_PACKET 65535u /* what a 5.0 broker may send us */
 
 void
@@ -99,22 +100,55 @@ next_wait(struct pw_upstream *u)
 	return u->restart_ms;
 }
 
+/* The connection ended at the message at which the one before it did: perhaps because of it. */
+static void
+stalled(struct pw_upstream *u, uint64_t now)
+{
+	const struct pw_flog_entry *e = pw_flog_at(u->log, u->cursor.low);
+
+	u->counters.stalled_at_message++;
+	PW_LOG_EVERY(&u->f->limit_broker, now, forward, WARNING,
+		     "broker %s (worker %u, lane %u): ended again before it had a message of QoS %u, "
+		     "%u bytes, topic of %u bytes, identifier %u",
+		     u->conf->name, u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3,
+		     e->flags & PW_FLOG_QOS, e->len, pw_upstream_topic_len(e),
+		     (uint32_t)(u->cursor.low & u->log->mask) + 1);
+}
+
+/* An established connection has ended: whether the next wait begins from the least again. */
+static void
+judge(struct pw_upstream *u, bool part, uint64_t now)
+{
+	struct pw_cursor *c = &u->cursor;
+	bool owed = c->low != c->seen && (c->low < c->sent || part);
+
+	if (owed && u->owed && c->low == u->oldest)
+		stalled(u, now);
+	else if (u->answered || pw_since(now, u->connected_at) >= PROVEN)
+		u->restart_ms = 0;
+	u->owed = owed;
+	u->oldest = c->low;
+}
+
 /* After the connection has gone, for whatever reason. */
 static void
 down(struct pw_upstream *u, uint64_t now)
 {
 	struct pw_flog_reader *r = &u->log->reader[u->broker];
+	bool part = u->cursor.part > 0;
 
-	if (u->state == PW_UPSTREAM_UP)
+	pw_cursor_rewind(&u->cursor);
+	pw_cursor_publish(&u->cursor);
+	if (u->state == PW_UPSTREAM_UP) {
 		u->counters.disconnects++;
-	else
+		judge(u, part, now);
+	} else {
 		u->counters.connect_failures++;
+	}
 	__atomic_store_n(&r->up, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&u->connected_at, 0, __ATOMIC_RELAXED);
 	u->conn = NULL;
 	u->ping_out = false;
-	pw_cursor_rewind(&u->cursor);
-	pw_cursor_publish(&u->cursor);
 	pw_upstream_set_state(u, PW_UPSTREAM_WAITING);
 	u->deadline = now + next_wait(u) * PW_NS_MS;
 	PW_LOG(forward, WARNING, "broker %s (worker %u, lane %u): %s; next attempt in %lu ms",
@@ -205,12 +239,14 @@ pw_upstream_up(struct pw_upstream *u, uint64_t now)
 	struct pw_flog_reader *r = &u->log->reader[u->broker];
 
 	u->counters.connects++;
-	u->restart_ms = 0;
+	u->answered = false;
 	u->last_error[0] = '\0';
 	u->window_stop = u->socket_stop = false;
 	u->progress = u->tx_progress = now;
 	__atomic_store_n(&u->connected_at, now, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->max_packet, u->max_packet, __ATOMIC_RELAXED);
+	/* Devices are held to it where CONNACK can tell them; for others it is this broker's loss. */
+	__atomic_store_n(&r->max_packet, u->version == PW_MQTT_5 ? u->max_packet : 0,
+			 __ATOMIC_RELAXED);
 	__atomic_store_n(&r->no_retain, u->no_retain, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->no_qos1, u->no_qos1, __ATOMIC_RELAXED);
 	/* Pairs with the acquire in connect.c: what CONNACK said comes before. */
@@ -276,8 +312,10 @@ ping(struct pw_upstream *u, uint64_t now)
 		u->ping_out = true;
 		u->ping_at = now;
 		u->queued += (uint32_t)n;
+		u->spoke = now;
+		return;
 	}
-	u->spoke = now;
+	u->spoke = now + PW_NS_S - u->keepalive * PW_NS_MS; /* again in a second */
 }
 
 static void

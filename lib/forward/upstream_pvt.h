@@ -25,8 +25,11 @@ struct pw_upstream {
 	bool no_retain, no_qos1;
 	bool window_stop, socket_stop; /* the cursor stands for this reason, counted once */
 	bool ping_out;
+	bool answered; /* this connection has acknowledged a message */
+	bool owed;     /* the last one left `oldest` unanswered */
 	uint8_t version;
 
+	uint64_t oldest;     /* position at which the last connection ended */
 	uint64_t restart_ms; /* the last wait, for the next one's jitter */
 	uint64_t deadline;   /* ns: of a handshake, or of the next attempt */
 	uint64_t connected_at;
@@ -60,6 +63,8 @@ void pw_upstream_set_state(struct pw_upstream *u, enum pw_upstream_state state);
 void pw_upstream_read(struct pw_upstream *u, uint64_t now);
 
 /* pull.c */
+/* Bytes of a message's topic. */
+uint32_t pw_upstream_topic_len(const struct pw_flog_entry *e);
 /* Queue what the broker may have. Returns messages moved. */
 uint32_t pw_upstream_pull(struct pw_upstream *u, uint64_t now);
 /* A QoS 1 message is complete for this broker. */

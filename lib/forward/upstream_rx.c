@@ -15,6 +15,13 @@ number(const struct pw_mqtt_props *p, enum pw_mqtt_prop which, uint32_t absent)
 	return pw_mqtt_has(p, which) ? p->value[which].num : absent;
 }
 
+/* Of two limits, of which 0 is none. */
+static uint32_t
+smaller(uint32_t a, uint32_t b)
+{
+	return a == 0 || b == 0 ? RTE_MAX(a, b) : RTE_MIN(a, b);
+}
+
 static bool
 connack(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 {
@@ -35,13 +42,14 @@ connack(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 		pw_upstream_fail(u, why, now);
 		return false;
 	}
-	u->max_packet = 0;
+	u->max_packet = u->conf->max_packet_size;
 	u->no_retain = u->no_qos1 = false;
 	u->window = u->conf->max_inflight_messages;
 	if (u->version == PW_MQTT_5) {
 		receive = number(&c.props, PW_MQTT_PROP_RECEIVE_MAXIMUM, 65535);
 		u->window = RTE_MIN(u->window, receive);
-		u->max_packet = number(&c.props, PW_MQTT_PROP_MAXIMUM_PACKET_SIZE, 0);
+		u->max_packet = smaller(u->max_packet,
+					number(&c.props, PW_MQTT_PROP_MAXIMUM_PACKET_SIZE, 0));
 		u->no_retain = number(&c.props, PW_MQTT_PROP_RETAIN_AVAILABLE, 1) == 0;
 		u->no_qos1 = number(&c.props, PW_MQTT_PROP_MAXIMUM_QOS, 2) == 0;
 		ka = number(&c.props, PW_MQTT_PROP_SERVER_KEEP_ALIVE, UINT32_MAX);
@@ -75,6 +83,7 @@ puback(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 	u->progress = now;
 	u->mark = u->queued;
 	u->window_stop = false;
+	u->answered = true;
 	if (a.reason >= 0x80)
 		u->counters.refused++;
 	else
@@ -134,14 +143,14 @@ pw_upstream_read(struct pw_upstream *u, uint64_t now)
 	struct pw_mqtt_buf b = {.s = s};
 	enum pw_mqtt_error err = PW_MQTT_E_NONE;
 	uint8_t head[5];
-	uint32_t total;
+	uint32_t total, i;
 	int rc, n;
 
 	if (u->state == PW_UPSTREAM_CLOSED) {
 		pw_tcp_consume(tcp, u->conn, pw_tcp_rx_len(u->conn));
 		return;
 	}
-	for (uint32_t i = 0; i < MAX_READ; i++) {
+	for (i = 0; i < MAX_READ; i++) {
 		rc = pw_mqtt_frame(head, peek(u->conn, head), MAX_IN, &total, &err);
 		if (rc == -EAGAIN || (rc > 0 && total > pw_tcp_rx_len(u->conn)))
 			break;
@@ -161,7 +170,8 @@ pw_upstream_read(struct pw_upstream *u, uint64_t now)
 			return;
 		pw_tcp_consume(tcp, u->conn, total);
 	}
-	if (pw_tcp_eof(u->conn)) {
+	/* What it said before it closed counts, if not all of it was read the next poll goes on. */
+	if (i < MAX_READ && pw_tcp_eof(u->conn)) {
 		pw_upstream_fail(u, "closed by the broker", now);
 		return;
 	}

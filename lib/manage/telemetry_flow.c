@@ -195,10 +195,12 @@ tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rt
 		for (uint32_t i = 0; i < RTE_MIN(n, RTE_DIM(info)); i++)
 			outstanding += info[i].outstanding;
 	}
-	done = sum.acknowledged + sum.completed_qos0 + sum.orphaned + sum.dropped_on_shutdown;
+	done = sum.acknowledged + sum.completed_qos0 + sum.given_up_qos0 + sum.orphaned +
+	       sum.dropped_on_shutdown;
 	rte_tel_data_add_dict_u64(d, "accepted", sum.accepted);
 	rte_tel_data_add_dict_u64(d, "acknowledged", sum.acknowledged);
 	rte_tel_data_add_dict_u64(d, "completed_qos0", sum.completed_qos0);
+	rte_tel_data_add_dict_u64(d, "given_up_qos0", sum.given_up_qos0);
 	rte_tel_data_add_dict_u64(d, "orphaned", sum.orphaned);
 	rte_tel_data_add_dict_u64(d, "dropped_on_shutdown", sum.dropped_on_shutdown);
 	rte_tel_data_add_dict_u64(d, "outstanding", outstanding);

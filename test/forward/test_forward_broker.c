@@ -508,6 +508,66 @@ a_blocking_route_keeps_a_healthy_connection_through_one_large_message(void **sta
 	ledger();
 }
 
+static void
+a_broker_that_ends_at_the_same_message_each_time_is_named_and_left_alone_longer(void **state)
+{
+	(void)state;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "a");
+	device_publish(0, 4, 1, 1, "topic", "poison");
+	for (uint32_t k = 0; k < 600; k++) {
+		uint32_t nb = w.broker[0].nb;
+
+		world_run(100);
+		if (w.broker[0].nb != nb || k == 0)
+			broker_reset(0);
+	}
+	assert_true(upstream(0, PW_LANE_3).counters.stalled_at_message >= 2);
+	assert_in_range(w.broker[0].nb, 3, 20); /* a minute of the least waits would be 60 */
+	assert_int_equal(upstream(1, PW_LANE_3).counters.stalled_at_message, 0);
+	w.broker[0].hold = false;
+	world_run(60000);
+	assert_int_equal(device_acks(0, 4, NULL, NULL, 4), 1);
+	ledger();
+}
+
+static void
+a_largest_packet_may_be_configured_for_a_broker_that_does_not_say(void **state)
+{
+	char text[200] = {0};
+
+	(void)state;
+	w.set.broker[0].max_packet_size = 100;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "a");
+	memset(text, 'x', sizeof(text) - 1);
+	device_publish(0, 4, 1, 1, "t", text);
+	device_publish(0, 4, 0, 0, "t", text);
+	world_run(20);
+	assert_int_equal(w.broker[0].nb, 0);
+	assert_int_equal(w.broker[1].nb, 2);
+	assert_int_equal(upstream(0, PW_LANE_3).counters.dropped_too_large, 2);
+	assert_int_equal(device_acks(0, 4, NULL, NULL, 4), 1);
+	assert_int_equal(counters()->completed_qos0, 1);
+	ledger();
+}
+
+static void
+qos0_that_no_broker_was_given_is_not_called_complete(void **state)
+{
+	(void)state;
+	w.broker[0].refuse = w.broker[1].refuse = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "a");
+	for (uint32_t i = 0; i < 200; i++)
+		device_publish(0, 4, 0, 0, "t", "x");
+	world_run(20);
+	assert_int_equal(counters()->given_up_qos0, 200 - 128);
+	assert_int_equal(counters()->completed_qos0, 0);
+	ledger();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -533,6 +593,9 @@ main(void)
 		T(a_broker_of_qos0_only_lowers_what_devices_are_told),
 		T(identifiers_are_not_reused_while_any_broker_owes_an_answer),
 		T(a_clock_that_stands_behind_expires_nothing),
+		T(a_broker_that_ends_at_the_same_message_each_time_is_named_and_left_alone_longer),
+		T(a_largest_packet_may_be_configured_for_a_broker_that_does_not_say),
+		T(qos0_that_no_broker_was_given_is_not_called_complete),
 		T(a_blocking_route_keeps_a_healthy_connection_through_one_large_message),
 	};
 

@@ -773,7 +773,7 @@ ledger(void)
 
 		for (uint32_t i = 0, n = pw_forward_logs(w.forward[k], l, PW_LANE_MAX); i < n; i++)
 			outstanding += l[i].outstanding + l[i].owed;
-		assert_int_equal(c->accepted, c->acknowledged + c->completed_qos0 + c->orphaned +
+		assert_int_equal(c->accepted, c->acknowledged + c->completed_qos0 + c->given_up_qos0 + c->orphaned +
 						      c->dropped_on_shutdown + outstanding);
 	}
 }

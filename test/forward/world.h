@@ -145,7 +145,7 @@ void broker_send(uint32_t b, const void *data, uint32_t len);
 
 const struct pw_device_counters *counters(void);
 struct pw_upstream_info upstream(uint32_t b, enum pw_lane lane);
-/** accepted = acknowledged + completed_qos0 + orphaned + dropped_on_shutdown + outstanding + owed.
+/** accepted = acknowledged + completed_qos0 + given_up_qos0 + orphaned + dropped_on_shutdown + outstanding + owed.
  */
 void ledger(void);
 

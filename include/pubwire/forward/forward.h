@@ -133,7 +133,8 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(payload_bytes, "Payload bytes of accepted PUBLISH packets")                              \
 	X(accepted, "Messages accepted into a log")                                                \
 	X(acknowledged, "Messages of QoS 1 acknowledged to their device")                          \
-	X(completed_qos0, "Messages of QoS 0 that every connected broker was given")               \
+	X(completed_qos0, "Messages of QoS 0 that at least one broker was given, the others or not") \
+	X(given_up_qos0, "Messages of QoS 0 that no broker was given: see each broker's drops")    \
 	X(orphaned, "Acknowledgements whose device was gone")                                      \
 	X(dropped_no_route, "Messages that no route matched")                                      \
 	X(dropped_log_full, "Messages of QoS 0 dropped because the log was full")                  \
@@ -167,7 +168,9 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(dropped_too_large, "Messages larger than the broker accepts")                            \
 	X(protocol_errors, "Packets from the broker that make no sense")                           \
 	X(window_full, "Times that the in-flight window stopped the cursor")                       \
-	X(socket_full, "Times that the send queue stopped the cursor")
+	X(socket_full, "Times that the send queue stopped the cursor")                             \
+	X(no_buffer, "Times that an empty pool stopped the cursor")                                \
+	X(stalled_at_message, "Connections that ended at the same oldest message as the one before")
 
 PW_COUNTER_STRUCT(pw_upstream_counters, PW_UPSTREAM_COUNTERS);
 
@@ -221,8 +224,8 @@ uint32_t pw_forward_sessions(const struct pw_forward *f);
 const struct pw_device_counters *pw_forward_counters(const struct pw_forward *f);
 
 /**
- * Time from the arrival of a PUBLISH (the poll's `now`) until it stood in every broker's send queue
- * (QoS 0), and until its PUBACK was queued to the device (QoS 1). Any thread may read.
+ * Time from the arrival of a PUBLISH (the poll's `now`) until it stood in the send queue of every
+ * broker that was given it (QoS 0), and until its PUBACK was queued to the device (QoS 1). Any thread may read.
  */
 const struct pw_hist *pw_forward_latency_qos0(const struct pw_forward *f);
 const struct pw_hist *pw_forward_latency_qos1(const struct pw_forward *f);
