@@ -421,6 +421,7 @@ size_stack(struct pw_config *c)
 	}
 	logs = (devices + brokers - 1) / brokers * __builtin_popcount(c->forward.lanes);
 	upstreams = logs * c->forward.nb_brokers;
+	c->tcp.reserve_active = upstreams;
 	c->tcp.max_syn_rcvd = c->forward.limits.max_connections / 8 + 16;
 	c->tcp.max_conns = c->forward.limits.max_connections + c->tcp.max_syn_rcvd + upstreams;
 }
