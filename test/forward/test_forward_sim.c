@@ -44,6 +44,7 @@ harvest(uint32_t i)
 	for (uint32_t k = 0; k < n; k++) {
 		assert_in_range(ids[k], 1, dev[i].sent);
 		assert_true(dev[i].qos1[ids[k] - 1]);
+		assert_true(k == 0 || ids[k] > ids[k - 1]); /* in the order of its messages */
 		dev[i].acked[ids[k] - 1] = true;
 	}
 }
@@ -125,6 +126,7 @@ check_broker(uint32_t b)
 			next[i] = n + 1;
 		} else {
 			assert_true(dev[i].qos1[n]); /* QoS 0 at most once */
+			assert_true(r->first & 0x08); /* DUP */
 		}
 		seen[i][n] = true;
 	}
@@ -159,6 +161,8 @@ history(uint64_t seed, uint32_t workers, uint8_t role0, uint8_t role1)
 		dev[i].version = i % 2 ? 5 : 4;
 	w.set.limits.max_queued_messages = 32u << dice(3);
 	w.set.limits.copy_break = dice(2) ? 256 : 0;
+	w.set.route[0].when_full_qos0 = dice(2) ? PW_WHEN_FULL_BLOCK : PW_WHEN_FULL_DROP;
+	w.behind[1] = dice(2) ? 3000 : 2 * MS;
 	for (uint32_t b = 0; b < 2; b++)
 		w.set.broker[b].restart_cap = 2000;
 	world_start(workers, role0, role1);
