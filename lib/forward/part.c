@@ -33,7 +33,8 @@ pw_part_begin(struct pw_forward *f, struct pw_session *s, uint32_t total, uint64
 		pw_session_bad(f, s, PW_MQTT_PUBLISH, PW_MQTT_E_TOO_LARGE, now);
 		return PW_GONE;
 	}
-	if ((turn || TAILQ_EMPTY(&f->part_waiting)) && f->part_reserved + buffers <= f->part_buffers)
+	if ((turn || TAILQ_EMPTY(&f->part_waiting)) &&
+	    f->part_reserved + buffers <= f->part_buffers)
 		p = pw_pool_get(f->parts);
 	if (p == NULL) {
 		pw_session_wait(s, &f->part_waiting);

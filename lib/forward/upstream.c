@@ -10,8 +10,8 @@
 
 #include "upstream_pvt.h"
 
-#define PROVEN (10 * PW_NS_S) /* a connection that stood so long was a good one */
-#define OUR_MAX_PACKET 65535u /* what a 5.0 broker may send us */
+#define PROVEN	       (10 * PW_NS_S) /* a connection that stood so long was a good one */
+#define OUR_MAX_PACKET 65535u	      /* what a 5.0 broker may send us */
 
 void
 pw_upstream_set_state(struct pw_upstream *u, enum pw_upstream_state state)
@@ -107,12 +107,13 @@ stalled(struct pw_upstream *u, uint64_t now)
 	const struct pw_flog_entry *e = pw_flog_at(u->log, u->cursor.low);
 
 	u->counters.stalled_at_message++;
-	PW_LOG_EVERY(&u->f->limit_broker, now, forward, WARNING,
-		     "broker %s (worker %u, lane %u): ended again before it had a message of QoS %u, "
-		     "%u bytes, topic of %u bytes, identifier %u",
-		     u->conf->name, u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3,
-		     e->flags & PW_FLOG_QOS, e->len, pw_upstream_topic_len(e),
-		     (uint32_t)(u->cursor.low & u->log->mask) + 1);
+	PW_LOG_EVERY(
+		&u->f->limit_broker, now, forward, WARNING,
+		"broker %s (worker %u, lane %u): ended again before it had a message of QoS %u, "
+		"%u bytes, topic of %u bytes, identifier %u",
+		u->conf->name, u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3,
+		e->flags & PW_FLOG_QOS, e->len, pw_upstream_topic_len(e),
+		(uint32_t)(u->cursor.low & u->log->mask) + 1);
 }
 
 /* An established connection has ended: whether the next wait begins from the least again. */
@@ -244,7 +245,8 @@ pw_upstream_up(struct pw_upstream *u, uint64_t now)
 	u->window_stop = u->socket_stop = false;
 	u->progress = u->tx_progress = now;
 	__atomic_store_n(&u->connected_at, now, __ATOMIC_RELAXED);
-	/* Devices are held to it where CONNACK can tell them; for others it is this broker's loss. */
+	/* Devices are held to it where CONNACK can tell them; for others it is this broker's loss.
+	 */
 	__atomic_store_n(&r->max_packet, u->version == PW_MQTT_5 ? u->max_packet : 0,
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&r->no_retain, u->no_retain, __ATOMIC_RELAXED);
