@@ -35,8 +35,9 @@ struct app {
 /* What a run amounted to; taken before the fleet is destroyed. */
 struct app_summary {
 	uint64_t accepted, acknowledged, completed_qos0, dropped, payload_bytes;
-	uint64_t orphaned; /* the brokers had them, the device was gone */
-	uint64_t given_up; /* what the brokers had not acknowledged when the workers stopped */
+	uint64_t given_up_qos0; /* no broker was there to be given them */
+	uint64_t orphaned;	/* the brokers had them, the device was gone */
+	uint64_t given_up;	/* what the brokers had not acknowledged when the workers stopped */
 	uint64_t by_ref, copied, upstream_messages, redelivered;
 	uint64_t p50[2], p99[2], count[2]; /* of QoS 0 and 1, ns */
 	uint32_t leaked_pkt, leaked_hdr, leaked_ind;

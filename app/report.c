@@ -133,6 +133,7 @@ app_summary_take(const struct app *a, struct app_summary *s)
 		s->acknowledged += d->acknowledged;
 		s->completed_qos0 += d->completed_qos0;
 		s->dropped += dropped(d);
+		s->given_up_qos0 += d->given_up_qos0;
 		s->orphaned += d->orphaned;
 		s->given_up += d->dropped_on_shutdown;
 		s->payload_bytes += d->payload_bytes;
@@ -167,6 +168,7 @@ app_report_end(const struct app_summary *s, FILE *out)
 		"summary\n"
 		"  messages accepted        %" PRIu64 "\n"
 		"  QoS 0 given to brokers   %" PRIu64 "\n"
+		"  QoS 0 given to nobody    %" PRIu64 "\n"
 		"  QoS 1 acknowledged       %" PRIu64 "\n"
 		"  acknowledged to nobody   %" PRIu64 " (the device had gone)\n"
 		"  given up at the end      %" PRIu64 "\n"
@@ -175,9 +177,9 @@ app_report_end(const struct app_summary *s, FILE *out)
 		"  payload bytes            %" PRIu64 "\n"
 		"  bytes by reference       %" PRIu64 " (%.1f %%)\n"
 		"  bytes copied             %" PRIu64 "\n",
-		s->accepted, s->completed_qos0, s->acknowledged, s->orphaned, s->given_up,
-		s->dropped, s->upstream_messages, s->redelivered, s->payload_bytes, s->by_ref,
-		share, s->copied);
+		s->accepted, s->completed_qos0, s->given_up_qos0, s->acknowledged, s->orphaned,
+		s->given_up, s->dropped, s->upstream_messages, s->redelivered, s->payload_bytes,
+		s->by_ref, share, s->copied);
 	for (uint32_t q = 0; q < 2; q++)
 		fprintf(out,
 			"  QoS %u latency            p50 %.1f us, p99 %.1f us, of %" PRIu64 "\n", q,
