@@ -4,8 +4,9 @@
 
 #include "session_pvt.h"
 
-#define CLIENT_ID_KEPT 60u /* bytes of it; the smallest blob, and more than one that is assigned   \
-			    */
+#define CLIENT_ID_KEPT                                                                             \
+	60u /* bytes of it; the smallest blob, and more than one that is assigned                  \
+	     */
 
 /* What the brokers of a lane have in common; what no connected broker forbids is allowed. */
 struct common {

@@ -19,10 +19,11 @@
 #include "log_pvt.h"
 #include "routes_pvt.h"
 
-#define PW_NS_MS	 1000000ull
-#define PW_NS_S		 1000000000ull
+#define PW_NS_MS 1000000ull
+#define PW_NS_S	 1000000000ull
 
-/* How long ago: never negative. Another lcore's clock may stand a little behind the one that wrote. */
+/* How long ago: never negative. Another lcore's clock may stand a little behind the one that wrote.
+ */
 static inline uint64_t
 pw_since(uint64_t now, uint64_t then)
 {
@@ -121,10 +122,10 @@ struct pw_forward {
 	struct pw_part_list part_list;
 	uint32_t part_budget;		      /* bytes of the largest frame that it can be */
 	uint32_t part_reserved, part_buffers; /* packet buffers for all of them */
-	struct pw_session *part_turn;	     /* the one that is being let in */
-	struct pw_session *part_first;	     /* who stood first in line when it was last served */
+	struct pw_session *part_turn;	      /* the one that is being let in */
+	struct pw_session *part_first;	      /* who stood first in line when it was last served */
 	bool part_freed;
-	uint64_t part_check; /* when to look for one that stalls */
+	uint64_t part_check;		     /* when to look for one that stalls */
 	struct pw_session_list waiting;	     /* not read until room returns; served in turn */
 	struct pw_session_list part_waiting; /* for the budget of large frames */
 	struct pw_session_list unacked;	     /* acknowledgements that no buffer was left for */

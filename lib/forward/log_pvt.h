@@ -54,7 +54,7 @@ struct pw_flog_entry {
 	uint16_t next;	    /* slot of the same session's next message in flight */
 	uint8_t flags;
 	uint8_t state;
-	uint8_t reason; /* of all brokers so far */
+	uint8_t reason;	  /* of all brokers so far */
 	uint8_t given_up; /* QoS 0: brokers that it was given up for; the readers', see below */
 };
 

@@ -380,7 +380,7 @@ check_sizes(struct config_loader *l)
 {
 	const struct pw_config *c = l->c;
 	const struct pw_limits_conf *m = &c->forward.limits;
-	/* Frames that are not whole yet may hold an eighth of the packet buffers: lib/forward. */
+	/* Frames that are not whole yet may hold a quarter of the packet buffers: lib/forward. */
 	uint64_t most = (uint64_t)c->pkt_buffers * 2048 / 8;
 
 	if (!rte_is_power_of_2(m->max_queued_messages))

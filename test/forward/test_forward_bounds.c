@@ -251,8 +251,8 @@ static void
 a_large_frame_in_tiny_segments_holds_no_more_than_its_size(void **state)
 {
 	const uint32_t total = 40000, rl = total - 4;
-	const uint8_t head[] = {0x32, 0x80 | (rl & 127), 0x80 | (rl >> 7 & 127), rl >> 14, 0, 1,
-				't',  0,		 9};
+	const uint8_t head[] = {
+		0x32, 0x80 | (rl & 127), 0x80 | (rl >> 7 & 127), rl >> 14, 0, 1, 't', 0, 9};
 	uint32_t least, before;
 	uint8_t four[4] = "abcd";
 

@@ -125,7 +125,7 @@ check_broker(uint32_t b)
 			assert_true(n >= next[i]);
 			next[i] = n + 1;
 		} else {
-			assert_true(dev[i].qos1[n]); /* QoS 0 at most once */
+			assert_true(dev[i].qos1[n]);  /* QoS 0 at most once */
 			assert_true(r->first & 0x08); /* DUP */
 		}
 		seen[i][n] = true;

@@ -566,8 +566,8 @@ next_event(void)
 	uint64_t at = RTE_MIN(pw_tcp_next(w.device_tcp), pw_tcp_next(w.broker_tcp));
 
 	for (uint32_t i = 0; i < w.nb_workers; i++) {
-		uint64_t next = RTE_MIN(pw_tcp_next(w.worker_tcp[i]),
-					pw_forward_next(w.forward[i]));
+		uint64_t next =
+			RTE_MIN(pw_tcp_next(w.worker_tcp[i]), pw_forward_next(w.forward[i]));
 
 		if (next != UINT64_MAX)
 			at = RTE_MIN(at, next + w.behind[i]);
@@ -773,7 +773,8 @@ ledger(void)
 
 		for (uint32_t i = 0, n = pw_forward_logs(w.forward[k], l, PW_LANE_MAX); i < n; i++)
 			outstanding += l[i].outstanding + l[i].owed;
-		assert_int_equal(c->accepted, c->acknowledged + c->completed_qos0 + c->given_up_qos0 + c->orphaned +
+		assert_int_equal(c->accepted, c->acknowledged + c->completed_qos0 +
+						      c->given_up_qos0 + c->orphaned +
 						      c->dropped_on_shutdown + outstanding);
 	}
 }

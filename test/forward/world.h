@@ -93,10 +93,10 @@ struct world {
 	struct pw_tcp *device_tcp, *broker_tcp;
 	struct device device[WORLD_DEVICES];
 	struct broker broker[WORLD_BROKERS];
-	bool post_full; /**< posting fails */
+	bool post_full;	    /**< posting fails */
 	uint32_t rx_window; /**< of the workers' stacks */
 	uint64_t behind[2]; /**< ns that a worker's clock stands behind `now` */
-	uint32_t lost;	/**< drop every n-th segment, 0: none */
+	uint32_t lost;	    /**< drop every n-th segment, 0: none */
 };
 
 extern struct world w;
@@ -145,7 +145,8 @@ void broker_send(uint32_t b, const void *data, uint32_t len);
 
 const struct pw_device_counters *counters(void);
 struct pw_upstream_info upstream(uint32_t b, enum pw_lane lane);
-/** accepted = acknowledged + completed_qos0 + given_up_qos0 + orphaned + dropped_on_shutdown + outstanding + owed.
+/** accepted = acknowledged + completed_qos0 + given_up_qos0 + orphaned + dropped_on_shutdown +
+ * outstanding + owed.
  */
 void ledger(void);
 

@@ -26,8 +26,8 @@ extern "C" {
 #define PW_FORWARD_STR_LEN	 256
 
 /**
- * Lanes: a log, and its connections, for each protocol family, so that bytes pass unchanged. Devices
- * of 3.1 share the lane of 3.1.1: a PUBLISH is the same in both.
+ * Lanes: a log, and its connections, for each protocol family, so that bytes pass unchanged.
+ * Devices of 3.1 share the lane of 3.1.1: a PUBLISH is the same in both.
  */
 enum pw_lane { PW_LANE_3, PW_LANE_5, PW_LANE_MAX };
 
@@ -45,14 +45,14 @@ struct pw_broker_conf {
 	uint16_t port;
 	char username[PW_FORWARD_STR_LEN]; /**< empty: none */
 	char password[PW_FORWARD_STR_LEN];
-	uint32_t keepalive_interval;	/**< [60000] PINGREQ after this much silence of ours */
-	uint32_t connect_timeout;	/**< [5000] TCP handshake and CONNACK, each */
-	uint32_t ack_timeout;		/**< [20000] no acknowledgement while messages are outstanding */
-	uint32_t restart_base;		/**< [500] least wait before a reconnect */
-	uint32_t restart_cap;		/**< [30000] longest wait */
-	uint32_t max_inflight_messages; /**< [1024] QoS 1 window where the broker names none */
+	uint32_t keepalive_interval; /**< [60000] PINGREQ after this much silence of ours */
+	uint32_t connect_timeout;    /**< [5000] TCP handshake and CONNACK, each */
+	uint32_t ack_timeout;  /**< [20000] no acknowledgement while messages are outstanding */
+	uint32_t restart_base; /**< [500] least wait before a reconnect */
+	uint32_t restart_cap;  /**< [30000] longest wait */
+	uint32_t max_inflight_messages;	  /**< [1024] QoS 1 window where the broker names none */
 	uint32_t session_expiry_interval; /**< [3600000] asked of a 5.0 broker */
-	uint32_t max_packet_size; /**< [0] largest packet it takes; 0: as the broker says */
+	uint32_t max_packet_size;	  /**< [0] largest packet it takes; 0: as the broker says */
 };
 
 /** What to do with messages of a QoS when the log is full. */
@@ -64,7 +64,8 @@ struct pw_route_conf {
 	char filter[PW_FORWARD_STR_LEN];
 	uint32_t brokers;		  /**< 1 << broker index; fanout: all; ack: all */
 	enum pw_when_full when_full_qos0; /**< [drop] */
-	enum pw_when_full when_full_qos1; /**< [block]; drop is refused: nothing acknowledged is lost */
+	enum pw_when_full
+		when_full_qos1; /**< [block]; drop is refused: nothing acknowledged is lost */
 };
 
 /** Limits on devices and sizes of what is reserved per worker. */
@@ -72,19 +73,20 @@ struct pw_limits_conf {
 	uint32_t max_connections;     /**< device sessions per worker [1024] */
 	uint32_t max_queued_messages; /**< entries of one log, a power of two up to 32768 [8192] */
 	uint32_t max_packet_size;     /**< [1 MiB + 64 KiB] */
-	uint32_t receive_maximum;     /**< told to 5.0 devices [64]; messages of one device in the log */
-	uint32_t connect_deadline;    /**< CONNECT must be whole by then [10000] */
-	uint32_t max_keepalive;	      /**< seconds; Server Keep Alive where a device asks more [1200] */
-	uint32_t idle_timeout;	      /**< for devices with keepalive 0 (ms) [0: never] */
+	uint32_t
+		receive_maximum; /**< told to 5.0 devices [64]; messages of one device in the log */
+	uint32_t connect_deadline; /**< CONNECT must be whole by then [10000] */
+	uint32_t max_keepalive; /**< seconds; Server Keep Alive where a device asks more [1200] */
+	uint32_t idle_timeout;	/**< for devices with keepalive 0 (ms) [0: never] */
 	/** Frames shorter than this are copied on append [256]; 0: none for its size. Small pieces
 	 *  (below 1 KiB) of frames too large to wait in TCP's queue are copied together always. */
 	uint32_t copy_break;
-	uint32_t drain_deadline;      /**< [5000] */
+	uint32_t drain_deadline; /**< [5000] */
 };
 
 /** Everything. */
 struct pw_forward_settings {
-	char instance[PW_FORWARD_NAME_LEN];	 /**< in client identifiers towards brokers */
+	char instance[PW_FORWARD_NAME_LEN];	   /**< in client identifiers towards brokers */
 	char clientid_prefix[PW_FORWARD_NAME_LEN]; /**< [pubwire] */
 	struct pw_listener_conf listener[PW_FORWARD_MAX_LISTENERS];
 	uint32_t nb_listeners;

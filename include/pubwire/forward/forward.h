@@ -44,7 +44,7 @@ struct pw_forward_shared; /**< the logs and the routes, seen by all */
 struct pw_forward_shared_conf {
 	const struct pw_forward_settings *settings; /**< outlives everything made here */
 	uint32_t nb_workers;
-	uint8_t role[PW_FORWARD_MAX_WORKERS];  /**< enum pw_role bits of each worker */
+	uint8_t role[PW_FORWARD_MAX_WORKERS]; /**< enum pw_role bits of each worker */
 	int socket[PW_FORWARD_MAX_WORKERS];
 	uint64_t seed; /**< of client identifier hashes; the same for all workers */
 };
@@ -63,7 +63,8 @@ struct pw_forward_conf {
 	const struct pw_mem *mem;
 	uint64_t seed; /**< jitter and assigned client identifiers; differs per worker */
 	void *ctx;
-	/** Send a message to another worker, in order. 0 or -ENOBUFS: forward keeps it and retries. */
+	/** Send a message to another worker, in order. 0 or -ENOBUFS: forward keeps it and retries.
+	 */
 	int (*post)(void *ctx, uint32_t worker, const struct pw_forward_msg *msg);
 	/** Source address and so on for a broker connection come from the TCP stack's hooks; this
 	 *  gives the local address to connect from. 0 or -EHOSTUNREACH. */
@@ -71,7 +72,8 @@ struct pw_forward_conf {
 	int socket;
 };
 
-/** Build; listens and starts to connect at the first pw_forward_poll(). Main lcore. NULL with rte_errno. */
+/** Build; listens and starts to connect at the first pw_forward_poll(). Main lcore. NULL with
+ * rte_errno. */
 struct pw_forward *pw_forward_create(const struct pw_forward_conf *conf, uint64_t now);
 
 /**
@@ -101,12 +103,13 @@ uint64_t pw_forward_next(const struct pw_forward *f);
 void pw_forward_set_pressure(struct pw_forward *f, uint32_t level);
 
 /**
- * Stop accepting, publish wills that are due, tell 5.0 devices 0x8B, let acknowledgements of what is
- * outstanding through until the deadline, then close everything.
+ * Stop accepting, publish wills that are due, tell 5.0 devices 0x8B, let acknowledgements of what
+ * is outstanding through until the deadline, then close everything.
  */
 void pw_forward_drain(struct pw_forward *f, uint64_t now);
 
-/** True once draining is complete: no device connection and, on broker workers, none to a broker. */
+/** True once draining is complete: no device connection and, on broker workers, none to a broker.
+ */
 bool pw_forward_drained(const struct pw_forward *f);
 
 /** What devices and logs count; per worker. */
@@ -133,7 +136,8 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(payload_bytes, "Payload bytes of accepted PUBLISH packets")                              \
 	X(accepted, "Messages accepted into a log")                                                \
 	X(acknowledged, "Messages of QoS 1 acknowledged to their device")                          \
-	X(completed_qos0, "Messages of QoS 0 that at least one broker was given, the others or not") \
+	X(completed_qos0,                                                                          \
+	  "Messages of QoS 0 that at least one broker was given, the others or not")               \
 	X(given_up_qos0, "Messages of QoS 0 that no broker was given: see each broker's drops")    \
 	X(orphaned, "Acknowledgements whose device was gone")                                      \
 	X(dropped_no_route, "Messages that no route matched")                                      \
@@ -170,7 +174,8 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(window_full, "Times that the in-flight window stopped the cursor")                       \
 	X(socket_full, "Times that the send queue stopped the cursor")                             \
 	X(no_buffer, "Times that an empty pool stopped the cursor")                                \
-	X(stalled_at_message, "Connections that ended at the same oldest message as the one before")
+	X(stalled_at_message, "Connections that ended at the same oldest message as the one "      \
+			      "before")
 
 PW_COUNTER_STRUCT(pw_upstream_counters, PW_UPSTREAM_COUNTERS);
 
@@ -194,11 +199,11 @@ struct pw_upstream_info {
 	uint32_t log_worker; /**< worker that owns the log */
 	enum pw_lane lane;
 	enum pw_upstream_state state;
-	uint64_t lag;	     /**< entries of the log that this broker has not been given */
-	uint32_t inflight;   /**< QoS 1 messages queued and not acknowledged */
-	uint32_t window;     /**< most of them */
+	uint64_t lag;	       /**< entries of the log that this broker has not been given */
+	uint32_t inflight;     /**< QoS 1 messages queued and not acknowledged */
+	uint32_t window;       /**< most of them */
 	uint64_t connected_at; /**< ns, 0 where not up */
-	char last_error[96]; /**< empty where none */
+	char last_error[96];   /**< empty where none */
 	struct pw_upstream_counters counters;
 };
 
@@ -213,7 +218,8 @@ struct pw_log_info {
 	uint32_t used;	      /**< entries between the oldest not complete and the newest */
 	uint32_t outstanding; /**< messages that some broker still needs */
 	uint64_t appended;
-	uint32_t owed; /**< complete, but their device's PUBACK waits (for its turn, for a buffer) */
+	uint32_t
+		owed; /**< complete, but their device's PUBACK waits (for its turn, for a buffer) */
 };
 
 uint32_t pw_forward_logs(const struct pw_forward *f, struct pw_log_info *out, uint32_t max);
@@ -225,12 +231,14 @@ const struct pw_device_counters *pw_forward_counters(const struct pw_forward *f)
 
 /**
  * Time from the arrival of a PUBLISH (the poll's `now`) until it stood in the send queue of every
- * broker that was given it (QoS 0), and until its PUBACK was queued to the device (QoS 1). Any thread may read.
+ * broker that was given it (QoS 0), and until its PUBACK was queued to the device (QoS 1). Any
+ * thread may read.
  */
 const struct pw_hist *pw_forward_latency_qos0(const struct pw_forward *f);
 const struct pw_hist *pw_forward_latency_qos1(const struct pw_forward *f);
 
-/** One device session, for telemetry. Owner lcore fills it on request; see pw_forward_session_at(). */
+/** One device session, for telemetry. Owner lcore fills it on request; see pw_forward_session_at().
+ */
 struct pw_session_info {
 	char client_id[64]; /**< cut to fit */
 	struct pw_flow flow;

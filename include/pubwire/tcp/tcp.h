@@ -8,12 +8,13 @@
  *
  * One stack per lcore, single-threaded, sans-I/O: packets and time are passed in, segments leave
  * through a hook, randomness comes from the seed. Upcalls are made from pw_tcp_dispatch(),
- * pw_tcp_advance() and, for connections that it ends, from pw_tcp_destroy(); never from inside another
- * call of the application, so an application may call anything from an upcall.
+ * pw_tcp_advance() and, for connections that it ends, from pw_tcp_destroy(); never from inside
+ * another call of the application, so an application may call anything from an upcall.
  *
  * Receiving: in-order bytes stand in the connection's receive queue, a chain of mbufs. The
- * application looks at them in place (pw_tcp_rx_chain), takes references of its own on what it wants to
- * keep (pw_slice_hold) and says how much it is done with (pw_tcp_consume), which opens the window.
+ * application looks at them in place (pw_tcp_rx_chain), takes references of its own on what it
+ * wants to keep (pw_slice_hold) and says how much it is done with (pw_tcp_consume), which opens the
+ * window.
  *
  * Sending: the application gives held slices (pw_tcp_send); the connection keeps each until the
  * peer has acknowledged its last byte, then drops the reference. Every transmission is a new header
@@ -76,13 +77,14 @@ struct pw_tcp_conn; /**< a connection; valid until its `gone` upcall returns */
 /** What a connection tells its owner. `conn` is borrowed. Unused ones may be NULL but gone. */
 struct pw_tcp_ops {
 	/**
-	 * Passive open: the handshake is complete. Set the user word here. A negative return refuses
-	 * the connection (it is reset and no further upcall is made).
+	 * Passive open: the handshake is complete. Set the user word here. A negative return
+	 * refuses the connection (it is reset and no further upcall is made).
 	 */
 	int (*accepted)(void *ctx, struct pw_tcp_conn *conn, uint64_t now);
 	/** Active open: the handshake is complete. */
 	void (*connected)(void *ctx, struct pw_tcp_conn *conn, uint64_t now);
-	/** New bytes stand in the receive queue, or the peer has closed its side (see pw_tcp_eof). */
+	/** New bytes stand in the receive queue, or the peer has closed its side (see pw_tcp_eof).
+	 */
 	void (*readable)(void *ctx, struct pw_tcp_conn *conn, uint64_t now);
 	/** The peer has acknowledged sent bytes: pw_tcp_send_room() has grown. */
 	void (*acked)(void *ctx, struct pw_tcp_conn *conn, uint64_t now);
@@ -99,29 +101,31 @@ struct pw_tcp_hooks {
 	int (*path)(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs);
 	/**
 	 * Choose flow->lport for an active open so that replies come back to this lcore; attempt
-	 * counts from 0 while the choices are found in use. NULL: any ephemeral port. 0 or -EADDRNOTAVAIL.
+	 * counts from 0 while the choices are found in use. NULL: any ephemeral port. 0 or
+	 * -EADDRNOTAVAIL.
 	 */
 	int (*choose_port)(void *ctx, struct pw_flow *flow, uint32_t attempt);
 };
 
 /** Sizes and policy of a stack; 0 stands for the default in brackets. */
 struct pw_tcp_conf {
-	const char *name;	  /**< unique in the process, at most 16 bytes */
-	uint32_t max_conns;	  /**< [1024] */
-	uint32_t max_time_wait;	  /**< [max_conns]; the oldest is recycled beyond */
-	uint32_t max_syn_rcvd;	  /**< half-open connections [max_conns / 4, at least 16] */
-	uint32_t reserve_active;  /**< of max_conns, for none but pw_tcp_connect() [0] */
-	uint32_t max_tx_slices;	  /**< slices in all send queues [16384] */
-	uint32_t rx_window;	  /**< bytes offered to a peer, per connection [262144] */
-	uint32_t tx_queue_bytes;  /**< most bytes in one send queue [262144] */
-	uint32_t max_ooo;	  /**< out-of-order segments held per connection [8] */
-	uint32_t max_ooo_total;	  /**< and in all [1/8 of the pkt pool] */
-	uint32_t rx_copy_break;	  /**< segments up to this are joined into the buffer before [256] */
-	uint32_t msl_ms;	  /**< maximum segment lifetime [30000]: TIME_WAIT lasts twice that */
-	uint32_t min_rto_ms;	  /**< [200] */
-	uint32_t max_rto_ms;	  /**< [60000] */
-	uint32_t syn_retries;	  /**< [5] */
-	uint32_t user_timeout_ms; /**< unacknowledged data older than this ends a connection [120000] */
+	const char *name;	 /**< unique in the process, at most 16 bytes */
+	uint32_t max_conns;	 /**< [1024] */
+	uint32_t max_time_wait;	 /**< [max_conns]; the oldest is recycled beyond */
+	uint32_t max_syn_rcvd;	 /**< half-open connections [max_conns / 4, at least 16] */
+	uint32_t reserve_active; /**< of max_conns, for none but pw_tcp_connect() [0] */
+	uint32_t max_tx_slices;	 /**< slices in all send queues [16384] */
+	uint32_t rx_window;	 /**< bytes offered to a peer, per connection [262144] */
+	uint32_t tx_queue_bytes; /**< most bytes in one send queue [262144] */
+	uint32_t max_ooo;	 /**< out-of-order segments held per connection [8] */
+	uint32_t max_ooo_total;	 /**< and in all [1/8 of the pkt pool] */
+	uint32_t rx_copy_break;	 /**< segments up to this are joined into the buffer before [256] */
+	uint32_t msl_ms;      /**< maximum segment lifetime [30000]: TIME_WAIT lasts twice that */
+	uint32_t min_rto_ms;  /**< [200] */
+	uint32_t max_rto_ms;  /**< [60000] */
+	uint32_t syn_retries; /**< [5] */
+	uint32_t user_timeout_ms; /**< unacknowledged data older than this ends a connection
+				     [120000] */
 	uint32_t keepalive_ms;	  /**< idle time before probes, 0: none */
 	uint32_t delack_ms;	  /**< [40] */
 	uint64_t seed;		  /**< of initial sequence numbers and the table's hash */
@@ -216,7 +220,8 @@ void pw_tcp_advance(struct pw_tcp *t, uint64_t now);
 /** A time no later than the next timer (ns), UINT64_MAX where none runs. */
 uint64_t pw_tcp_next(const struct pw_tcp *t);
 
-/** Buffer pressure: 0 none; 1 windows stop growing for what is not consumed; 2 SYNs are refused too. */
+/** Buffer pressure: 0 none; 1 windows stop growing for what is not consumed; 2 SYNs are refused
+ * too. */
 void pw_tcp_set_pressure(struct pw_tcp *t, uint32_t level);
 
 /** See pw_wire_hooks.icmp_error. */
@@ -237,13 +242,15 @@ void pw_tcp_set_user(struct pw_tcp_conn *c, uint64_t user);
 enum pw_tcp_state pw_tcp_state(const struct pw_tcp_conn *c);
 void pw_tcp_flow(const struct pw_tcp_conn *c, struct pw_flow *out);
 
-/** First mbuf of the receive queue (borrowed; bytes at data_off/data_len, linked by next) or NULL. */
+/** First mbuf of the receive queue (borrowed; bytes at data_off/data_len, linked by next) or NULL.
+ */
 struct rte_mbuf *pw_tcp_rx_chain(const struct pw_tcp_conn *c);
 
 /** Bytes in the receive queue. */
 uint32_t pw_tcp_rx_len(const struct pw_tcp_conn *c);
 
-/** True where the peer has closed its side and every byte before that is in the queue or consumed. */
+/** True where the peer has closed its side and every byte before that is in the queue or consumed.
+ */
 bool pw_tcp_eof(const struct pw_tcp_conn *c);
 
 /**
@@ -263,8 +270,8 @@ uint32_t pw_tcp_unacked(const struct pw_tcp_conn *c);
  * succeeds, and stay with the caller where it fails. All or nothing. Neighbours in one buffer join.
  * Segments leave at pw_tcp_flush().
  *
- * @return 0; -EAGAIN not enough room (bytes); -ENOBUFS no slice blocks; -EPIPE this side has closed or
- *         the connection is not established
+ * @return 0; -EAGAIN not enough room (bytes); -ENOBUFS no slice blocks; -EPIPE this side has closed
+ * or the connection is not established
  */
 int pw_tcp_send(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s, uint32_t n)
 	__attribute__((warn_unused_result));
@@ -284,8 +291,8 @@ int pw_tcp_send_copy(struct pw_tcp *t, struct pw_tcp_conn *c, const void *data, 
  * `readable` as before, but what that upcall leaves in the queue is dropped when it returns, so
  * that an unread queue can't keep the peer's FIN away. `gone` follows: CLOSED once both sides have
  * closed (TIME_WAIT is kept apart), ABORTED where the handshake was not complete, TIMEOUT where the
- * peer, having acknowledged our FIN, neither sends a byte nor closes its side for 60 s, or keeps its
- * window shut for user_timeout_ms.
+ * peer, having acknowledged our FIN, neither sends a byte nor closes its side for 60 s, or keeps
+ * its window shut for user_timeout_ms.
  */
 void pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 
@@ -296,7 +303,8 @@ void pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 void pw_tcp_shutdown(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 
 /**
- * Reset the connection now. `gone` (ABORTED) is not called: the caller knows, and c is invalid on return.
+ * Reset the connection now. `gone` (ABORTED) is not called: the caller knows, and c is invalid on
+ * return.
  */
 void pw_tcp_abort(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 
@@ -305,14 +313,14 @@ struct pw_tcp_info {
 	enum pw_tcp_state state;
 	uint32_t srtt_us;
 	uint32_t rto_ms;
-	uint32_t cwnd;	       /**< bytes */
-	uint32_t ssthresh;     /**< bytes */
-	uint32_t snd_wnd;      /**< bytes the peer offers */
-	uint32_t rcv_wnd;      /**< bytes we offer */
-	uint32_t unacked;      /**< bytes */
-	uint32_t rx_queued;    /**< bytes */
-	uint32_t retransmits;  /**< segments */
-	uint16_t mss;	       /**< bytes of payload a segment may carry */
+	uint32_t cwnd;	      /**< bytes */
+	uint32_t ssthresh;    /**< bytes */
+	uint32_t snd_wnd;     /**< bytes the peer offers */
+	uint32_t rcv_wnd;     /**< bytes we offer */
+	uint32_t unacked;     /**< bytes */
+	uint32_t rx_queued;   /**< bytes */
+	uint32_t retransmits; /**< segments */
+	uint16_t mss;	      /**< bytes of payload a segment may carry */
 };
 
 /** Fill info. Owner lcore. */
