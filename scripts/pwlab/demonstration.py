@@ -58,11 +58,13 @@ def subscribed(n):
         out = subprocess.run(["ip", "netns", "exec", net.namespace("brk"), "ss", "-tnH", "state",
                               "established", "sport", "=", ":1883"], capture_output=True, text=True,
                              check=False).stdout
-        local = [a for a in out.splitlines() if net.PUBWIRE["brk"] not in a]
+        peers = [a.split()[-1].rsplit(":", 1)[0] for a in out.splitlines()]
+        local = [p for p in peers if p != net.PUBWIRE["brk"]]
         if len(local) >= n:
             time.sleep(0.3)  # SUBSCRIBE follows CONNECT at once
             return
         time.sleep(0.05)
+    raise TelemetryError(f"{n} subscribers were started, not all of them reached their brokers")
 
 
 def publish(want):
@@ -116,7 +118,7 @@ def table(took, brokers):
         ("payload bytes", f"{f['payload_bytes']:,}"),
         ("frame bytes by reference", f"{f['bytes_by_ref']:,} "
                                      f"({100 * f['bytes_by_ref'] / max(framed, 1):.1f} %)"),
-        ("frame bytes copied", f"{f['bytes_copied']:,} (frames below the copy-break)"),
+        ("frame bytes copied", f"{f['bytes_copied']:,} (small frames, and short pieces of large ones)"),
         ("inside pubwire, QoS 0", f"p50 {micro(q0['p50'])}, p99 {micro(q0['p99'])}: PUBLISH in, until "
                                   "in every broker's send queue"),
         ("inside pubwire, QoS 1", f"p50 {micro(q1['p50'])}, p99 {micro(q1['p99'])}: PUBLISH in, until "
@@ -162,4 +164,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 
@@ -12,6 +13,8 @@ from . import config, hugepages, net
 from . import process as proc
 from .process import RUN_DIR, LabError, run_path
 from .telemetry import Telemetry, TelemetryError
+
+FAILED_LOG = RUN_DIR + ".failed.log"  # of a pubwire that did not come up; down() removes it
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 STATE = "state.json"
@@ -166,6 +169,7 @@ def up(opts, quiet=False):
         raise LabError("namespaces and hugepages need root: run it as root")
     tell = (lambda text: None) if quiet else say
     with _Lock():
+        check_config(opts)
         state = load_state()
         if state and state["options"] == opts and _healthy(opts):
             tell("is up already with these options")
@@ -186,10 +190,20 @@ def up(opts, quiet=False):
             raise
 
 
+def check_config(opts):
+    """A mistake in the user's file shows before a lab that runs is taken down."""
+    if opts["config"] and not opts["no_pubwire"]:
+        out = subprocess.run([binary(opts), "--check-config", "--config", opts["config"]],
+                             capture_output=True, text=True, check=False)
+        if out.returncode:
+            raise LabError((out.stderr.strip() or out.stdout.strip()).splitlines()[-1])
+
+
 def keep_logs():
     """What a failed up() leaves for its reader."""
     if os.path.exists(run_path("pubwire.log")):
-        shutil.copy(run_path("pubwire.log"), RUN_DIR + ".failed.log")
+        shutil.copy(run_path("pubwire.log"), FAILED_LOG)
+        say(f"pubwire's log is kept as {FAILED_LOG}")
 
 
 def _up(opts, state, tell):
@@ -226,6 +240,8 @@ def _start_brokers(opts):
 
 
 def describe(opts, huge):
+    if opts["no_pubwire"]:
+        return "up: namespaces, links and brokers; no pubwire"
     n = len(opts["lcores"])
     shape = f"{n} worker{'s' if n > 1 else ''} on CPU {','.join(map(str, opts['lcores']))}"
     if opts["split"]:
@@ -248,6 +264,8 @@ def _healthy(opts):
 def down():
     with _Lock():
         _down()
+        if os.path.exists(FAILED_LOG):
+            os.unlink(FAILED_LOG)
 
 
 def _down():

@@ -31,7 +31,8 @@ class Telemetry:
             hello = json.loads(self.sock.recv(1024))
         except (OSError, ValueError) as e:
             self.sock.close()
-            raise TelemetryError(f"{self.path}: {e}") from e
+            raise TelemetryError(f"{self.path}: {e}; no program with this --file-prefix answers"
+                                 ) from e
         self.version = hello.get("version", "")
         self.pid = hello.get("pid", 0)
         self.max_output = int(hello.get("max_output_len", 16384))
@@ -53,7 +54,10 @@ class Telemetry:
             reply = json.loads(self.sock.recv(self.max_output + 1024))
         except (OSError, ValueError) as e:
             raise TelemetryError(f"{self.path}: {command}: {e}") from e
-        return next(iter(reply.values())) if reply else None
+        value = next(iter(reply.values())) if reply else None
+        if value is None:
+            raise TelemetryError(f"{command}: no such command, or not with these parameters")
+        return value
 
 
 def ask(command, prefix="pubwire-lab", timeout=3.0):
