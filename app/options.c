@@ -66,7 +66,9 @@ app_options_parse(struct app_options *o, int argc, char **argv, char *err, size_
 	if (rc != 0)
 		return rc;
 	if (optind < argc && (optind == 0 || strcmp(argv[optind - 1], "--") != 0)) {
-		snprintf(err, err_len, "'%s' is not an option (a file goes after --config, EAL's arguments after --)",
+		snprintf(err, err_len,
+			 "'%s' is not an option (a file goes after --config, EAL's arguments after "
+			 "--)",
 			 argv[optind]);
 		return -EINVAL;
 	}

@@ -124,8 +124,6 @@ def broker_rows():
     with Telemetry(config.PREFIX) as t:
         while start is not None:
             reply = t.ask(f"/pubwire/brokers,{start}")
-            if not isinstance(reply, dict):
-                break
             rows += [r for r in reply.values() if isinstance(r, dict)]
             start = reply.get("next")
     return rows
