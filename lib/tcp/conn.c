@@ -127,6 +127,8 @@ pw_tcp_conn_options(struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 		c->flags |= CONN_TS;
 		c->ts_recent = s->ts_val;
 	}
+	if (s->opts & SEG_OPT_SACK_OK)
+		c->flags |= CONN_SACK;
 	if (s->opts & SEG_OPT_WS) {
 		c->flags |= CONN_WS;
 		c->snd_scale = RTE_MIN(s->scale, SCALE_MAX);

@@ -43,7 +43,8 @@ enum conn_flag {
 	CONN_DEAD = 1 << 18,	/**< waits on the list of the dead */
 	CONN_RTX_DUE = 1 << 19, /**< the flush sends the first segment again */
 	CONN_SYN_QUEUED =
-		1 << 20, /**< half-open from a listener: stands in the order of requests */
+		1 << 20,     /**< half-open from a listener: stands in the order of requests */
+	CONN_SACK = 1 << 21, /**< selective acknowledgement agreed (RFC 2018 2) */
 	CONN_EV_ACCEPT = 1 << 24,
 	CONN_EV_CONNECTED = 1 << 25,
 	CONN_EV_READABLE = 1 << 26,
@@ -104,7 +105,6 @@ struct pw_tcp_conn {
 	struct rte_mbuf
 		*ooo; /**< beyond a gap: sorted, disjoint; hash.usr is the sequence number */
 	uint32_t rx_len;
-	uint32_t snd_nxt; /**< where sending goes on; below snd_max while it repeats */
 	uint32_t snd_wnd;
 	uint32_t snd_wl1;
 	uint32_t max_wnd; /**< largest window the peer ever offered */
@@ -120,16 +120,19 @@ struct pw_tcp_conn {
 	uint32_t recover; /**< RFC 6582 */
 	uint8_t state;	  /**< enum pw_tcp_state */
 	uint8_t dupacks;
-	uint8_t backoff;
-	uint8_t snd_scale : 4, rcv_scale : 4;
-	uint32_t rcv_fin; /**< sequence number of the peer's FIN */
+	uint16_t rx_bufs;    /**< packet buffers that unread and out-of-order bytes stand in */
+	uint32_t rcv_fin;    /**< sequence number of the peer's FIN */
+	uint32_t ooo_recent; /**< begins the out-of-order bytes that came last */
 
 	/* Line 2: sending, and when. */
 	struct tx_block *sq_head;
-	struct tx_block *sq_tail;
-	struct tx_block *cur_block; /**< with cur_idx, cur_off: the place of snd_nxt */
-	uint16_t cur_idx;
+	uint32_t sq_tail;   /**< index + 1 in the pool of blocks, 0 none */
+	uint32_t cur_block; /**< the same; with cur_idx, cur_off: the place of snd_nxt */
+	uint32_t snd_nxt;   /**< where sending goes on; below snd_max while it repeats */
 	uint16_t cur_off;
+	uint8_t cur_idx;
+	uint8_t backoff;
+	uint8_t snd_scale : 4, rcv_scale : 4;
 	uint32_t sq_bytes; /**< in the send queue; its first byte is snd_una */
 	uint32_t t_rtx;	   /**< ms: retransmission, persist, or end of FIN_WAIT_2; 0 off */
 	uint32_t t_delack; /**< ms, 0 off */

@@ -14,7 +14,7 @@ void
 pw_tcp_pull_back(struct pw_tcp_conn *c)
 {
 	c->snd_nxt = c->snd_una;
-	c->cur_block = NULL;
+	c->cur_block = 0;
 	c->cur_idx = 0;
 	c->cur_off = 0;
 }
@@ -79,8 +79,8 @@ advance(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor cur, uint32_t 
 {
 	if (c->snd_max == c->snd_una)
 		c->progress = tcp_ms(t);
-	c->cur_block = cur.block;
-	c->cur_idx = cur.idx;
+	c->cur_block = cur.block != NULL ? pw_pool_index(t->blocks, cur.block) + 1 : 0;
+	c->cur_idx = (uint8_t)cur.idx;
 	c->cur_off = cur.off;
 	c->snd_nxt += span;
 	c->snd_max = seq_max(c->snd_max, c->snd_nxt);
@@ -147,7 +147,9 @@ pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (c->snd_max == c->snd_una && tcp_ms(t) - c->progress > pw_tcp_rto(t, c))
 		t->cc->idle(c);
 	while (plan(c, &len, &flags, &blocked)) {
-		struct tx_cursor cur = {c->cur_block, c->cur_idx, c->cur_off};
+		struct tx_cursor cur = {c->cur_block != 0 ? pw_pool_at(t->blocks, c->cur_block - 1)
+							  : NULL,
+					c->cur_idx, c->cur_off};
 		uint32_t want = len;
 		int rc = pw_tcp_xmit(t, c, &cur, c->snd_nxt, &len, flags);
 

@@ -7,11 +7,13 @@
 
 #include "stack_pvt.h"
 
-#define OPT_END 0
-#define OPT_NOP 1
-#define OPT_MSS 2
-#define OPT_WS	3
-#define OPT_TS	8
+#define OPT_END	    0
+#define OPT_NOP	    1
+#define OPT_MSS	    2
+#define OPT_WS	    3
+#define OPT_SACK_OK 4
+#define OPT_SACK    5
+#define OPT_TS	    8
 
 static uint16_t
 get16(const uint8_t *p)
@@ -23,6 +25,14 @@ static uint32_t
 get32(const uint8_t *p)
 {
 	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+static void
+parse_sack(struct pw_tcp_seg *s, const uint8_t *p, uint8_t len)
+{
+	s->nb_sack = (uint8_t)RTE_MIN((len - 2) / 8, SEG_SACK_MAX);
+	for (uint32_t i = 0; i < s->nb_sack; i++)
+		s->sack[i] = (struct sack_block){get32(p + 2 + 8 * i), get32(p + 2 + 8 * i + 4)};
 }
 
 /* Options that are not spoken here are stepped over (MUST-6); a bad length refuses the segment. */
@@ -47,6 +57,10 @@ parse_options(struct pw_tcp_seg *s, const uint8_t *p, const uint8_t *end)
 		} else if (kind == OPT_WS && len == 3) {
 			s->scale = p[2];
 			s->opts |= SEG_OPT_WS;
+		} else if (kind == OPT_SACK_OK && len == 2) {
+			s->opts |= SEG_OPT_SACK_OK;
+		} else if (kind == OPT_SACK && len >= 10 && len % 8 == 2) {
+			parse_sack(s, p, len);
 		} else if (kind == OPT_TS && len == 10) {
 			s->ts_val = get32(p + 2);
 			s->ts_ecr = get32(p + 6);

@@ -259,7 +259,9 @@ pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	bool reply = c->state == PW_TCP_SYN_RECEIVED;
 	bool ts = !reply || (c->flags & CONN_TS), ws = !reply || (c->flags & CONN_WS);
-	uint32_t header = TCP_HDR_LEN + 4 + (ts ? TCP_OPT_TS_LEN : 0) + (ws ? 4 : 0);
+	bool sack = !reply || (c->flags & CONN_SACK);
+	uint32_t header =
+		TCP_HDR_LEN + 4 + (sack ? 4 : 0) + (ts ? TCP_OPT_TS_LEN : 0) + (ws ? 4 : 0);
 	uint16_t wnd = (uint16_t)RTE_MIN(t->conf.rx_window, (uint32_t)UINT16_MAX);
 	struct rte_mbuf *m;
 	uint8_t *p;
@@ -275,6 +277,8 @@ pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
 		   reply ? TCP_SYN | TCP_ACK : TCP_SYN, wnd, header);
 	p = rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN);
 	p = put32(p, 0x02040000u | pw_tcp_conn_max_mss(c));
+	if (sack)
+		p = put32(p, 0x01010402);
 	if (ts)
 		p = put_timestamps(t, p, reply ? c->ts_recent : 0);
 	if (ws)

@@ -9,14 +9,20 @@
 
 #include "stack_pvt.h"
 
+static struct tx_block *
+block_at(const struct pw_tcp *t, uint32_t id)
+{
+	return id != 0 ? pw_pool_at(t->blocks, id - 1) : NULL;
+}
+
 /*
  * Extend the last slice where s follows it in the same buffer. Not where all of it is on its way:
  * its time of sending would speak for bytes that were not sent.
  */
 static bool
-extends(struct pw_tcp_conn *c, const struct pw_slice *s)
+extends(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s)
 {
-	struct tx_block *b = c->sq_tail;
+	struct tx_block *b = block_at(t, c->sq_tail);
 	struct tx_slice *last;
 
 	if (b == NULL || b->n == b->first)
@@ -25,7 +31,7 @@ extends(struct pw_tcp_conn *c, const struct pw_slice *s)
 	if (last->mbuf != s->mbuf || (uint32_t)last->off + last->len != s->off ||
 	    (uint32_t)last->len + s->len > UINT16_MAX)
 		return false;
-	if (c->cur_block == b && c->cur_idx >= b->n)
+	if (c->cur_block == c->sq_tail && c->cur_idx >= b->n)
 		return false;
 	last->len += s->len;
 	return true;
@@ -34,25 +40,25 @@ extends(struct pw_tcp_conn *c, const struct pw_slice *s)
 static struct tx_block *
 tail_block(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	struct tx_block *b = c->sq_tail;
+	struct tx_block *b = block_at(t, c->sq_tail), *last = b;
 
 	if (b != NULL && b->n < TX_BLOCK_SLICES)
 		return b;
 	b = pw_pool_get(t->blocks);
 	assert(b != NULL);
 	t->blocks_free--;
-	if (c->sq_tail != NULL)
-		c->sq_tail->next = b;
+	if (last != NULL)
+		last->next = b;
 	else
 		c->sq_head = b;
-	c->sq_tail = b;
+	c->sq_tail = pw_pool_index(t->blocks, b) + 1;
 	return b;
 }
 
 int
 pw_tcp_sq_append(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s, uint32_t n)
 {
-	uint32_t room = c->sq_tail != NULL ? TX_BLOCK_SLICES - c->sq_tail->n : 0;
+	uint32_t room = c->sq_tail != 0 ? TX_BLOCK_SLICES - block_at(t, c->sq_tail)->n : 0;
 	uint32_t blocks = n > room ? (n - room + TX_BLOCK_SLICES - 1) / TX_BLOCK_SLICES : 0;
 
 	if (blocks > t->blocks_free)
@@ -60,7 +66,7 @@ pw_tcp_sq_append(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice 
 	for (uint32_t i = 0; i < n; i++) {
 		struct tx_block *b;
 
-		if (s[i].len == 0 || extends(c, &s[i])) {
+		if (s[i].len == 0 || extends(t, c, &s[i])) {
 			/* One reference is enough for both, and none is needed for nothing. */
 			struct pw_slice spare = s[i];
 
@@ -82,13 +88,14 @@ static void
 free_head(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	struct tx_block *b = c->sq_head;
+	uint32_t id = pw_pool_index(t->blocks, b) + 1;
 
 	c->sq_head = b->next;
 	if (c->sq_head == NULL)
-		c->sq_tail = NULL;
+		c->sq_tail = 0;
 	/* A cursor at its end is one at the start of what follows. */
-	if (c->cur_block == b) {
-		c->cur_block = NULL;
+	if (c->cur_block == id) {
+		c->cur_block = 0;
 		c->cur_idx = 0;
 		c->cur_off = 0;
 	}
@@ -105,11 +112,12 @@ pw_tcp_sq_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n)
 	c->sq_bytes -= n;
 	while (n > 0) {
 		struct tx_block *b = c->sq_head;
+		struct tx_block *cur = block_at(t, c->cur_block);
 		struct tx_slice *s = &b->s[b->first];
 
 		a.rtx |= s->flags & TX_SLICE_RTX;
 		if (n < s->len) {
-			if (c->cur_block == b && c->cur_idx == b->first)
+			if (cur == b && c->cur_idx == b->first)
 				c->cur_off -= RTE_MIN(n, (uint32_t)c->cur_off);
 			s->off += n;
 			s->len -= n;
@@ -120,7 +128,7 @@ pw_tcp_sq_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n)
 		a.sent = s->sent;
 		rte_pktmbuf_free_seg(s->mbuf);
 		b->first++;
-		if (c->cur_block == b && c->cur_idx < b->first) {
+		if (cur == b && c->cur_idx < b->first) {
 			c->cur_idx = b->first;
 			c->cur_off = 0;
 		}

@@ -37,9 +37,18 @@
 #define TCP_HEADROOM	64 /**< for IP, Ethernet and VLAN headers */
 
 /** Bits of pw_tcp_seg.opts. */
-#define SEG_OPT_MSS (1u << 0)
-#define SEG_OPT_WS  (1u << 1)
-#define SEG_OPT_TS  (1u << 2)
+#define SEG_OPT_MSS	(1u << 0)
+#define SEG_OPT_WS	(1u << 1)
+#define SEG_OPT_TS	(1u << 2)
+#define SEG_OPT_SACK_OK (1u << 3) /**< SACK-permitted (RFC 2018 2) */
+
+#define SEG_SACK_MAX	4 /**< blocks that fit 40 bytes of options (RFC 2018 3) */
+
+/** Bytes that a peer holds, or had twice (RFC 2018 3, RFC 2883 4). */
+struct sack_block {
+	uint32_t left;
+	uint32_t right; /**< one past the last */
+};
 
 /** A received segment after its headers were read. */
 struct pw_tcp_seg {
@@ -57,6 +66,8 @@ struct pw_tcp_seg {
 	uint8_t flags;
 	uint8_t opts;
 	bool duplicate; /**< nothing in it is new but, maybe, its acknowledgement */
+	uint8_t nb_sack;
+	struct sack_block sack[SEG_SACK_MAX]; /**< as they came: not compared with what was sent */
 };
 
 #define TABLE_WAYS 8

@@ -10,12 +10,13 @@
 
 #include "tcp_seg.h"
 
-#define OPT_END	 0
-#define OPT_NOP	 1
-#define OPT_MSS	 2
-#define OPT_WS	 3
-#define OPT_SACK 4
-#define OPT_TS	 8
+#define OPT_END	    0
+#define OPT_NOP	    1
+#define OPT_MSS	    2
+#define OPT_WS	    3
+#define OPT_SACK_OK 4
+#define OPT_SACK    5
+#define OPT_TS	    8
 
 static uint32_t
 get32(const uint8_t *p)
@@ -48,8 +49,14 @@ parse_options(const uint8_t *p, const uint8_t *end, struct tcp_seg *out)
 		} else if (*p == OPT_WS && p[1] == 3) {
 			out->has_ws = true;
 			out->ws = p[2];
-		} else if (*p == OPT_SACK && p[1] == 2) {
+		} else if (*p == OPT_SACK_OK && p[1] == 2) {
 			out->sack_ok = true;
+		} else if (*p == OPT_SACK && p[1] >= 10 && p[1] % 8 == 2 && p[1] <= 34) {
+			out->nb_sack = (p[1] - 2) / 8;
+			for (uint32_t i = 0; i < out->nb_sack; i++) {
+				out->sack[i].left = get32(p + 2 + 8 * i);
+				out->sack[i].right = get32(p + 6 + 8 * i);
+			}
 		} else if (*p == OPT_TS && p[1] == 10) {
 			out->has_ts = true;
 			out->tsval = get32(p + 2);
@@ -101,7 +108,7 @@ build_options(const struct tcp_seg *s, uint8_t *p)
 	if (s->sack_ok) {
 		*p++ = OPT_NOP;
 		*p++ = OPT_NOP;
-		*p++ = OPT_SACK;
+		*p++ = OPT_SACK_OK;
 		*p++ = 2;
 	}
 	if (s->has_ts) {
@@ -111,6 +118,16 @@ build_options(const struct tcp_seg *s, uint8_t *p)
 		*p++ = 10;
 		p = put32(p, s->tsval);
 		p = put32(p, s->tsecr);
+	}
+	if (s->nb_sack != 0) {
+		*p++ = OPT_NOP;
+		*p++ = OPT_NOP;
+		*p++ = OPT_SACK;
+		*p++ = 2 + 8 * s->nb_sack;
+		for (uint32_t i = 0; i < s->nb_sack; i++) {
+			p = put32(p, s->sack[i].left);
+			p = put32(p, s->sack[i].right);
+		}
 	}
 	return p;
 }
@@ -175,7 +192,7 @@ tcp_seg_frame(struct rte_mempool *pool, const struct pw_addr *src, const struct 
 const char *
 tcp_seg_str(const struct tcp_seg *s, uint32_t seq_base, uint32_t ack_base, char *buf, uint32_t size)
 {
-	char opt[80] = "";
+	char opt[200] = "";
 	int n = 0;
 
 	if (s->mss != 0)
@@ -186,6 +203,10 @@ tcp_seg_str(const struct tcp_seg *s, uint32_t seq_base, uint32_t ack_base, char 
 		n += snprintf(opt + n, sizeof(opt) - n, " sackok");
 	if (s->has_ts)
 		n += snprintf(opt + n, sizeof(opt) - n, " ts %u ecr %u", s->tsval, s->tsecr);
+	for (uint32_t i = 0; i < s->nb_sack; i++)
+		n += snprintf(opt + n, sizeof(opt) - n, " sack %d:%d",
+			      (int)(s->sack[i].left - ack_base),
+			      (int)(s->sack[i].right - ack_base));
 	snprintf(buf, size, "%s%s%s%s%s seq %d ack %d win %u len %u%s",
 		 s->flags & SEG_SYN ? "S" : "", s->flags & SEG_FIN ? "F" : "",
 		 s->flags & SEG_RST ? "R" : "", s->flags & SEG_PSH ? "P" : "",

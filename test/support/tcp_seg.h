@@ -38,6 +38,11 @@ struct tcp_seg {
 	bool has_ws;
 	uint8_t ws;
 	bool sack_ok;
+	uint8_t nb_sack;
+	struct {
+		uint32_t left;
+		uint32_t right;
+	} sack[4];
 	bool has_ts;
 	uint32_t tsval;
 	uint32_t tsecr;

@@ -250,6 +250,10 @@ frame(struct script *s, struct tcp_seg seg)
 	seg.seq += PEER_ISS;
 	if (seg.flags & SEG_ACK)
 		seg.ack += s->iss;
+	for (uint32_t i = 0; i < seg.nb_sack; i++) {
+		seg.sack[i].left += s->iss;
+		seg.sack[i].right += s->iss;
+	}
 	m = tcp_seg_frame(mem.pkt, &remote, &local, raw, tcp_seg_build(&seg, raw));
 	assert_non_null(m);
 	return m;
@@ -318,7 +322,7 @@ script_until_sent(struct script *s, uint64_t ns)
 static void
 print_seg(const struct script *s, const char *what, uint64_t at, const struct tcp_seg *seg)
 {
-	char line[200];
+	char line[360];
 
 	fprintf(stderr, "  %s %8.3f ms: %s\n", what, (double)(at - s->start) / 1e6,
 		tcp_seg_str(seg, s->iss, PEER_ISS, line, sizeof(line)));

@@ -83,7 +83,7 @@ static void
 print_seg(const struct check *k, const struct check_conn *c, const char *what, uint32_t stack,
 	  const struct tcp_seg *seg, uint64_t now)
 {
-	char line[200];
+	char line[360];
 
 	if (!k->verbose)
 		return;

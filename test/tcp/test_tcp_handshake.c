@@ -134,6 +134,21 @@ window_scale_and_timestamps_are_negotiated(void **state)
 }
 
 static void
+selective_acknowledgement_is_offered_and_answered(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	assert_true(script_syn(s)->sack_ok); /* RFC 2018 2 */
+	PEER(s, .flags = R | A, .seq = 0, .ack = 1);
+	script_skip(s);
+	s->lport = LOCAL_PORT;
+	s->iss_known = false;
+	PEER(s, .flags = S, .win = 1000, .mss = 1460, .sack_ok = true);
+	assert_true(EXPECT(s, .flags = S | A, .seq = 0, .ack = 1)->sack_ok);
+}
+
+static void
 window_of_a_syn_is_not_scaled(void **state)
 {
 	struct script *s = script_open(NULL);
@@ -406,6 +421,7 @@ main(void)
 		SCRIPT(simultaneous_open_completes_by_a_plain_ack),
 		SCRIPT(options_are_answered_only_where_they_were_offered),
 		SCRIPT(window_scale_and_timestamps_are_negotiated),
+		SCRIPT(selective_acknowledgement_is_offered_and_answered),
 		SCRIPT(window_of_a_syn_is_not_scaled),
 		SCRIPT(window_scale_above_fourteen_counts_as_fourteen),
 		SCRIPT(active_open_without_options_in_the_answer_uses_none),
