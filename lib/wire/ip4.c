@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * IPv4 input: the checks of RFC 1122 3.2.1 in their order, each with its counter. Options are
- * skipped, source routes refused. Fragments are dropped and counted: TCP's segment size and path
- * MTU keep its peers from sending any.
+ * skipped, source routes refused.
  */
 #include <netinet/in.h>
 
@@ -78,9 +77,16 @@ failed_check(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx)
 		return &w->n.drop_ip_src;
 	if (!options_ok((const uint8_t *)(ip + 1), (const uint8_t *)ip + hlen)) /* 3.2.1.8 */
 		return &w->n.drop_ip_header;
-	if (ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
-		return &w->n.drop_fragment;
 	return NULL;
+}
+
+/* Pieces of what can be put to use: TCP and echo requests (RFC 1122 3.3.2). */
+static bool
+is_fragment(const struct rte_ipv4_hdr *ip)
+{
+	return (ip->fragment_offset &
+		rte_cpu_to_be_16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0 &&
+	       (ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_ICMP);
 }
 
 static bool
@@ -135,7 +141,7 @@ tcp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 }
 
 struct rte_mbuf *
-wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
+wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx)
 {
 	const struct rte_ipv4_hdr *ip;
 	uint64_t *drop;
@@ -158,6 +164,12 @@ wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 	m->l3_len = rte_ipv4_hdr_len(ip);
 	/* Short frames are padded to Ethernet's minimum: the datagram says where it ends. */
 	wire_chain_trim(m, m->l2_len + rte_be_to_cpu_16(ip->total_length));
+	if (is_fragment(ip)) {
+		m = wire_frag4_in(w, m, rx);
+		if (m == NULL)
+			return NULL;
+		ip = header(m);
+	}
 	switch (ip->next_proto_id) {
 	case IPPROTO_TCP:
 		return tcp_in(w, m, rx);

@@ -24,6 +24,8 @@ conf_ok(const struct pw_wire_conf *conf)
 		return false;
 	if (conf->neighbours > PW_WIRE_NEIGH_MAX || conf->hold_queue > UINT16_MAX)
 		return false;
+	if (conf->fragments > PW_WIRE_FRAGMENTS_MAX)
+		return false;
 	for (uint32_t i = 0; i < conf->nb_ifaces; i++) {
 		const struct pw_wire_iface *f = &conf->iface[i];
 
@@ -86,12 +88,19 @@ pw_wire_create(const struct pw_wire_conf *conf)
 	wire_routes_build(w);
 	wire_icmp_init(w);
 	rc = wire_neigh_init(w, conf);
-	if (rc < 0) {
-		rte_free(w);
-		rte_errno = -rc;
-		return NULL;
-	}
+	if (rc < 0)
+		goto fail_neigh;
+	rc = wire_frag_init(w, conf);
+	if (rc < 0)
+		goto fail_frag;
 	return w;
+
+fail_frag:
+	wire_neigh_fini(w);
+fail_neigh:
+	rte_free(w);
+	rte_errno = -rc;
+	return NULL;
 }
 
 void
@@ -99,6 +108,7 @@ pw_wire_destroy(struct pw_wire *w)
 {
 	if (w == NULL)
 		return;
+	wire_frag_fini(w);
 	wire_neigh_fini(w);
 	rte_free(w);
 }
@@ -109,6 +119,7 @@ input_one(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx)
 {
 	uint16_t type;
 
+	rx->detour = false;
 	if (wire_ether_in(w, m, rx, &type) < 0) {
 		rte_pktmbuf_free(m);
 		return NULL;
@@ -142,7 +153,11 @@ pw_wire_input(struct pw_wire *w, uint32_t iface, struct rte_mbuf **frames, uint3
 		w->n.frames_in++;
 		w->n.bytes_in += frames[i]->pkt_len;
 		m = input_one(w, frames[i], &rx);
-		if (m != NULL)
+		if (m == NULL)
+			continue;
+		if (rx.detour && w->hooks.unsteered != NULL)
+			w->hooks.unsteered(w->hooks.ctx, iface, m, now);
+		else
 			tcp[out++] = m;
 	}
 	return out;
@@ -153,6 +168,7 @@ pw_wire_advance(struct pw_wire *w, uint64_t now)
 {
 	wire_neigh_advance(w, now);
 	wire_arp_advance(w, now);
+	wire_frag_advance(w, now);
 }
 
 const struct pw_wire_counters *

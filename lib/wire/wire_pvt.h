@@ -3,9 +3,10 @@
 #define PW_WIRE_PVT_H
 
 /*
- * What the sources of lib/wire share. A received frame goes ether -> arp | ip4 -> icmp | TCP; a
- * sent packet goes output -> route -> neigh -> ether. Every function that is given a frame it
- * "takes" ends by handing it on, holding it or freeing it; what it "borrows" stays with the caller.
+ * What the sources of lib/wire share. A received frame goes ether -> arp | ip4 (-> frag) -> icmp |
+ * TCP; a sent packet goes output -> route -> neigh -> ether. Every function that is given a frame
+ * it "takes" ends by handing it on, holding it or freeing it; what it "borrows" stays with the
+ * caller.
  */
 
 #include <rte_ip.h>
@@ -71,6 +72,7 @@ struct pw_wire {
 	struct token_bucket echoes;
 	struct pw_log_limit conflict_log;
 	struct pw_log_limit partial_log;
+	struct frag *frag; /* NULL where no fragments are taken */
 	struct neigh_table neigh;
 	struct route route[PW_WIRE_MAX_IFACES * PW_WIRE_MAX_ADDRS];
 	struct iface iface[PW_WIRE_MAX_IFACES];
@@ -80,6 +82,7 @@ struct pw_wire {
 struct rx {
 	uint32_t iface;
 	bool l2_group; /* came to a broadcast or multicast Ethernet address */
+	bool detour;   /* its flow could not be read from the frame: see pw_wire_hooks.unsteered */
 	uint64_t now;
 };
 
@@ -142,7 +145,25 @@ void wire_neigh_advance(struct pw_wire *w, uint64_t now);
 /* ip4.c */
 /* Takes m; its l2_len is set. Returns it where it is TCP for us, fit for lib/tcp; NULL otherwise.
  */
-struct rte_mbuf *wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx);
+struct rte_mbuf *wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx);
+
+/* frag.c */
+int wire_frag_init(struct pw_wire *w, const struct pw_wire_conf *conf);
+void wire_frag_fini(struct pw_wire *w);
+void wire_frag_advance(struct pw_wire *w, uint64_t now);
+/*
+ * Take a fragment whose header was checked, l2_len and l3_len set, padding trimmed, its headers in
+ * the first buffer. Returns the packet that it completes, of the same shape and with no checksum
+ * verified; NULL where it is held or was dropped.
+ */
+struct rte_mbuf *wire_frag4_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx);
+/*
+ * The same for IPv6. ext_off: offset of the fragment header in the frame; headers in front of it
+ * have been obeyed, and are cut out. In what is returned the fixed header (l3_len: its 40 bytes)
+ * names what follows the fragment header, which is gone: headers are to be walked from there.
+ */
+struct rte_mbuf *wire_frag6_in(struct pw_wire *w, struct rte_mbuf *m, uint16_t ext_off,
+			       struct rx *rx);
 
 /* icmp.c */
 void wire_icmp_init(struct pw_wire *w);

@@ -343,7 +343,7 @@ test_ip_options(void **state)
 }
 
 static void
-test_fragments_are_dropped(void **state)
+test_fragments_are_dropped_where_none_are_taken(void **state)
 {
 	static const uint16_t field[] = {0x2000, 0x2001, 0x0001, 0x1fff};
 	struct rig r;
@@ -512,7 +512,7 @@ main(void)
 		cmocka_unit_test(test_ip_header_reasons_to_drop),
 		cmocka_unit_test(test_ip_addresses_to_drop),
 		cmocka_unit_test(test_ip_options),
-		cmocka_unit_test(test_fragments_are_dropped),
+		cmocka_unit_test(test_fragments_are_dropped_where_none_are_taken),
 		cmocka_unit_test(test_unknown_protocols_are_dropped_and_answered),
 		cmocka_unit_test(test_wrong_tcp_checksum_is_dropped),
 		cmocka_unit_test(test_partial_checksum_is_dropped),

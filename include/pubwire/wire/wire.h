@@ -26,9 +26,10 @@
 extern "C" {
 #endif
 
-#define PW_WIRE_MAX_IFACES 8
-#define PW_WIRE_MAX_ADDRS  8
-#define PW_WIRE_NEIGH_MAX  65536 /**< upper bound of the conf value, see pw_wire_conf.neighbours */
+#define PW_WIRE_MAX_IFACES    8
+#define PW_WIRE_MAX_ADDRS     8
+#define PW_WIRE_NEIGH_MAX     65536 /**< upper bound of the conf value, see pw_wire_conf.neighbours */
+#define PW_WIRE_FRAGMENTS_MAX 4096
 
 /** An address with its on-link prefix. */
 struct pw_wire_addr {
@@ -62,6 +63,12 @@ struct pw_wire_hooks {
 	 */
 	void (*icmp_error)(void *ctx, const struct pw_flow *flow, uint32_t seq, uint16_t mtu,
 			   uint8_t code, uint64_t now);
+	/**
+	 * Takes a TCP packet, as pw_wire_input() returns them, that may be another instance's: it
+	 * came in fragments, or with its ports not where a port looks for them to choose a queue.
+	 * NULL: pw_wire_input() returns them with the others.
+	 */
+	void (*unsteered)(void *ctx, uint32_t iface, struct rte_mbuf *m, uint64_t now);
 };
 
 /** How to build an instance. */
@@ -71,6 +78,9 @@ struct pw_wire_conf {
 	uint32_t nb_ifaces;
 	uint32_t neighbours; /**< size of the neighbour table, 0: 1024 */
 	uint32_t hold_queue; /**< frames held per unresolved neighbour, 0: 4 */
+	/** Packets that are put together from fragments at a time, at most PW_WIRE_FRAGMENTS_MAX;
+	 * 0: none, fragments are dropped */
+	uint32_t fragments;
 	const struct pw_mem *mem;
 	struct pw_wire_hooks hooks;
 	int socket;
@@ -90,7 +100,11 @@ struct pw_wire_conf {
 	X(drop_ip_cksum, "IPv4 headers with a bad checksum")                                       \
 	X(drop_ip_dst, "IPv4 packets for another address")                                         \
 	X(drop_ip_src, "IPv4 packets from a source that can't be answered (multicast, 0.0.0.0)")   \
-	X(drop_fragment, "IPv4 fragments that could not be used")                                  \
+	X(drop_fragment, "Fragments that make no sense, lack headers, or where none are taken")    \
+	X(drop_frag_overlap, "Fragments of packets with overlaps, repetitions or too many pieces") \
+	X(drop_frag_timeout, "Fragments of packets that stayed incomplete")                        \
+	X(drop_frag_full, "Fragments that found no room, or made room for newer ones")             \
+	X(drop_frag_pressure, "Fragments dropped because buffers were short")                      \
 	X(drop_proto, "IPv4 packets of a protocol that is not spoken here")                        \
 	X(drop_l4_cksum, "TCP or ICMP checksums that are wrong")                                   \
 	X(drop_no_buffer, "Packets dropped because a buffer pool was empty")                       \
@@ -99,6 +113,8 @@ struct pw_wire_conf {
 	X(drop_hold_full, "Packets dropped because a hold queue was full")                         \
 	X(drop_oversize, "Packets larger than the interface's MTU")                                \
 	X(rx_copied, "Received packets copied: shared, or their headers not in one buffer")        \
+	X(frag_in, "Fragments received")                                                           \
+	X(frag_joined, "Packets put together from fragments")                                      \
 	X(tx_linearised, "Sent packets copied into one buffer because the port takes no more")     \
 	X(arp_requests_in, "ARP requests received")                                                \
 	X(arp_replies_in, "ARP replies received")                                                  \
@@ -183,6 +199,9 @@ void pw_wire_announce(struct pw_wire *w, uint64_t now);
 
 /** Retry and expire neighbours, refill rate limits. Call at least every 100 ms of time. */
 void pw_wire_advance(struct pw_wire *w, uint64_t now);
+
+/** Buffers are short where level is not 0: no fragments are held, those that are held go. */
+void pw_wire_set_pressure(struct pw_wire *w, uint32_t level);
 
 /** Counters; readable from any thread. */
 const struct pw_wire_counters *pw_wire_counters(const struct pw_wire *w);
