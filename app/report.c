@@ -31,9 +31,11 @@ app_report_memory(const struct pw_config *c, FILE *out)
 	memory_row(out, "indirect buffers", m.ind);
 	memory_row(out, "TCP connections and send queues", m.tcp);
 	memory_row(out, "device sessions", m.sessions);
+	memory_row(out, "wills and delayed ends of sessions", m.wills);
 	memory_row(out, "forward logs", m.logs);
 	memory_row(out, "DPDK's own and tables, about", m.dpdk);
 	memory_row(out, "in all", m.total);
+	fprintf(out, "  an idle device connection takes %zu bytes of it\n", m.idle);
 }
 
 static const char *

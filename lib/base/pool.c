@@ -115,7 +115,7 @@ pw_pool_get(struct pw_pool *p)
 		return NULL;
 	}
 	p->free = p->rows[i].next;
-	p->rows[i].next = TAKEN;
+	__atomic_store_n(&p->rows[i].next, TAKEN, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->in_use, p->in_use + 1, __ATOMIC_RELAXED);
 	if (p->in_use > p->high)
 		__atomic_store_n(&p->high, p->in_use, __ATOMIC_RELAXED);
@@ -133,7 +133,7 @@ pw_pool_put(struct pw_pool *p, void *obj)
 	assert(row->next == TAKEN);
 	if (++row->generation == 0)
 		row->generation = 1;
-	row->next = p->free;
+	__atomic_store_n(&row->next, p->free, __ATOMIC_RELAXED);
 	p->free = i;
 	__atomic_store_n(&p->in_use, p->in_use - 1, __ATOMIC_RELAXED);
 }
@@ -161,6 +161,14 @@ void *
 pw_pool_at(const struct pw_pool *p, uint32_t index)
 {
 	assert(index < p->count && p->rows[index].next == TAKEN);
+	return p->objects + (size_t)index * p->size;
+}
+
+void *
+pw_pool_peek(const struct pw_pool *p, uint32_t index)
+{
+	if (index >= p->count || __atomic_load_n(&p->rows[index].next, __ATOMIC_RELAXED) != TAKEN)
+		return NULL;
 	return p->objects + (size_t)index * p->size;
 }
 

@@ -9,12 +9,13 @@
 #include "session_pvt.h"
 
 void
-pw_session_track(struct pw_session *s, uint64_t pos)
+pw_session_track(struct pw_forward *f, struct pw_session *s, uint64_t pos)
 {
-	uint16_t slot = (uint16_t)(pos & s->log->mask);
+	struct pw_flog *l = pw_session_log(f, s);
+	uint16_t slot = (uint16_t)(pos & l->mask);
 
 	if (s->last != PW_FLOG_NONE)
-		s->log->entry[s->last].next = slot;
+		l->entry[s->last].next = slot;
 	else
 		s->first = slot;
 	s->last = slot;
@@ -44,9 +45,11 @@ send_puback(struct pw_forward *f, struct pw_session *s, const struct pw_flog_ent
 void
 pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
+	struct pw_flog *l = pw_session_log(f, s);
+
 	while (s->first != PW_FLOG_NONE) {
-		struct pw_flog_entry *e = &s->log->entry[s->first];
-		uint64_t pos = pw_flog_pos(s->log, s->first);
+		struct pw_flog_entry *e = &l->entry[s->first];
+		uint64_t pos = pw_flog_pos(l, s->first);
 		int rc;
 
 		if (!(e->state & PW_FLOG_DONE))
@@ -57,7 +60,7 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		if (rc < 0) {
 			if (!(s->flags & PW_SESSION_UNACKED)) {
 				s->flags |= PW_SESSION_UNACKED;
-				TAILQ_INSERT_TAIL(&f->unacked, s, ack_link);
+				pw_list_push(f, PW_LIST_UNACKED, s);
 			}
 			return;
 		}
@@ -66,28 +69,30 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 			f->counters.acknowledged++;
 			pw_hist_record(&f->latency_qos1, pw_since(now, e->arrival));
 		}
-		pw_flog_free(s->log, pos);
+		pw_flog_free(l, pos);
 	}
 	if (s->flags & PW_SESSION_UNACKED) {
 		s->flags &= (uint16_t)~PW_SESSION_UNACKED;
-		TAILQ_REMOVE(&f->unacked, s, ack_link);
+		pw_list_remove(f, PW_LIST_UNACKED, s);
 	}
 	if ((s->flags & PW_SESSION_HELD) && s->inflight < f->set->limits.receive_maximum) {
 		s->flags &= (uint16_t)~PW_SESSION_HELD;
-		pw_session_wait(s, &f->waiting);
+		pw_session_wait(f, s, PW_LIST_WAITING);
 	}
 }
 
 void
 pw_session_disown(struct pw_forward *f, struct pw_session *s)
 {
+	struct pw_flog *l = pw_session_log(f, s);
+
 	if (s->flags & PW_SESSION_UNACKED) {
 		s->flags &= (uint16_t)~PW_SESSION_UNACKED;
-		TAILQ_REMOVE(&f->unacked, s, ack_link);
+		pw_list_remove(f, PW_LIST_UNACKED, s);
 	}
 	while (s->first != PW_FLOG_NONE) {
-		struct pw_flog_entry *e = &s->log->entry[s->first];
-		uint64_t pos = pw_flog_pos(s->log, s->first);
+		struct pw_flog_entry *e = &l->entry[s->first];
+		uint64_t pos = pw_flog_pos(l, s->first);
 
 		pop(s, e);
 		e->origin = 0;
@@ -95,22 +100,22 @@ pw_session_disown(struct pw_forward *f, struct pw_session *s)
 			continue; /* counted when its brokers have acknowledged it */
 		if (e->want != 0)
 			f->counters.orphaned++;
-		pw_flog_free(s->log, pos);
+		pw_flog_free(l, pos);
 	}
 }
 
 uint32_t
 pw_sessions_ack_again(struct pw_forward *f, uint64_t now)
 {
-	struct pw_session *s = TAILQ_FIRST(&f->unacked);
+	struct pw_session *s = pw_list_first(f, PW_LIST_UNACKED);
 	uint32_t n = 0;
 
 	/* One failure stands for all: the pools are empty. */
 	while (s != NULL) {
 		pw_session_ack(f, s, now);
-		if (TAILQ_FIRST(&f->unacked) == s)
+		if (pw_list_first(f, PW_LIST_UNACKED) == s)
 			break;
-		s = TAILQ_FIRST(&f->unacked);
+		s = pw_list_first(f, PW_LIST_UNACKED);
 		n++;
 	}
 	return n;

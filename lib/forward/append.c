@@ -119,6 +119,6 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 		return 0;
 	a->session->appended = pos + 1;
 	if (a->qos > 0)
-		pw_session_track(a->session, pos);
+		pw_session_track(f, a->session, pos);
 	return 0;
 }

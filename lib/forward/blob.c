@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Client identifiers and small wills: three sizes, so that an ordinary device costs one cache line
- * and a long identifier or a will costs what it needs. A pool that is empty lends from the next
- * larger.
+ * Small wills: three sizes, so that each costs about what it needs. A pool that is empty lends from
+ * the next larger.
  */
 #include <rte_errno.h>
 
@@ -16,19 +15,29 @@ pw_blob_max(void)
 	return class_size[PW_BLOB_CLASSES - 1] - (uint32_t)sizeof(struct pw_blob);
 }
 
-size_t
-pw_blob_share(void)
+/* Every device may have a will, which is mostly short; where there are more large ones, they go to
+ * packet buffers. */
+static uint32_t
+class_count(uint32_t cls, uint32_t sessions)
 {
-	return 2 * class_size[0] + class_size[1] / 4 + class_size[2] / 16;
+	static const uint32_t share[PW_BLOB_CLASSES] = {1, 4, 16};
+
+	return sessions / share[cls] + 16;
+}
+
+size_t
+pw_blobs_bytes(uint32_t sessions)
+{
+	size_t sum = 0;
+
+	for (uint32_t i = 0; i < PW_BLOB_CLASSES; i++)
+		sum += pw_pool_bytes(class_count(i, sessions), class_size[i]);
+	return sum;
 }
 
 int
 pw_blobs_create(struct pw_forward *f, uint32_t sessions)
 {
-	/* Every device has an identifier, and may have a small will; where there are more large
-	 * ones, wills go to packet buffers. */
-	const uint32_t count[PW_BLOB_CLASSES] = {2 * sessions, sessions / 4 + 16,
-						 sessions / 16 + 16};
 	char name[32];
 
 	for (uint32_t i = 0; i < PW_BLOB_CLASSES; i++) {
@@ -36,7 +45,8 @@ pw_blobs_create(struct pw_forward *f, uint32_t sessions)
 
 		snprintf(what, sizeof(what), "blob%u", class_size[i]);
 		pw_forward_name(f, what, name, sizeof(name));
-		f->blobs[i] = pw_pool_create(name, count[i], class_size[i], f->conf.socket);
+		f->blobs[i] = pw_pool_create(name, class_count(i, sessions), class_size[i],
+					     f->conf.socket);
 		if (f->blobs[i] == NULL)
 			return -rte_errno;
 	}

@@ -4,10 +4,6 @@
 
 #include "session_pvt.h"
 
-#define CLIENT_ID_KEPT                                                                             \
-	60u /* bytes of it; the smallest blob, and more than one that is assigned                  \
-	     */
-
 /* What the brokers of a lane have in common; what no connected broker forbids is allowed. */
 struct common {
 	uint32_t max_packet;
@@ -103,11 +99,12 @@ assign(struct pw_forward *f, char *id, size_t len)
 				  (unsigned long)pw_random(&f->rng));
 }
 
-static int
+static void
 keep_client_id(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
 	       const struct pw_mqtt_connect *c)
 {
-	char assigned[48];
+	struct pw_client_name *name = &f->name[pw_pool_index(f->sessions, s)];
+	char assigned[PW_CLIENT_NAME_MAX + 1];
 	const void *id = assigned;
 	uint32_t len = c->client_id.len;
 
@@ -119,12 +116,10 @@ keep_client_id(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_
 	}
 	/* The hash stands for all of it; its beginning is for people. */
 	s->hash = pw_hash128(f->shared->conf.seed, id, len);
-	len = RTE_MIN(len, CLIENT_ID_KEPT);
-	s->client_id = pw_blob_get(f, len);
-	if (s->client_id == NULL)
-		return -ENOBUFS;
-	memcpy(s->client_id->data, id, len);
-	return 0;
+	len = RTE_MIN(len, (uint32_t)PW_CLIENT_NAME_MAX);
+	memcpy(name->text, id, len);
+	/* Pairs with the acquire in info.c. */
+	__atomic_store_n(&name->len, (uint8_t)len, __ATOMIC_RELEASE);
 }
 
 static void
@@ -146,9 +141,10 @@ static const char *
 objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt_connect *c,
 	  uint8_t *reason)
 {
+	const struct pw_flog *l = pw_session_log(f, s);
 	bool v5 = c->version == PW_MQTT_5;
 
-	if (s->log == NULL) {
+	if (l == NULL) {
 		*reason = 0x84;
 		return "no lane for its protocol version";
 	}
@@ -164,11 +160,11 @@ objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt
 		*reason = 0x9B;
 		return "a will of QoS 2, which is not supported"; /* [MQTT-3.2.2-12] */
 	}
-	if (c->has_will && c->will_qos == 1 && v5 && common_of(f, s->log).no_qos1) {
+	if (c->has_will && c->will_qos == 1 && v5 && common_of(f, l).no_qos1) {
 		*reason = 0x9B;
 		return "a will of QoS 1, which the brokers do not take"; /* [MQTT-3.2.2-12] */
 	}
-	if (c->has_will && c->will_retain && v5 && common_of(f, s->log).no_retain) {
+	if (c->has_will && c->will_retain && v5 && common_of(f, l).no_retain) {
 		*reason = 0x9A;
 		return "a retained will, which the brokers do not take"; /* [MQTT-3.2.2-13] */
 	}
@@ -184,14 +180,13 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	const char *why;
 	pw_handle h = pw_pool_handle(f->sessions, s);
 	uint8_t reason = 0;
-	int rc;
+	int rc = 0;
 
 	if (pw_dir_busy(f))
 		return PW_LATER;
 	if (pw_mqtt_decode_connect(b, 0, &c, &err) < 0)
 		return malformed(f, s, &c, err, now);
 	s->version = c.version;
-	s->log = f->log[c.version == PW_MQTT_5 ? PW_LANE_5 : PW_LANE_3];
 	if (pw_mqtt_has(&c.props, PW_MQTT_PROP_MAXIMUM_PACKET_SIZE))
 		s->peer_max_packet = c.props.value[PW_MQTT_PROP_MAXIMUM_PACKET_SIZE].num;
 	if (pw_mqtt_has(&c.props, PW_MQTT_PROP_SESSION_EXPIRY))
@@ -202,13 +197,13 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	if (c.clean)
 		s->flags |= PW_SESSION_CLEAN;
 	set_keepalive(f, s, c.keepalive);
-	rc = keep_client_id(f, s, b, &c);
-	if (rc == 0 && c.has_will)
+	keep_client_id(f, s, b, &c);
+	if (c.has_will)
 		rc = pw_will_keep(f, s, b, &c);
 	if (rc < 0)
 		return refuse(f, s, rc == -EMSGSIZE ? 0x95 : 0x97,
 			      rc == -EMSGSIZE ? "a will that is too large"
-					      : "no memory for its identifier or will",
+					      : "no memory for its will",
 			      now);
 	s->state = PW_SESSION_CLAIM;
 	pw_dir_claim(f, s, now);
@@ -225,7 +220,8 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 {
 	struct pw_mqtt_prop_out p[10];
 	struct pw_mqtt_props_out props = {.p = p};
-	struct common c = common_of(f, s->log);
+	const struct pw_client_name *name = &f->name[pw_pool_index(f->sessions, s)];
+	struct common c = common_of(f, pw_session_log(f, s));
 	uint32_t n = 0;
 	int len;
 
@@ -248,7 +244,7 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 	if (s->flags & PW_SESSION_ASSIGNED) {
 		p[n++] = (struct pw_mqtt_prop_out){
 			.which = PW_MQTT_PROP_ASSIGNED_CLIENT_ID,
-			.str = {s->client_id->data, s->client_id->len},
+			.str = {(const uint8_t *)name->text, name->len},
 		};
 	}
 	if (s->flags & PW_SESSION_SERVER_KA)
@@ -300,11 +296,10 @@ pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	f->counters.connects++;
 	s->state = PW_SESSION_UP;
 	s->heard = now;
-	s->deadline = 0;
 	pw_session_arm(f, s);
 	/* What came behind CONNECT is read at the next poll. */
 	if (pw_tcp_rx_len(s->conn) > 0 || pw_tcp_eof(s->conn))
-		pw_session_wait(s, &f->waiting);
+		pw_session_wait(f, s, PW_LIST_WAITING);
 }
 
 void
@@ -317,9 +312,9 @@ pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, bool 
 		s->flags |= PW_SESSION_FOLLOWED;
 	/* 5.0 3.1.3.2.2: the session goes on without its will, unless the new connection starts
 	 * clean. */
-	if ((s->flags & PW_SESSION_WILL) && s->will_delay > 0 && s->expiry > 0 &&
+	if (s->will != NULL && s->will->delay > 0 && s->expiry > 0 &&
 	    !(s->flags & PW_SESSION_WILL_DUE)) {
-		s->will_delay = 0;
+		s->will->delay = 0;
 		if (!clean)
 			pw_will_forget(f, s);
 		else if (ended)

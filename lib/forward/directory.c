@@ -20,27 +20,41 @@
 
 #include "session_pvt.h"
 
+/* 112 bits of the hash stand for the identifier. */
 struct pw_dir_entry {
-	struct pw_hash128 hash;
+	uint64_t hash0;
+	uint64_t hash1 : 48, holder_worker : 8, waiter_worker : 8;
 	pw_handle holder; /* 0: the entry is empty */
 	pw_handle waiter; /* 0: none */
-	uint16_t holder_worker;
-	uint16_t waiter_worker;
 };
+
+static_assert(sizeof(struct pw_dir_entry) == 32, "part of what a session may cost");
+static_assert(PW_FORWARD_MAX_WORKERS <= 256, "workers fit eight bits");
+
+/* Four fifths full where every session of a worker has an identifier; the rest is for shards that
+ * get more than their share. */
+static uint32_t
+places(uint32_t sessions)
+{
+	return sessions + sessions / 4 + 64;
+}
+
+size_t
+pw_dir_bytes(uint32_t sessions)
+{
+	return (size_t)places(sessions) * sizeof(struct pw_dir_entry);
+}
 
 int
 pw_dir_create(struct pw_forward *f)
 {
-	uint32_t sessions = f->set->limits.max_connections + f->max_lingering;
-	uint32_t size = rte_align32pow2(sessions + sessions / 2 + 64);
+	uint32_t size, sessions = f->max_sessions;
 
-	TAILQ_INIT(&f->settling);
-
-	f->dir = rte_zmalloc_socket("pw_dir", (size_t)size * sizeof(*f->dir), RTE_CACHE_LINE_SIZE,
+	f->dir_size = places(sessions);
+	f->dir = rte_zmalloc_socket("pw_dir", pw_dir_bytes(sessions), RTE_CACHE_LINE_SIZE,
 				    f->conf.socket);
 	if (f->dir == NULL)
 		return -ENOMEM;
-	f->dir_mask = size - 1;
 	if (f->shared->nb_device_workers == 1)
 		return 0;
 	size = rte_align32pow2(2 * sessions + 1024);
@@ -126,14 +140,40 @@ shard_of(const struct pw_forward *f, const struct pw_hash128 *h)
 	return f->shared->device_worker[h->w[1] % f->shared->nb_device_workers];
 }
 
+/* Where an identifier's place would be if nobody else had one. */
+static uint32_t
+home_of(const struct pw_forward *f, uint64_t hash0)
+{
+	return (uint32_t)((hash0 >> 32) * f->dir_size >> 32);
+}
+
+static uint32_t
+next_place(const struct pw_forward *f, uint32_t i)
+{
+	return i + 1 < f->dir_size ? i + 1 : 0;
+}
+
+/* Steps from one place forward to another. */
+static uint32_t
+steps(const struct pw_forward *f, uint32_t from, uint32_t to)
+{
+	return to >= from ? to - from : to + f->dir_size - from;
+}
+
+static uint64_t
+tail_of(const struct pw_hash128 *h)
+{
+	return h->w[1] & ((UINT64_C(1) << 48) - 1);
+}
+
 static struct pw_dir_entry *
 find(struct pw_forward *f, const struct pw_hash128 *h)
 {
-	uint32_t i = (uint32_t)h->w[0] & f->dir_mask;
+	uint32_t i = home_of(f, h->w[0]);
 
 	while (f->dir[i].holder != 0 &&
-	       (f->dir[i].hash.w[0] != h->w[0] || f->dir[i].hash.w[1] != h->w[1]))
-		i = (i + 1) & f->dir_mask;
+	       (f->dir[i].hash0 != h->w[0] || f->dir[i].hash1 != tail_of(h)))
+		i = next_place(f, i);
 	return &f->dir[i];
 }
 
@@ -147,11 +187,11 @@ erase(struct pw_forward *f, struct pw_dir_entry *e)
 	for (;;) {
 		uint32_t home;
 
-		i = (i + 1) & f->dir_mask;
+		i = next_place(f, i);
 		if (f->dir[i].holder == 0)
 			break;
-		home = (uint32_t)f->dir[i].hash.w[0] & f->dir_mask;
-		if (((i - home) & f->dir_mask) >= ((i - hole) & f->dir_mask)) {
+		home = home_of(f, f->dir[i].hash0);
+		if (steps(f, home, i) >= steps(f, hole, i)) {
 			f->dir[hole] = f->dir[i];
 			hole = i;
 		}
@@ -174,13 +214,14 @@ claim(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 	out.kind = PW_DIR_GRANT;
 	second.handle = 0;
 	if (e->holder == 0) {
-		if (f->dir_used >= f->dir_mask - f->dir_mask / 8) {
+		if (f->dir_used >= f->dir_size - f->dir_size / 16) {
 			out.kind = PW_DIR_DENY;
 		} else {
 			f->dir_used++;
-			e->hash = m->hash;
+			e->hash0 = m->hash.w[0];
+			e->hash1 = tail_of(&m->hash);
 			e->holder = m->handle;
-			e->holder_worker = m->worker;
+			e->holder_worker = (uint8_t)m->worker;
 		}
 	} else {
 		/* Out goes whoever is in line; the holder must also know who comes after it. */
@@ -190,7 +231,7 @@ claim(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 		second.handle = e->waiter;
 		second_to = e->waiter_worker;
 		e->waiter = m->handle;
-		e->waiter_worker = m->worker;
+		e->waiter_worker = (uint8_t)m->worker;
 	}
 	/* The old waiter has no place any more: its end changes nothing here. */
 	if (second.handle != 0)
@@ -242,8 +283,9 @@ dispatch(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 	if (s == NULL)
 		return;
 	if (m->kind == PW_DIR_EVICT)
-		pw_session_evicted(f, s, m->clean,
-				   m->worker == f->worker && s->log == f->log[m->lane], now);
+		pw_session_evicted(
+			f, s, m->clean,
+			m->worker == f->worker && pw_session_log(f, s) == f->log[m->lane], now);
 	else if (m->kind == PW_DIR_GRANT)
 		pw_session_granted(f, s, now);
 	else
@@ -266,7 +308,7 @@ pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		.kind = PW_DIR_CLAIM,
 		.clean = (s->flags & PW_SESSION_CLEAN) != 0,
 		.worker = (uint16_t)f->worker,
-		.lane = (uint8_t)s->log->lane,
+		.lane = (uint8_t)pw_session_log(f, s)->lane,
 		.hash = s->hash,
 		.handle = pw_pool_handle(f->sessions, s),
 	};

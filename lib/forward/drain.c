@@ -30,14 +30,14 @@ drain_session(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		return;
 	case PW_SESSION_CLOSING:
 	case PW_SESSION_LINGER:
-		if (s->will_at != 0)
+		if (s->will != NULL && s->will->at != 0)
 			pw_will_publish(f, s, now);
-		if (f->drain_over && (s->flags & PW_SESSION_WILL)) {
+		if (f->drain_over && s->will != NULL) {
 			f->counters.wills_dropped++;
 			pw_will_forget(f, s);
 		}
 		if (f->drain_over && s->conn != NULL && now >= f->drain_deadline + PW_NS_S)
-			s->deadline = now;
+			s->close_by = now;
 		pw_session_arm(f, s);
 		pw_session_settle(f, s);
 		return;
@@ -52,12 +52,14 @@ drain_devices(struct pw_forward *f, uint64_t now)
 {
 	uint32_t left = 0;
 
-	for (uint32_t i = 0; i < f->nb_slots; i++) {
-		if (f->slot[i] == NULL)
+	for (uint32_t i = 0; i < f->max_sessions; i++) {
+		struct pw_session *s = pw_pool_peek(f->sessions, i);
+
+		if (s == NULL)
 			continue;
-		drain_session(f, f->slot[i], now);
-		left += f->slot[i] != NULL && (f->slot[i]->state == PW_SESSION_UP ||
-					       (f->slot[i]->flags & PW_SESSION_WILL));
+		drain_session(f, s, now);
+		s = pw_pool_peek(f->sessions, i);
+		left += s != NULL && (s->state == PW_SESSION_UP || s->will != NULL);
 	}
 	return left == 0;
 }

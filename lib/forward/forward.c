@@ -54,24 +54,26 @@ static int
 create_devices(struct pw_forward *f)
 {
 	const struct pw_limits_conf *limits = &f->set->limits;
-	uint32_t sessions, copies = limits->max_packet_size / 1024 + 8;
+	uint32_t copies = limits->max_packet_size / 1024 + 8;
 
-	f->max_lingering = limits->max_connections / 8 + 16;
-	sessions = f->nb_slots = limits->max_connections + f->max_lingering;
+	f->max_lingering = pw_max_lingering(limits->max_connections);
+	f->max_sessions = limits->max_connections + f->max_lingering;
 	f->scratch_max = limits->max_packet_size / 128 + 64;
 	/* A quarter of the packet buffers for frames that are not whole yet; see part.c. */
 	f->part_buffers = f->conf.mem->pkt->size / 4 + 1;
 	f->part_budget = (uint32_t)RTE_MIN((uint64_t)f->conf.mem->pkt->size * 256, UINT32_MAX / 2);
 	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++)
 		f->log[lane] = pw_shared_log(f->shared, f->ordinal, lane);
-	f->sessions = pool(f, "session", sessions, sizeof(struct pw_session));
+	f->sessions = pool(f, "session", f->max_sessions, sizeof(struct pw_session));
+	f->name = reserve(f, f->max_sessions * sizeof(*f->name));
+	f->will_heads = pool(f, "will", f->max_sessions, sizeof(struct pw_will));
 	f->blocks = pool(f, "run", nb_blocks(f), sizeof(struct pw_run));
 	f->parts = pool(f, "part", 256, sizeof(struct pw_part));
-	f->slot = reserve(f, f->nb_slots * sizeof(*f->slot));
 	f->scratch = reserve(f, (f->scratch_max + copies) * sizeof(*f->scratch));
 	f->topic = reserve(f, 4 * PW_SCRATCH_BYTES + 64);
-	if (f->sessions == NULL || f->blocks == NULL || f->parts == NULL || f->slot == NULL ||
-	    f->scratch == NULL || f->topic == NULL || pw_blobs_create(f, sessions) < 0)
+	if (f->sessions == NULL || f->name == NULL || f->will_heads == NULL || f->blocks == NULL ||
+	    f->parts == NULL || f->scratch == NULL || f->topic == NULL ||
+	    pw_blobs_create(f, f->max_sessions) < 0)
 		return -ENOMEM;
 	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
 		if (f->log[lane] != NULL)
@@ -129,10 +131,6 @@ pw_forward_create(const struct pw_forward_conf *conf, uint64_t now)
 	f->worker = conf->worker;
 	f->role = conf->shared->conf.role[conf->worker];
 	f->rng = conf->seed;
-	TAILQ_INIT(&f->waiting);
-	TAILQ_INIT(&f->part_waiting);
-	TAILQ_INIT(&f->unacked);
-	TAILQ_INIT(&f->wills);
 	TAILQ_INIT(&f->part_list);
 	pw_wheel_init(&f->session_wheel, now, TICK);
 	pw_wheel_init(&f->upstream_wheel, now, TICK);
@@ -154,13 +152,13 @@ pw_forward_create(const struct pw_forward_conf *conf, uint64_t now)
 static void
 destroy_devices(struct pw_forward *f, uint64_t now)
 {
-	for (uint32_t i = 0; f->slot != NULL && i < f->nb_slots; i++) {
-		struct pw_session *s = f->slot[i];
+	for (uint32_t i = 0; f->sessions != NULL && i < f->max_sessions; i++) {
+		struct pw_session *s = pw_pool_peek(f->sessions, i);
 
 		if (s == NULL)
 			continue;
 		pw_session_end(f, s, false, true, now);
-		s = f->slot[i];
+		s = pw_pool_peek(f->sessions, i);
 		if (s == NULL)
 			continue;
 		/* It had ended before: a connection that winds down, a will that waits. */
@@ -183,11 +181,12 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 	pw_dir_destroy(f);
 	if (f->sessions != NULL)
 		pw_pool_destroy(f->sessions);
+	pw_pool_destroy(f->will_heads);
 	if (f->blocks != NULL)
 		pw_pool_destroy(f->blocks);
 	if (f->parts != NULL)
 		pw_pool_destroy(f->parts);
-	rte_free(f->slot);
+	rte_free(f->name);
 	rte_free(f->scratch);
 	rte_free(f->topic);
 }
@@ -326,8 +325,8 @@ relieve(struct pw_forward *f, uint32_t outstanding, uint64_t now)
 	if (f->pressure_at + PW_NS_S > now)
 		return;
 	f->pressure_at = now;
-	for (uint32_t i = 0; i < f->nb_slots; i++) {
-		struct pw_session *s = f->slot[i];
+	for (uint32_t i = 0; i < f->max_sessions; i++) {
+		struct pw_session *s = pw_pool_peek(f->sessions, i);
 		uint32_t n;
 
 		if (s == NULL || s->conn == NULL)
@@ -416,7 +415,7 @@ pw_forward_next(const struct pw_forward *f)
 
 	if (f->draining && !f->drain_over)
 		at = RTE_MIN(at, f->drain_deadline);
-	if (!TAILQ_EMPTY(&f->part_waiting) && !TAILQ_EMPTY(&f->part_list))
+	if (pw_list_first(f, PW_LIST_PARTS) != NULL && !TAILQ_EMPTY(&f->part_list))
 		at = RTE_MIN(at, f->part_check);
 	return at;
 }

@@ -35,7 +35,27 @@ pw_since(uint64_t now, uint64_t then)
 
 struct pw_session;
 struct pw_upstream;
-TAILQ_HEAD(pw_session_list, pw_session);
+
+/* Where sessions stand in line (session_list.c). A session is on UNACKED, and on one of the others.
+ */
+enum pw_list {
+	PW_LIST_NONE,
+	PW_LIST_WAITING,  /* not read until room returns; served in turn */
+	PW_LIST_PARTS,	  /* for the budget of large frames */
+	PW_LIST_WILLS,	  /* wills that the log has no room for yet */
+	PW_LIST_SETTLING, /* brokers do not have their last messages yet */
+	PW_LIST_UNACKED,  /* acknowledgements that no buffer was left for */
+	PW_LISTS,
+};
+
+/* Indices in the pool plus one, 0: none. */
+struct pw_session_list {
+	uint32_t first, last;
+};
+
+struct pw_session_link {
+	uint32_t next, prev;
+};
 
 struct pw_forward_shared {
 	const struct pw_forward_settings *settings;
@@ -47,6 +67,14 @@ struct pw_forward_shared {
 	struct pw_flog *log;				/* [device ordinal * PW_LANE_MAX + lane] */
 	struct pw_routes routes;
 };
+
+/* Sessions that may be without a connection: delayed wills, last messages that brokers do not have
+ * yet. */
+static inline uint32_t
+pw_max_lingering(uint32_t max_connections)
+{
+	return max_connections / 8 + 16;
+}
 
 /* A buffer that is filled from front to back with small pieces, each held by a reference of its
  * own. */
@@ -80,6 +108,15 @@ struct pw_blob {
 
 struct pw_dir_entry;
 
+/* The client identifier, or its beginning, for people: a UUID is whole, and one that is assigned.
+ */
+#define PW_CLIENT_NAME_MAX 39
+
+struct pw_client_name {
+	uint8_t len; /* written last; read by other threads */
+	char text[PW_CLIENT_NAME_MAX];
+};
+
 /* What another worker is still to be told. */
 struct pw_outgoing {
 	uint32_t worker;
@@ -111,8 +148,9 @@ struct pw_forward {
 	/* devices */
 	struct pw_flog *log[PW_LANE_MAX]; /* own ones, NULL where not served */
 	struct pw_pool *sessions;
-	struct pw_session **slot; /* by pool index; read by other threads */
-	uint32_t nb_slots;
+	struct pw_client_name *name; /* by index of the session */
+	struct pw_pool *will_heads;
+	uint32_t max_sessions; /* in the pool */
 	uint32_t nb_sessions;  /* with a connection */
 	uint32_t nb_lingering; /* without: a will waits */
 	uint32_t max_lingering;
@@ -125,13 +163,9 @@ struct pw_forward {
 	struct pw_session *part_turn;	      /* the one that is being let in */
 	struct pw_session *part_first;	      /* who stood first in line when it was last served */
 	bool part_freed;
-	uint64_t part_check;		     /* when to look for one that stalls */
-	struct pw_session_list waiting;	     /* not read until room returns; served in turn */
-	struct pw_session_list part_waiting; /* for the budget of large frames */
-	struct pw_session_list unacked;	     /* acknowledgements that no buffer was left for */
-	struct pw_session_list wills;	     /* wills that the log has no room for yet */
-	struct pw_session_list settling;     /* brokers do not have their last messages yet */
-	struct pw_gather gather;	     /* copies into the logs */
+	uint64_t part_check; /* when to look for one that stalls */
+	struct pw_session_list list[PW_LISTS];
+	struct pw_gather gather; /* copies into the logs */
 	struct pw_wheel session_wheel;
 	struct pw_listening listening[PW_FORWARD_MAX_LISTENERS];
 	struct pw_slice *scratch; /* slices of the frame at hand */
@@ -140,7 +174,7 @@ struct pw_forward {
 
 	/* directory shard */
 	struct pw_dir_entry *dir;
-	uint32_t dir_mask, dir_used;
+	uint32_t dir_size, dir_used;
 	struct pw_outgoing *outbox;
 	uint32_t out_head, out_tail, out_mask;
 	uint32_t out_room; /* places that a RELEASE does not need */
@@ -169,8 +203,8 @@ void pw_gather_release(struct pw_gather *g);
 struct pw_blob *pw_blob_get(struct pw_forward *f, uint32_t len);
 void pw_blob_put(struct pw_forward *f, struct pw_blob *b);
 uint32_t pw_blob_max(void);
-/* Bytes of the pools that are there for each session. */
-size_t pw_blob_share(void);
+/* Bytes that the pools take for a number of sessions. */
+size_t pw_blobs_bytes(uint32_t sessions);
 int pw_blobs_create(struct pw_forward *f, uint32_t sessions);
 void pw_blobs_destroy(struct pw_forward *f);
 

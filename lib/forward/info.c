@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What telemetry reads, from any thread: counters and single words as they are at that moment.
- * Nothing here follows a pointer to what may be given back: sessions are found by index in a table,
- * and pools never return memory while they live.
+ * Nothing here follows a pointer to what may be given back: sessions and
+ * their names are found by index, connections through sessions, all of it in memory that nobody
+ * returns while the worker lives.
  */
 #include <stdio.h>
 
@@ -97,19 +98,14 @@ pw_forward_latency_qos1(const struct pw_forward *f)
 }
 
 static void
-session_info(const struct pw_session *s, struct pw_session_info *out)
+session_info(const struct pw_session *s, const struct pw_tcp_conn *conn,
+	     const struct pw_client_name *name, uint32_t len, struct pw_session_info *out)
 {
-	const struct pw_blob *id = READ(s->client_id);
-	uint32_t len = 0;
-
+	static_assert(sizeof(out->client_id) > sizeof(name->text), "a name fits, and its end");
 	memset(out, 0, sizeof(*out));
-	/* The smallest blob has room for 60 bytes: what is read stays inside, whoever owns it now.
-	 */
-	if (id != NULL)
-		len = RTE_MIN((uint32_t)READ(id->len), 60u);
 	for (uint32_t i = 0; i < len; i++)
-		out->client_id[i] = (char)READ(id->data[i]);
-	out->flow = s->flow;
+		out->client_id[i] = (char)READ(name->text[i]);
+	pw_tcp_flow(conn, &out->flow);
 	out->version = READ(s->version);
 	out->inflight = READ(s->inflight);
 	out->keepalive = READ(s->keepalive);
@@ -122,20 +118,49 @@ pw_forward_session_list(const struct pw_forward *f, uint32_t *at, struct pw_sess
 {
 	uint32_t n = 0;
 
-	while (n < max && *at < f->nb_slots) {
-		const struct pw_session *s = __atomic_load_n(&f->slot[(*at)++], __ATOMIC_ACQUIRE);
+	for (; n < max && *at < f->max_sessions; ++*at) {
+		const struct pw_session *s = pw_pool_peek(f->sessions, *at);
+		const struct pw_tcp_conn *conn;
+		uint32_t len;
 
-		if (s != NULL && READ(s->conn) != NULL && READ(s->client_id) != NULL)
-			session_info(s, &out[n++]);
+		if (s == NULL)
+			continue;
+		/* These pair with the releases of accepted() and keep_client_id(). */
+		conn = __atomic_load_n(&s->conn, __ATOMIC_ACQUIRE);
+		len = __atomic_load_n(&f->name[*at].len, __ATOMIC_ACQUIRE);
+		if (conn != NULL && len > 0)
+			session_info(s, conn, &f->name[*at], len, &out[n++]);
 	}
 	return n;
+}
+
+static size_t
+sessions_bytes(uint32_t sessions)
+{
+	return pw_pool_bytes(sessions, sizeof(struct pw_session)) +
+	       sessions * sizeof(struct pw_client_name) + pw_dir_bytes(sessions);
 }
 
 size_t
 pw_forward_session_size(void)
 {
-	/* What the pools hold for each (blob.c), used or not; its places in the table and the
-	 * directory. */
-	return RTE_ALIGN_CEIL(sizeof(struct pw_session), (size_t)RTE_CACHE_LINE_SIZE) +
-	       pw_blob_share() + sizeof(struct pw_session *) + 2 * 40;
+	/* What each of many adds. */
+	const uint32_t many = 1u << 16;
+
+	return (sessions_bytes(2 * many) - sessions_bytes(many)) / many;
+}
+
+size_t
+pw_forward_sessions_bytes(uint32_t max_connections)
+{
+	return sessions_bytes(max_connections);
+}
+
+size_t
+pw_forward_wills_bytes(uint32_t max_connections)
+{
+	uint32_t all = max_connections + pw_max_lingering(max_connections);
+
+	return sessions_bytes(all) - sessions_bytes(max_connections) + pw_blobs_bytes(all) +
+	       pw_pool_bytes(all, sizeof(struct pw_will));
 }

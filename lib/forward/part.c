@@ -33,14 +33,14 @@ pw_part_begin(struct pw_forward *f, struct pw_session *s, uint32_t total, uint64
 		pw_session_bad(f, s, PW_MQTT_PUBLISH, PW_MQTT_E_TOO_LARGE, now);
 		return PW_GONE;
 	}
-	if ((turn || TAILQ_EMPTY(&f->part_waiting)) &&
+	if ((turn || pw_list_first(f, PW_LIST_PARTS) == NULL) &&
 	    f->part_reserved + buffers <= f->part_buffers)
 		p = pw_pool_get(f->parts);
 	if (p == NULL) {
-		pw_session_wait(s, &f->part_waiting);
+		pw_session_wait(f, s, PW_LIST_PARTS);
 		if (turn) { /* still the first in line */
-			TAILQ_REMOVE(&f->part_waiting, s, link);
-			TAILQ_INSERT_HEAD(&f->part_waiting, s, link);
+			pw_list_remove(f, PW_LIST_PARTS, s);
+			pw_list_push_front(f, PW_LIST_PARTS, s);
 		}
 		return PW_LATER;
 	}
@@ -137,15 +137,15 @@ admit(struct pw_forward *f, uint64_t now)
 	struct pw_session *s;
 
 	f->part_freed = false;
-	while ((s = TAILQ_FIRST(&f->part_waiting)) != NULL) {
-		pw_session_unwait(s);
+	while ((s = pw_list_first(f, PW_LIST_PARTS)) != NULL) {
+		pw_session_unwait(f, s);
 		f->part_turn = s;
 		pw_session_read(f, s, 1, false, now);
 		f->part_turn = NULL;
-		if (TAILQ_FIRST(&f->part_waiting) == s)
+		if (pw_list_first(f, PW_LIST_PARTS) == s)
 			break;
 	}
-	f->part_first = TAILQ_FIRST(&f->part_waiting);
+	f->part_first = pw_list_first(f, PW_LIST_PARTS);
 }
 
 /* It stands still because it is not read: that is not its doing. */
@@ -154,7 +154,7 @@ excused(const struct pw_forward *f, const struct pw_part *p)
 {
 	const struct pw_session *s = p->session;
 
-	return f->pressure > 0 || f->draining || p->taken == p->total || s->on != NULL ||
+	return f->pressure > 0 || f->draining || p->taken == p->total || s->on != PW_LIST_NONE ||
 	       (s->flags & (PW_SESSION_BLOCKED | PW_SESSION_HELD));
 }
 
@@ -163,7 +163,7 @@ pw_parts_check(struct pw_forward *f, uint64_t now)
 {
 	struct pw_part *p, *next;
 
-	if (f->part_freed || f->part_first != TAILQ_FIRST(&f->part_waiting))
+	if (f->part_freed || f->part_first != pw_list_first(f, PW_LIST_PARTS))
 		admit(f, now);
 	if (now < f->part_check)
 		return;
@@ -172,7 +172,7 @@ pw_parts_check(struct pw_forward *f, uint64_t now)
 		next = TAILQ_NEXT(p, link);
 		if (excused(f, p))
 			p->progress = now;
-		if (TAILQ_EMPTY(&f->part_waiting) || p->progress + STALL > now)
+		if (pw_list_first(f, PW_LIST_PARTS) == NULL || p->progress + STALL > now)
 			continue;
 		f->counters.shed++;
 		pw_session_refuse(f, p->session, 0x97, now); /* Quota exceeded */

@@ -53,7 +53,7 @@ no_route(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, 
 {
 	if (a->qos > 0) {
 		/* It needs a place among the session's acknowledgements, for their order. */
-		if (pw_append(f, s->log, a, now) < 0)
+		if (pw_append(f, pw_session_log(f, s), a, now) < 0)
 			return PW_LATER;
 		f->counters.publishes_qos1++;
 		f->counters.dropped_no_route++;
@@ -89,7 +89,7 @@ static enum pw_taken
 append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint32_t payload,
        uint64_t now)
 {
-	int rc = pw_append(f, s->log, a, now);
+	int rc = pw_append(f, pw_session_log(f, s), a, now);
 
 	if (rc < 0 && (a->qos > 0 || a->route->conf->when_full_qos0 == PW_WHEN_FULL_BLOCK))
 		return PW_LATER;

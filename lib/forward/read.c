@@ -141,7 +141,7 @@ pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bo
 		return;
 	if (f->pressure > 0 && !forced) {
 		block(f, s);
-		pw_session_wait(s, &f->waiting);
+		pw_session_wait(f, s, PW_LIST_WAITING);
 		return;
 	}
 	while (r == PW_TAKEN && quantum > 0 && may_read(f, s, forced)) {
@@ -151,12 +151,13 @@ pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bo
 		quantum--;
 	}
 	if (r == PW_TAKEN && quantum == 0) {
-		pw_session_wait(s, &f->waiting);
+		pw_session_wait(f, s, PW_LIST_WAITING);
 		return;
 	}
 	if (r == PW_LATER) {
 		block(f, s);
-		pw_session_wait(s, &f->waiting); /* unless it stands in line for the budget */
+		pw_session_wait(f, s,
+				PW_LIST_WAITING); /* unless it stands in line for the budget */
 		return;
 	}
 	if (s->flags & PW_SESSION_HELD) {
@@ -174,7 +175,7 @@ pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bo
 uint32_t
 pw_sessions_wake(struct pw_forward *f, uint64_t now)
 {
-	struct pw_session *last = TAILQ_LAST(&f->waiting, pw_session_list), *s;
+	struct pw_session *last = pw_list_last(f, PW_LIST_WAITING), *s;
 	bool forced = f->pressure > 0;
 	uint64_t before = f->frames;
 	uint32_t n = 0, busy = 0;
@@ -188,10 +189,10 @@ pw_sessions_wake(struct pw_forward *f, uint64_t now)
 	 */
 	if (f->draining || (forced && busy > 0))
 		return 0;
-	while (n < WAKE_MAX && (s = TAILQ_FIRST(&f->waiting)) != NULL) {
+	while (n < WAKE_MAX && (s = pw_list_first(f, PW_LIST_WAITING)) != NULL) {
 		bool end = s == last;
 
-		pw_session_unwait(s);
+		pw_session_unwait(f, s);
 		pw_session_read(f, s, WAKE_QUANTUM, forced, now);
 		n++;
 		if (end)

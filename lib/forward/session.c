@@ -13,40 +13,44 @@ const char *
 pw_session_name(const struct pw_session *s, char *buf, size_t len)
 {
 	char addr[PW_ADDR_STRLEN];
+	struct pw_flow flow;
 
-	snprintf(buf, len, "%s port %u", pw_addr_str(&s->flow.remote, addr), s->flow.rport);
+	if (s->conn == NULL)
+		return "that is gone";
+	pw_tcp_flow(s->conn, &flow);
+	snprintf(buf, len, "%s port %u", pw_addr_str(&flow.remote, addr), flow.rport);
 	return buf;
 }
 
 void
-pw_session_wait(struct pw_session *s, struct pw_session_list *list)
+pw_session_wait(struct pw_forward *f, struct pw_session *s, enum pw_list which)
 {
-	if (s->on != NULL)
+	if (s->on != PW_LIST_NONE)
 		return;
-	s->on = list;
-	TAILQ_INSERT_TAIL(list, s, link);
+	s->on = which;
+	pw_list_push(f, which, s);
 }
 
 void
-pw_session_unwait(struct pw_session *s)
+pw_session_unwait(struct pw_forward *f, struct pw_session *s)
 {
-	if (s->on == NULL)
+	if (s->on == PW_LIST_NONE)
 		return;
-	TAILQ_REMOVE(s->on, s, link);
-	s->on = NULL;
+	pw_list_remove(f, s->on, s);
+	s->on = PW_LIST_NONE;
 }
 
-/* When the timer of this state is to fire next, 0: never. */
+/* When the timer of a session that is up, or over, is to fire next, 0: never. */
 static uint64_t
 due(const struct pw_forward *f, const struct pw_session *s)
 {
 	uint64_t idle, at = UINT64_MAX;
 
 	if (s->state != PW_SESSION_UP) {
-		if (s->deadline != 0)
-			at = s->deadline;
-		if (s->will_at != 0)
-			at = RTE_MIN(at, s->will_at);
+		if (s->close_by != 0)
+			at = s->close_by;
+		if (s->will != NULL && s->will->at != 0)
+			at = RTE_MIN(at, s->will->at);
 		if (s->flags & PW_SESSION_SETTLING)
 			at = RTE_MIN(at, s->settle_by);
 		return at == UINT64_MAX ? 0 : at;
@@ -83,16 +87,16 @@ accepted(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 		f->counters.connections_refused++;
 		return -ENOMEM;
 	}
-	s->conn = conn;
 	s->state = PW_SESSION_CONNECT;
 	s->first = s->last = PW_FLOG_NONE;
 	s->heard = now;
 	s->max_packet = f->set->limits.max_packet_size;
-	s->deadline = now + f->set->limits.connect_deadline * PW_NS_MS;
-	pw_tcp_flow(conn, &s->flow);
 	pw_tcp_set_user(conn, (uint64_t)(uintptr_t)s);
-	pw_session_arm(f, s);
-	__atomic_store_n(&f->slot[pw_pool_index(f->sessions, s)], s, __ATOMIC_RELEASE);
+	pw_wheel_arm(&f->session_wheel, &s->timer,
+		     now + f->set->limits.connect_deadline * PW_NS_MS);
+	__atomic_store_n(&f->name[pw_pool_index(f->sessions, s)].len, 0, __ATOMIC_RELAXED);
+	/* Pairs with the acquire in info.c: there is no name before CONNECT. */
+	__atomic_store_n(&s->conn, conn, __ATOMIC_RELEASE);
 	__atomic_store_n(&f->nb_sessions, f->nb_sessions + 1, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -114,7 +118,7 @@ readable(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 		return;
 	}
 	/* Those that wait are served in turn: no overtaking by what arrives now. */
-	if (s->on == NULL && !(s->flags & PW_SESSION_HELD))
+	if (s->on == PW_LIST_NONE && !(s->flags & PW_SESSION_HELD))
 		pw_session_read(f, s, READ_QUANTUM, false, now);
 	else if (pw_tcp_eof(conn) && pw_tcp_rx_len(conn) == 0)
 		pw_session_read(f, s, READ_QUANTUM, true, now);
@@ -144,8 +148,8 @@ gone(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now)
 
 	RTE_SET_USED(why);
 	forget_conn(f, s);
-	s->deadline = 0;
 	if (s->state == PW_SESSION_CLOSING) {
+		s->close_by = 0;
 		pw_session_settle(f, s);
 		return;
 	}
@@ -163,9 +167,9 @@ const struct pw_tcp_ops pw_session_ops = {
 
 /* Brokers have, and have acknowledged, what the session appended. */
 static bool
-settled(const struct pw_session *s)
+settled(const struct pw_forward *f, const struct pw_session *s)
 {
-	const struct pw_flog *l = s->log;
+	const struct pw_flog *l = pw_session_log(f, s);
 
 	if (l == NULL || l->head >= s->appended)
 		return true;
@@ -191,16 +195,16 @@ void
 pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	/* A will that waits is still a message of this session. */
-	if (!(s->flags & PW_SESSION_REGISTERED) || (s->flags & PW_SESSION_WILL))
+	if (!(s->flags & PW_SESSION_REGISTERED) || s->will != NULL)
 		return;
-	if (!f->draining && !f->destroying && may_move(f, s) && !settled(s)) {
+	if (!f->draining && !f->destroying && may_move(f, s) && !settled(f, s)) {
 		if (s->flags & PW_SESSION_SETTLING)
 			return;
 		/* Delayed wills need places too. */
 		if (f->nb_lingering < f->max_lingering / 2) {
 			s->flags |= PW_SESSION_SETTLING;
 			s->settle_by = now + SETTLE_TIME;
-			pw_session_wait(s, &f->settling);
+			pw_session_wait(f, s, PW_LIST_SETTLING);
 			pw_session_arm(f, s);
 			return;
 		}
@@ -208,7 +212,7 @@ pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	}
 	if (s->flags & PW_SESSION_SETTLING) {
 		s->flags &= (uint16_t)~PW_SESSION_SETTLING;
-		pw_session_unwait(s);
+		pw_session_unwait(f, s);
 	}
 	pw_dir_release(f, s, now);
 }
@@ -216,14 +220,15 @@ pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now)
 uint32_t
 pw_sessions_settle(struct pw_forward *f, uint64_t now)
 {
-	struct pw_session *last = TAILQ_LAST(&f->settling, pw_session_list), *s;
+	struct pw_session *last = pw_list_last(f, PW_LIST_SETTLING), *s;
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < SETTLE_BATCH && (s = TAILQ_FIRST(&f->settling)) != NULL; i++) {
+	for (uint32_t i = 0; i < SETTLE_BATCH && (s = pw_list_first(f, PW_LIST_SETTLING)) != NULL;
+	     i++) {
 		bool end = s == last;
 
-		pw_session_unwait(s);
-		pw_session_wait(s, &f->settling);
+		pw_session_unwait(f, s);
+		pw_session_wait(f, s, PW_LIST_SETTLING);
 		pw_session_yield(f, s, now);
 		n += !(s->flags & PW_SESSION_SETTLING);
 		pw_session_settle(f, s);
@@ -238,7 +243,7 @@ pw_session_settle(struct pw_forward *f, struct pw_session *s)
 {
 	if (s->conn != NULL)
 		return;
-	if ((s->flags & PW_SESSION_WILL) || ((s->flags & PW_SESSION_SETTLING) && !f->destroying)) {
+	if (s->will != NULL || ((s->flags & PW_SESSION_SETTLING) && !f->destroying)) {
 		if (s->state != PW_SESSION_LINGER) {
 			s->state = PW_SESSION_LINGER;
 			f->nb_lingering++;
@@ -247,11 +252,8 @@ pw_session_settle(struct pw_forward *f, struct pw_session *s)
 	}
 	if (s->state == PW_SESSION_LINGER)
 		f->nb_lingering--;
-	pw_session_unwait(s);
+	pw_session_unwait(f, s);
 	pw_wheel_cancel(&f->session_wheel, &s->timer);
-	__atomic_store_n(&f->slot[pw_pool_index(f->sessions, s)], NULL, __ATOMIC_RELEASE);
-	pw_blob_put(f, s->client_id);
-	s->client_id = NULL;
 	pw_pool_put(f->sessions, s);
 }
 
@@ -266,24 +268,24 @@ pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset
 	/* What it did wrong itself, in the frame at hand, ends what follows too. */
 	if (up && s->conn != NULL && !(s->flags & PW_SESSION_READING) && pw_session_left(f, s))
 		will = false;
-	pw_session_unwait(s);
+	pw_session_unwait(f, s);
 	pw_session_disown(f, s);
 	if (s->part != NULL)
 		pw_part_end(f, s, false);
-	s->deadline = 0;
+	s->close_by = 0;
 	if (s->conn != NULL && reset) {
 		pw_tcp_abort(f->tcp, s->conn, now);
 		forget_conn(f, s);
 	} else if (s->conn != NULL) {
 		pw_tcp_consume(f->tcp, s->conn, pw_tcp_rx_len(s->conn));
 		pw_tcp_close(f->tcp, s->conn, now);
-		s->deadline = now + CLOSE_TIME;
+		s->close_by = now + CLOSE_TIME;
 	}
 	pw_session_arm(f, s);
 	/* A session that never was up has no will to publish: its CONNECT was not accepted. */
-	if ((s->flags & PW_SESSION_WILL) && !(will && up))
+	if (s->will != NULL && !(will && up))
 		pw_will_forget(f, s);
-	if (s->flags & PW_SESSION_WILL)
+	if (s->will != NULL)
 		pw_will_due(f, s, now);
 	/* Not while a will waits: a new connection of the same client has to find and cancel a
 	 * delayed one, and must not overtake one that is due. */
@@ -367,17 +369,17 @@ keepalive(struct pw_forward *f, struct pw_session *s, uint64_t now)
 static void
 wind_down(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
-	if (s->deadline != 0 && s->deadline <= now) {
-		s->deadline = 0;
+	if (s->close_by != 0 && s->close_by <= now) {
+		s->close_by = 0;
 		if (s->conn != NULL) {
 			pw_tcp_abort(f->tcp, s->conn, now);
 			forget_conn(f, s);
 		}
 	}
-	if (s->will_at != 0 && s->will_at <= now)
+	if (s->will != NULL && s->will->at != 0 && s->will->at <= now)
 		pw_will_publish(f, s, now);
 	if ((s->flags & PW_SESSION_SETTLING) && s->settle_by <= now) {
-		f->counters.overtaken += !settled(s);
+		f->counters.overtaken += !settled(f, s);
 		s->flags |= PW_SESSION_FOLLOWED; /* so be it */
 		pw_session_yield(f, s, now);
 	}

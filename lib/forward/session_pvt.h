@@ -24,7 +24,6 @@ enum pw_session_state {
 #define PW_SESSION_HELD	      0x0004u /* not read until an acknowledgement goes out */
 #define PW_SESSION_UNACKED    0x0008u /* on the list of those */
 #define PW_SESSION_REGISTERED 0x0010u /* the directory knows it */
-#define PW_SESSION_WILL	      0x0020u /* has a will */
 #define PW_SESSION_WILL_DUE   0x0040u /* which is to be published */
 #define PW_SESSION_READING    0x0080u /* a frame of its is being handled */
 #define PW_SESSION_CLEAN      0x0100u
@@ -34,49 +33,55 @@ enum pw_session_state {
 #define PW_SESSION_SETTLING   0x1000u /* over, but a broker still has to have its last messages */
 #define PW_SESSION_FOLLOWED   0x2000u /* the next session of its client appends to the same log */
 
+/* A will, kept as the PUBLISH that it will be. */
+struct pw_will {
+	struct pw_blob *blob;
+	struct pw_run *run; /* where it is too large for a blob */
+	uint64_t at;	    /* ns: when it is due, 0: it does not wait for its delay */
+	uint32_t len;
+	uint32_t delay; /* seconds, as asked */
+	uint8_t qos;
+	bool retain;
+};
+
 struct pw_session {
 	/* line 0: every packet */
 	struct pw_tcp_conn *conn; /* NULL where the connection is gone */
-	struct pw_flog *log;
-	struct pw_part *part; /* a large frame that is being taken */
+	struct pw_part *part;	  /* a large frame that is being taken */
 	union {
 		uint64_t heard;	    /* ns, when a packet was last whole */
 		uint64_t settle_by; /* ns, once it settles */
 	};
+	union {
+		struct {
+			uint32_t max_packet;	  /* largest packet accepted, bytes */
+			uint32_t peer_max_packet; /* largest the device takes, 0: no limit */
+		};
+		uint64_t close_by; /* ns, once it closes, 0: no deadline */
+	};
 	uint64_t messages;
-	uint64_t appended;   /* position in the log behind its last message */
-	uint32_t max_packet; /* largest packet accepted, bytes */
+	uint64_t appended; /* position in the log behind its last message */
+	uint32_t expiry;   /* seconds: Session Expiry Interval */
 	uint16_t flags;
 	uint16_t keepalive;   /* seconds, 0: none */
 	uint16_t inflight;    /* QoS 1 messages without PUBACK */
 	uint16_t first, last; /* their slots, in the order in which they came */
 	uint8_t version;      /* 0 before CONNECT */
-	uint8_t state;
+	uint8_t state : 4;    /* enum pw_session_state */
+	uint8_t on : 4;	      /* enum pw_list that `link` is on */
 
-	/* line 1: lists and timer */
-	TAILQ_ENTRY(pw_session) link;
-	struct pw_session_list *on; /* the list that link is on, NULL: none */
-	TAILQ_ENTRY(pw_session) ack_link;
+	/* line 1: timer, lists, the ends of a session */
 	struct pw_timer timer;
-
-	/* cold */
-	struct pw_blob *client_id;
-	struct pw_hash128 hash;
-	uint64_t deadline; /* ns: of CONNECT or of closing, 0: none */
-	uint64_t will_at;  /* ns: when a delayed will is due, 0: it is not waiting for that */
-	struct pw_blob *will;
-	struct pw_run *will_run; /* where it is too large for a blob */
-	uint32_t will_len;
-	uint32_t will_delay;	  /* seconds, as asked */
-	uint32_t expiry;	  /* seconds: Session Expiry Interval, which caps it */
-	uint32_t peer_max_packet; /* largest packet the device takes, 0: no limit */
-	uint8_t will_qos;
-	bool will_retain;
-	struct pw_flow flow;
+	struct pw_session_link link;
+	struct pw_session_link ack_link;
+	struct pw_hash128 hash; /* of the client identifier */
+	struct pw_will *will;	/* NULL: none */
 };
 
-static_assert(sizeof(struct pw_session) <= 256,
-	      "with 256 bytes of TCP an idle connection stays within 512");
+static_assert(offsetof(struct pw_session, timer) == 64, "line 0 is enough for a packet");
+static_assert(sizeof(struct pw_session) == 128,
+	      "two lines, so that with its name, its place in the "
+	      "directory and TCP's part it stays within 512");
 
 /* What became of a frame. */
 enum pw_taken {
@@ -114,9 +119,25 @@ pw_session_takes(const struct pw_session *s, uint32_t len)
 }
 /* Put it back once neither connection nor will keeps it. */
 void pw_session_settle(struct pw_forward *f, struct pw_session *s);
-void pw_session_wait(struct pw_session *s, struct pw_session_list *list);
-void pw_session_unwait(struct pw_session *s);
+/* Stand in line, unless it does already; leave the line that it stands in, if any. */
+void pw_session_wait(struct pw_forward *f, struct pw_session *s, enum pw_list which);
+void pw_session_unwait(struct pw_forward *f, struct pw_session *s);
+/* The log of its lane, NULL where it is not served or before CONNECT. */
+static inline struct pw_flog *
+pw_session_log(const struct pw_forward *f, const struct pw_session *s)
+{
+	if (s->version == 0)
+		return NULL;
+	return f->log[s->version == PW_MQTT_5 ? PW_LANE_5 : PW_LANE_3];
+}
 const char *pw_session_name(const struct pw_session *s, char *buf, size_t len);
+
+/* session_list.c */
+struct pw_session *pw_list_first(const struct pw_forward *f, enum pw_list which);
+struct pw_session *pw_list_last(const struct pw_forward *f, enum pw_list which);
+void pw_list_push(struct pw_forward *f, enum pw_list which, struct pw_session *s);
+void pw_list_push_front(struct pw_forward *f, enum pw_list which, struct pw_session *s);
+void pw_list_remove(struct pw_forward *f, enum pw_list which, struct pw_session *s);
 
 /* read.c */
 void pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bool forced,
@@ -162,7 +183,7 @@ void pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now);
 void pw_session_disown(struct pw_forward *f, struct pw_session *s);
 uint32_t pw_sessions_ack_again(struct pw_forward *f, uint64_t now);
 /* Append an in-flight message to the session's list. */
-void pw_session_track(struct pw_session *s, uint64_t pos);
+void pw_session_track(struct pw_forward *f, struct pw_session *s, uint64_t pos);
 
 /* append.c */
 struct pw_append {
@@ -212,6 +233,8 @@ struct pw_dir_msg {
 static_assert(sizeof(struct pw_dir_msg) <= sizeof(struct pw_forward_msg), "fits a message");
 
 int pw_dir_create(struct pw_forward *f);
+/* Bytes of the directory's places for a number of sessions. */
+size_t pw_dir_bytes(uint32_t sessions);
 void pw_dir_destroy(struct pw_forward *f);
 /* Ask for a client identifier; pw_session_granted() follows, perhaps before this returns. */
 void pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now);

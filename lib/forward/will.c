@@ -32,7 +32,7 @@ push_flat(struct pw_forward *f, struct pw_gather *g, struct pw_run_list *run, co
 }
 
 static int
-keep_large(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
+keep_large(struct pw_forward *f, struct pw_will *w, const struct pw_mqtt_buf *b,
 	   struct pw_mqtt_span payload, const uint8_t *head, uint32_t head_len)
 {
 	struct pw_run_list run = {0};
@@ -50,7 +50,7 @@ keep_large(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf 
 		pw_run_drop(f->blocks, run.first);
 		return rc;
 	}
-	s->will_run = run.first;
+	w->run = run.first;
 	return 0;
 }
 
@@ -73,14 +73,15 @@ properties(const struct pw_mqtt_buf *b, const struct pw_mqtt_connect *c, uint8_t
 	return (int)(all.len - skip);
 }
 
-int
-pw_will_keep(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
-	     const struct pw_mqtt_connect *c)
+/* The bytes of the PUBLISH. */
+static int
+keep_bytes(struct pw_forward *f, struct pw_will *w, const struct pw_mqtt_buf *b,
+	   const struct pw_mqtt_connect *c)
 {
 	uint8_t *raw = f->topic + PW_SCRATCH_BYTES, *head = raw + PW_SCRATCH_BYTES;
 	struct pw_mqtt_props_out props = {0};
 	struct pw_mqtt_str topic = {pw_mqtt_bytes(b, c->will_topic, f->topic), c->will_topic.len};
-	int n = 0, rc = 0;
+	int n = 0;
 
 	if (c->version == PW_MQTT_5) {
 		n = properties(b, c, raw);
@@ -93,60 +94,73 @@ pw_will_keep(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_bu
 				   c->will_payload.len);
 	if (n < 0)
 		return -EMSGSIZE;
-	s->will_len = (uint32_t)n + c->will_payload.len;
-	if (s->will_len > f->set->limits.max_packet_size)
+	w->len = (uint32_t)n + c->will_payload.len;
+	if (w->len > f->set->limits.max_packet_size)
 		return -EMSGSIZE;
-	if (s->will_len <= pw_blob_max())
-		s->will = pw_blob_get(f, s->will_len);
-	if (s->will != NULL) {
-		memcpy(s->will->data, head, (uint32_t)n);
-		pw_slices_copy(b->s, b->n, c->will_payload.off, s->will->data + n,
-			       c->will_payload.len);
-	} else {
-		/* Too large, or the pools are lent out: packet buffers. */
-		rc = keep_large(f, s, b, c->will_payload, head, (uint32_t)n);
-		if (rc < 0)
-			return rc;
+	if (w->len <= pw_blob_max())
+		w->blob = pw_blob_get(f, w->len);
+	/* Too large, or the pools are lent out: packet buffers. */
+	if (w->blob == NULL)
+		return keep_large(f, w, b, c->will_payload, head, (uint32_t)n);
+	memcpy(w->blob->data, head, (uint32_t)n);
+	pw_slices_copy(b->s, b->n, c->will_payload.off, w->blob->data + n, c->will_payload.len);
+	return 0;
+}
+
+int
+pw_will_keep(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
+	     const struct pw_mqtt_connect *c)
+{
+	struct pw_will *w = pw_pool_get(f->will_heads);
+	int rc = w != NULL ? keep_bytes(f, w, b, c) : -ENOBUFS;
+
+	if (rc < 0) {
+		if (w != NULL)
+			pw_pool_put(f->will_heads, w);
+		return rc;
 	}
-	s->will_qos = c->will_qos;
-	s->will_retain = c->will_retain;
+	w->qos = c->will_qos;
+	w->retain = c->will_retain;
 	if (pw_mqtt_has(&c->will_props, PW_MQTT_PROP_WILL_DELAY))
-		s->will_delay = c->will_props.value[PW_MQTT_PROP_WILL_DELAY].num;
-	s->flags |= PW_SESSION_WILL;
+		w->delay = c->will_props.value[PW_MQTT_PROP_WILL_DELAY].num;
+	s->will = w;
 	return 0;
 }
 
 void
 pw_will_forget(struct pw_forward *f, struct pw_session *s)
 {
-	pw_blob_put(f, s->will);
+	if (s->will == NULL)
+		return;
+	pw_blob_put(f, s->will->blob);
+	pw_run_drop(f->blocks, s->will->run);
+	pw_pool_put(f->will_heads, s->will);
 	s->will = NULL;
-	pw_run_drop(f->blocks, s->will_run);
-	s->will_run = NULL;
-	s->will_at = 0;
-	s->flags &= (uint16_t) ~(PW_SESSION_WILL | PW_SESSION_WILL_DUE);
-	if (s->on == &f->wills)
-		pw_session_unwait(s);
+	s->flags &= (uint16_t)~PW_SESSION_WILL_DUE;
+	if (s->on == PW_LIST_WILLS)
+		pw_session_unwait(f, s);
 }
 
 static int
 append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
+	struct pw_flog *l = pw_session_log(f, s);
+	struct pw_will *w = s->will;
 	struct pw_slice one;
-	struct pw_mqtt_buf b = {.s = &one, .n = 1, .len = s->will_len};
-	struct pw_append a = {.b = &b, .qos = s->will_qos, .retain = s->will_retain};
+	struct pw_mqtt_buf b = {.s = &one, .n = 1, .len = w->len};
+	struct pw_append a = {.b = &b, .qos = w->qos, .retain = w->retain};
 	enum pw_mqtt_error err;
 	struct pw_mqtt_publish p;
 	int rc;
 
-	if (pw_flog_full(s->log))
+	if (pw_flog_full(l))
 		return -ENOSPC;
-	if (s->will_run != NULL) {
-		b.n = pw_run_slices(s->will_run, f->scratch, f->scratch_max);
+	if (w->run != NULL) {
+		b.n = pw_run_slices(w->run, f->scratch, f->scratch_max);
 		b.s = f->scratch;
-		a.run = s->will_run;
-		a.copied = s->will_len;
-	} else if (pw_gather_bytes(f, &f->gather, s->will->data, s->will_len, &one) < 0) {
+		a.run = w->run;
+		a.copied = w->len;
+	} else if (pw_gather_bytes(f, &f->gather, w->blob->data, w->len, &one) < 0) {
 		return -ENOBUFS;
 	}
 	rc = pw_mqtt_decode_publish(&b, s->version, &p, &err);
@@ -156,14 +170,14 @@ append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		a.id_at = p.packet_id_at;
 		if (s->version == PW_MQTT_5 && pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
 			a.expiry_at = p.props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
-		rc = a.route != NULL ? pw_append(f, s->log, &a, now) : -ENOENT;
+		rc = a.route != NULL ? pw_append(f, l, &a, now) : -ENOENT;
 	}
-	if (s->will_run == NULL)
+	if (w->run == NULL)
 		pw_slice_drop(&one);
 	else if (rc == 0)
-		s->will_run = NULL;
+		w->run = NULL;
 	if (rc == 0)
-		s->appended = s->log->tail;
+		s->appended = l->tail;
 	return rc;
 }
 
@@ -172,11 +186,11 @@ pw_will_publish(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	int rc = append(f, s, now);
 
-	s->will_at = 0;
-	if ((rc == -ENOSPC || rc == -ENOBUFS) && s->will_qos > 0) {
+	s->will->at = 0;
+	if ((rc == -ENOSPC || rc == -ENOBUFS) && s->will->qos > 0) {
 		/* It waits for room like the messages of a device that is not read. */
 		s->flags |= PW_SESSION_WILL_DUE;
-		pw_session_wait(s, &f->wills);
+		pw_session_wait(f, s, PW_LIST_WILLS);
 		return;
 	}
 	if (rc == 0)
@@ -193,7 +207,7 @@ void
 pw_will_due(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	/* The end of the session publishes it, 5.0 3.1.3.2.2. */
-	uint32_t delay = RTE_MIN(s->will_delay, s->expiry);
+	uint32_t delay = RTE_MIN(s->will->delay, s->expiry);
 
 	if (s->flags & PW_SESSION_WILL_DUE)
 		return;
@@ -202,22 +216,22 @@ pw_will_due(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		pw_will_publish(f, s, now);
 		return;
 	}
-	s->will_at = now + delay * PW_NS_S;
+	s->will->at = now + delay * PW_NS_S;
 	pw_session_arm(f, s);
 }
 
 uint32_t
 pw_wills_again(struct pw_forward *f, uint64_t now)
 {
-	struct pw_session *last = TAILQ_LAST(&f->wills, pw_session_list), *s;
+	struct pw_session *last = pw_list_last(f, PW_LIST_WILLS), *s;
 	uint32_t n = pw_sessions_settle(f, now);
 
-	while ((s = TAILQ_FIRST(&f->wills)) != NULL) {
+	while ((s = pw_list_first(f, PW_LIST_WILLS)) != NULL) {
 		bool end = s == last;
 
-		if (pw_flog_full(s->log))
+		if (pw_flog_full(pw_session_log(f, s)))
 			break;
-		pw_session_unwait(s);
+		pw_session_unwait(f, s);
 		pw_will_publish(f, s, now);
 		pw_session_settle(f, s);
 		n++;

@@ -47,12 +47,14 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 	m->ind = mempool_bytes(c->ind_buffers, 0);
 	m->tcp = c->nb_workers * ((size_t)c->tcp.max_conns * pw_tcp_conn_size() +
 				  pw_pool_bytes(c->tcp.max_tx_slices, sizeof(struct pw_slice)));
-	m->sessions = device_workers * (size_t)limits->max_connections * pw_forward_session_size();
+	m->sessions = device_workers * pw_forward_sessions_bytes(limits->max_connections);
+	m->wills = device_workers * pw_forward_wills_bytes(limits->max_connections);
+	m->idle = pw_tcp_conn_size() + pw_forward_session_size();
 	/* A line an entry, and two for the list of slices of a message that needs one. */
 	m->logs = device_workers * RTE_CACHE_LINE_SIZE *
 		  (log_entries +
 		   2 * (RTE_MIN(log_entries, c->pkt_buffers) + (size_t)c->pkt_buffers / 2));
 	m->dpdk = DPDK_BYTES +
 		  c->nb_workers * (WORKER_BYTES + (size_t)pw_config_neighbours(c) * NEIGH_BYTES);
-	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->logs + m->dpdk;
+	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->wills + m->logs + m->dpdk;
 }

@@ -250,6 +250,10 @@ pw_tcp_counters(const struct pw_tcp *t)
 size_t
 pw_tcp_conn_size(void)
 {
-	/* Two thirds full at most, so each takes three halves of a place. */
-	return sizeof(struct pw_tcp_conn) + sizeof(struct table_bucket) / TABLE_WAYS * 3 / 2;
+	const uint32_t many = 1u << 16;
+	size_t pool = pw_pool_bytes(2 * many, sizeof(struct pw_tcp_conn)) -
+		      pw_pool_bytes(many, sizeof(struct pw_tcp_conn));
+
+	/* Three halves of a place each, and up to twice that: a power of two of buckets. */
+	return pool / many + sizeof(struct table_bucket) / TABLE_WAYS * 3;
 }

@@ -484,7 +484,6 @@ sessions_are_listed(void **state)
 		assert_int_equal(info[i].messages, second);
 		assert_int_equal(info[i].keepalive, 60);
 	}
-	assert_true(pw_forward_session_size() <= 640); /* a quarter of it for wills */
 }
 
 static void

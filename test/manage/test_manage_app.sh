@@ -44,6 +44,7 @@ expect 64 err "needs a value" --config
 expect 64 err "exclude each other" --check-config --print-config
 
 expect 0 out "memory plan" --config "$data/accept-least.yaml" --check-config
+expect 0 out "an idle device connection takes 504 bytes" --config "$data/accept-least.yaml" --check-config
 expect 0 out ": fine" --config "$data/accept-everything.yaml" --check-config
 expect 0 out 'password: "***"' --config "$data/accept-everything.yaml" --print-config
 expect 0 out ": fine" --config "$docs/pubwire.yaml" --check-config -- -l 0,1

@@ -62,6 +62,12 @@ uint32_t pw_pool_index(const struct pw_pool *p, const void *obj);
 /** Object at an index that is out of the pool. */
 void *pw_pool_at(const struct pw_pool *p, uint32_t index);
 
+/**
+ * Object at an index, or NULL where it is in the pool: to walk over what is out. From other threads
+ * than the owner the answer may be outdated when it arrives; the memory stays.
+ */
+void *pw_pool_peek(const struct pw_pool *p, uint32_t index);
+
 /** What a pool says of itself; readable from any thread. */
 struct pw_pool_stats {
 	const char *name;

@@ -240,7 +240,7 @@ const struct pw_hist *pw_forward_latency_qos1(const struct pw_forward *f);
 /** One device session, for telemetry. Owner lcore fills it on request; see pw_forward_session_at().
  */
 struct pw_session_info {
-	char client_id[64]; /**< cut to fit */
+	char client_id[64]; /**< its first 39 bytes */
 	struct pw_flow flow;
 	uint8_t version;
 	uint32_t inflight;
@@ -252,8 +252,17 @@ struct pw_session_info {
 uint32_t pw_forward_session_list(const struct pw_forward *f, uint32_t *at,
 				 struct pw_session_info *out, uint32_t max);
 
-/** Bytes that one idle device session takes here, for the memory plan. */
+/**
+ * Bytes that one idle device connection takes here: its session, its name, its place among the
+ * client identifiers.
+ */
 size_t pw_forward_session_size(void);
+
+/** The same of all connections of one worker, as they are reserved, for the memory plan. */
+size_t pw_forward_sessions_bytes(uint32_t max_connections);
+
+/** What one worker reserves for wills, and for sessions that outlive their connection. */
+size_t pw_forward_wills_bytes(uint32_t max_connections);
 
 #ifdef __cplusplus
 }

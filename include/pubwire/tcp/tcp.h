@@ -335,7 +335,7 @@ uint32_t pw_tcp_conns(const struct pw_tcp *t);
 /** Counters; readable from any thread. */
 const struct pw_tcp_counters *pw_tcp_counters(const struct pw_tcp *t);
 
-/** Bytes of one connection's state and of its place in the table, for the memory plan. */
+/** Bytes of one connection's state and, at most, of its places in the pool and the table. */
 size_t pw_tcp_conn_size(void);
 
 #ifdef __cplusplus

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a device connection costs, from what DPDK's heap gives away: the memory plan promises it
+ * before anything is reserved.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+#include <rte_malloc.h>
+#include <rte_memory.h>
+
+#include <pubwire/forward/forward.h>
+
+#include "eal.h"
+
+#define FEW 16
+
+static struct pw_mem mem;
+
+/* Bytes that a worker for some connections takes from the heaps. */
+struct taken {
+	size_t tcp, forward;
+};
+
+static size_t
+heap(void)
+{
+	struct rte_malloc_socket_stats s;
+	size_t sum = 0;
+
+	for (uint32_t i = 0; i < RTE_MAX_NUMA_NODES; i++) {
+		if (rte_malloc_get_socket_stats((int)i, &s) == 0)
+			sum += s.heap_allocsz_bytes;
+	}
+	return sum;
+}
+
+static int
+output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
+{
+	(void)ctx;
+	(void)flow;
+	(void)now;
+	rte_pktmbuf_free(m);
+	return 0;
+}
+
+static int
+path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+{
+	(void)ctx;
+	(void)dst;
+	*mtu = 1500;
+	*max_segs = 8;
+	return 0;
+}
+
+static int
+post(void *ctx, uint32_t worker, const struct pw_forward_msg *msg)
+{
+	(void)ctx;
+	(void)worker;
+	(void)msg;
+	return 0;
+}
+
+static int
+source(void *ctx, const struct pw_addr *dst, struct pw_addr *src)
+{
+	(void)ctx;
+	*src = *dst;
+	return 0;
+}
+
+static struct taken
+taken_by(uint32_t connections)
+{
+	struct pw_forward_settings set;
+	struct pw_forward_shared_conf sc = {
+		.settings = &set,
+		.nb_workers = 1,
+		.role = {PW_ROLE_DEVICES | PW_ROLE_BROKERS},
+		.socket = {SOCKET_ID_ANY},
+	};
+	struct pw_tcp_conf tc = {
+		.name = "cost",
+		.max_conns = connections,
+		.max_time_wait = FEW,
+		.max_tx_slices = 64,
+		.mem = &mem,
+		.hooks = {.output = output, .path = path},
+		.socket = SOCKET_ID_ANY,
+	};
+	struct pw_forward_conf fc = {
+		.mem = &mem,
+		.post = post,
+		.source = source,
+		.socket = SOCKET_ID_ANY,
+	};
+	struct pw_forward *f;
+	struct taken t;
+	size_t before;
+
+	pw_forward_defaults(&set);
+	set.limits.max_connections = connections;
+	set.nb_brokers = 1;
+	before = heap();
+	fc.tcp = pw_tcp_create(&tc, 0);
+	assert_non_null(fc.tcp);
+	t.tcp = heap() - before;
+	fc.shared = pw_forward_shared_create(&sc);
+	assert_non_null(fc.shared);
+	before = heap();
+	f = pw_forward_create(&fc, 0);
+	assert_non_null(f);
+	t.forward = heap() - before;
+	pw_forward_destroy(f, 0);
+	pw_tcp_destroy(fc.tcp);
+	pw_forward_shared_destroy(fc.shared);
+	assert_true(pw_mem_full(&mem));
+	return t;
+}
+
+static size_t
+wills(uint32_t connections)
+{
+	return pw_forward_wills_bytes(connections);
+}
+
+static void
+an_idle_connection_takes_at_most_512_bytes_and_as_many_as_the_plan_says(void **state)
+{
+	/* The second leaves TCP's table as empty as it can be. */
+	static const uint32_t many[] = {32768, 43800};
+	struct taken few = taken_by(FEW);
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(many); i++) {
+		struct taken t = taken_by(many[i]);
+		size_t tcp = (t.tcp - few.tcp) / (many[i] - FEW);
+		size_t forward = t.forward - few.forward - (wills(many[i]) - wills(FEW));
+
+		forward /= many[i] - FEW;
+		print_message("%u connections: %zu bytes each of TCP, %zu of sessions\n", many[i],
+			      tcp, forward);
+		assert_in_range(tcp + forward, 256, 512);
+		assert_in_range(tcp, 256, pw_tcp_conn_size());
+		/* What reservations are rounded to is a byte a connection at most. */
+		assert_in_range(forward, pw_forward_session_size() - 1,
+				pw_forward_session_size() + 1);
+	}
+	assert_true(pw_tcp_conn_size() + pw_forward_session_size() <= 512);
+}
+
+static int
+init(void **state)
+{
+	const struct pw_mem_conf conf = {
+		.name = "cost", .pkt = 512, .hdr = 64, .ind = 64, .socket = SOCKET_ID_ANY};
+
+	(void)state;
+	test_eal_init();
+	return pw_mem_create(&mem, &conf);
+}
+
+static int
+fini(void **state)
+{
+	(void)state;
+	pw_mem_destroy(&mem);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			an_idle_connection_takes_at_most_512_bytes_and_as_many_as_the_plan_says),
+	};
+
+	return cmocka_run_group_tests(tests, init, fini);
+}
