@@ -79,6 +79,7 @@ pw_wire_announce(struct pw_wire *w, uint64_t now)
 {
 	for (uint32_t i = 0; i < w->nb_ifaces; i++) {
 		announce_all(w, i);
+		wire_nd_announce(w, i, now);
 		w->iface[i].announce_left = 1;
 		w->iface[i].announce_at = now + ANNOUNCE_INTERVAL;
 	}
@@ -103,7 +104,7 @@ static void
 conflict(struct pw_wire *w, const struct rx *rx, uint32_t local, const struct rte_ether_addr *mac)
 {
 	struct iface *f = &w->iface[rx->iface];
-	const struct pw_addr *own = &f->conf.addr[local].addr;
+	const struct pw_addr *own = &f->own[local].addr;
 	char text[PW_ADDR_STRLEN];
 
 	w->n.arp_conflicts++;
@@ -111,9 +112,9 @@ conflict(struct pw_wire *w, const struct rx *rx, uint32_t local, const struct rt
 		     "address conflict on %s: " RTE_ETHER_ADDR_PRT_FMT " also uses %s; give one of "
 		     "the two another address",
 		     f->port->device, RTE_ETHER_ADDR_BYTES(mac), pw_addr_str(own, text));
-	if (rx->now < f->addr[local].defended)
+	if (rx->now < f->own[local].defended)
 		return;
-	f->addr[local].defended = rx->now + DEFEND_INTERVAL;
+	f->own[local].defended = rx->now + DEFEND_INTERVAL;
 	announce(w, rx->iface, own);
 }
 

@@ -27,8 +27,8 @@ wire_icmp_init(struct pw_wire *w)
 	w->echoes = (struct token_bucket){.tokens = ECHOES_A_SECOND, .rate = ECHOES_A_SECOND};
 }
 
-static bool
-allowed(struct pw_wire *w, struct token_bucket *b, uint64_t now)
+bool
+wire_icmp_allowed(struct pw_wire *w, struct token_bucket *b, uint64_t now)
 {
 	uint64_t gap = now > b->filled ? now - b->filled : 0;
 
@@ -69,7 +69,7 @@ echo(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 	uint32_t src = ip->dst_addr, dst = ip->src_addr;
 	struct rte_icmp_hdr *icmp;
 
-	if (!allowed(w, &w->echoes, rx->now)) {
+	if (!wire_icmp_allowed(w, &w->echoes, rx->now)) {
 		rte_pktmbuf_free(m);
 		return;
 	}
@@ -210,7 +210,7 @@ pw_wire_icmp_error(struct pw_wire *w, uint32_t iface, const struct rte_mbuf *fra
 
 	if (ip == NULL || (ip->version_ihl >> 4) != IPVERSION || !may_answer(w, iface, frame, ip))
 		return;
-	if (!allowed(w, &w->errors, now))
+	if (!wire_icmp_allowed(w, &w->errors, now))
 		return;
 	m = rte_pktmbuf_alloc(w->mem->pkt);
 	if (m == NULL) {

@@ -89,17 +89,16 @@ is_fragment(const struct rte_ipv4_hdr *ip)
 	       (ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_ICMP);
 }
 
-static bool
-tcp_sum_ok(const struct pw_port *port, const struct rte_mbuf *m)
+bool
+wire_tcp_sum_ok(const struct pw_port *port, const struct rte_mbuf *m, uint16_t phdr)
 {
-	const struct rte_ipv4_hdr *ip = header(m);
 	uint32_t off = m->l2_len + m->l3_len;
 	uint32_t sum;
 
 	if ((port->caps & PW_PORT_RX_CKSUM) &&
 	    (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		return true;
-	sum = (uint32_t)rte_ipv4_phdr_cksum(ip, 0) + wire_chain_sum(m, off, m->pkt_len - off);
+	sum = (uint32_t)phdr + wire_chain_sum(m, off, m->pkt_len - off);
 	return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
 }
 
@@ -107,22 +106,31 @@ tcp_sum_ok(const struct pw_port *port, const struct rte_mbuf *m)
  * A field that holds the sum of the pseudo-header alone was left to an offload that never came: the
  * peer is a kernel at the other end of a veth or TAP. Nothing will work until somebody is told.
  */
-static void
-explain_bad_sum(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx)
+void
+wire_explain_bad_sum(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx,
+		     const struct pw_addr *src, uint16_t phdr)
 {
-	const struct rte_ipv4_hdr *ip = header(m);
 	const struct rte_tcp_hdr *th =
 		rte_pktmbuf_mtod_offset(m, const struct rte_tcp_hdr *, m->l2_len + m->l3_len);
-	struct pw_addr src = pw_addr_v4(ip->src_addr);
 	char text[PW_ADDR_STRLEN];
 
-	if (th->cksum != rte_ipv4_phdr_cksum(ip, 0))
+	if (th->cksum != phdr)
 		return;
 	PW_LOG_EVERY(
 		&w->partial_log, rx->now, wire, WARNING,
 		"%s sends TCP without checksums through %s: turn its transmit checksum offload "
 		"off (ethtool -K INTERFACE tx off)",
-		pw_addr_str(&src, text), w->iface[rx->iface].port->device);
+		pw_addr_str(src, text), w->iface[rx->iface].port->device);
+}
+
+static void
+complain(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx)
+{
+	const struct rte_ipv4_hdr *ip = header(m);
+	struct pw_addr src = pw_addr_v4(ip->src_addr);
+
+	w->n.drop_l4_cksum++;
+	wire_explain_bad_sum(w, m, rx, &src, rte_ipv4_phdr_cksum(ip, 0));
 }
 
 static struct rte_mbuf *
@@ -130,9 +138,9 @@ tcp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 {
 	if (m->pkt_len - m->l2_len - m->l3_len < TCP_HEADER_MIN) {
 		w->n.drop_runt++;
-	} else if (!tcp_sum_ok(w->iface[rx->iface].port, m)) {
-		w->n.drop_l4_cksum++;
-		explain_bad_sum(w, m, rx);
+	} else if (!wire_tcp_sum_ok(w->iface[rx->iface].port, m,
+				    rte_ipv4_phdr_cksum(header(m), 0))) {
+		complain(w, m, rx);
 	} else {
 		return m;
 	}

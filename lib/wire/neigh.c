@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Neighbours: what Ethernet address a next hop has, and the frames that wait to be told. Knows no
- * ARP beyond "ask for this address"; keys are of either family.
+ * ARP and no neighbour discovery beyond "ask for this address"; keys are of either family.
  */
 #include <errno.h>
 
@@ -159,11 +159,11 @@ victim(struct pw_wire *w)
 	for (uint32_t s = 0; s < RTE_DIM(order); s++) {
 		uint32_t i = t->queue[order[s]].head;
 
-		/* Steps over gateways alone, one an interface. */
+		/* Steps over gateways alone, two an interface. */
 		for (; i != NEIGH_NONE; i = t->entry[i].next) {
 			struct neigh *e = &t->entry[i];
 
-			if (!pw_addr_eq(&e->ip, &w->iface[e->iface].conf.gateway))
+			if (!wire_is_gateway(&w->iface[e->iface], &e->ip))
 				return e;
 		}
 	}
@@ -213,7 +213,10 @@ ask(struct pw_wire *w, struct neigh *e)
 	bool direct = e->state == NEIGH_PROBE && e->tries < NEIGH_TRIES - 1;
 
 	e->tries++;
-	wire_arp_request(w, e->iface, &e->ip, direct ? &e->mac : NULL);
+	if (pw_addr_is_v4(&e->ip))
+		wire_arp_request(w, e->iface, &e->ip, direct ? &e->mac : NULL);
+	else
+		wire_nd_solicit(w, e->iface, &e->ip, direct ? &e->mac : NULL);
 }
 
 int
@@ -325,6 +328,31 @@ wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 		w->hooks.learnt(w->hooks.ctx, iface, ip, mac);
 }
 
+const struct rte_ether_addr *
+wire_neigh_mac(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip)
+{
+	const struct neigh *e = find(&w->neigh, iface, ip);
+
+	if (e == NULL || e->state == NEIGH_INCOMPLETE || e->state == NEIGH_FAILED)
+		return NULL;
+	return &e->mac;
+}
+
+bool
+wire_neigh_doubt(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
+		 const struct rte_ether_addr *mac, uint64_t now)
+{
+	const struct rte_ether_addr *known = wire_neigh_mac(w, iface, ip);
+	struct neigh *e;
+
+	if (known == NULL || rte_is_same_ether_addr(known, mac))
+		return false;
+	e = find(&w->neigh, iface, ip);
+	if (e->state == NEIGH_REACHABLE)
+		enter(&w->neigh, e, NEIGH_STALE, now);
+	return true;
+}
+
 static void
 timed_out(struct pw_wire *w, struct neigh *e, uint64_t now)
 {
@@ -384,7 +412,7 @@ wire_neigh_init(struct pw_wire *w, const struct pw_wire_conf *conf)
 
 	t->count = conf->neighbours != 0 ? conf->neighbours : DEFAULT_NEIGHBOURS;
 	t->hold_max = conf->hold_queue != 0 ? conf->hold_queue : DEFAULT_HOLD;
-	t->seed = (uint32_t)(conf->seed ^ (conf->seed >> 32));
+	t->seed = w->seed;
 	slots = rte_align32pow2(2 * t->count);
 	t->slot_mask = slots - 1;
 	t->entry = rte_zmalloc_socket(conf->name, t->count * sizeof(*t->entry), RTE_CACHE_LINE_SIZE,

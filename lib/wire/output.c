@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * IPv4 output. Headers are prepended to the first buffer of a chain, which is the sender's own;
- * payload buffers behind it are only read: others may hold them. Checksums are left to the port
- * where it does them, else summed over the chain.
+ * Output, and IPv4's part of it. Headers are prepended to the first buffer of a chain, which is the
+ * sender's own; payload buffers behind it are only read: others may hold them. Checksums are left
+ * to the port where it does them, else summed over the chain.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -42,7 +42,7 @@ tcp_sum(const struct pw_port *port, struct rte_mbuf *m, const struct rte_ipv4_hd
 	th->cksum = 0;
 	sum = (uint32_t)rte_ipv4_phdr_cksum(ip, 0) +
 	      wire_chain_sum(m, sizeof(*ip), m->pkt_len - sizeof(*ip));
-	th->cksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+	th->cksum = wire_sum_final(sum);
 }
 
 static void
@@ -71,6 +71,22 @@ prepend_header(const struct pw_port *port, struct rte_mbuf *m, uint32_t src, uin
 }
 
 int
+wire_output_fit(struct pw_wire *w, const struct iface *f, struct rte_mbuf **m, uint32_t hdr_len)
+{
+	if ((*m)->pkt_len + hdr_len > f->mtu) {
+		w->n.drop_oversize++;
+		rte_pktmbuf_free(*m);
+		return -EMSGSIZE;
+	}
+	/* Room for one more tag: a port that inserts it may do so in the buffer. */
+	if ((*m)->nb_segs <= f->max_segs &&
+	    rte_pktmbuf_headroom(*m) >= hdr_len + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
+		return 0;
+	*m = linearise(w, *m);
+	return *m == NULL ? -ENOBUFS : 0;
+}
+
+int
 wire_ip4_out(struct pw_wire *w, uint32_t src, uint32_t dst, uint8_t proto, uint8_t ttl,
 	     struct rte_mbuf *m, uint64_t now)
 {
@@ -86,19 +102,9 @@ wire_ip4_out(struct pw_wire *w, uint32_t src, uint32_t dst, uint8_t proto, uint8
 		return rc;
 	}
 	f = &w->iface[iface];
-	if (m->pkt_len + sizeof(struct rte_ipv4_hdr) > f->mtu) {
-		w->n.drop_oversize++;
-		rte_pktmbuf_free(m);
-		return -EMSGSIZE;
-	}
-	/* Room for one more tag: a port that inserts it may do so in the buffer. */
-	if (m->nb_segs > f->max_segs || rte_pktmbuf_headroom(m) < sizeof(struct rte_ipv4_hdr) +
-									  RTE_ETHER_HDR_LEN +
-									  RTE_VLAN_HLEN) {
-		m = linearise(w, m);
-		if (m == NULL)
-			return -ENOBUFS;
-	}
+	rc = wire_output_fit(w, f, &m, sizeof(struct rte_ipv4_hdr));
+	if (rc < 0)
+		return rc;
 	prepend_header(f->port, m, src, dst, proto, ttl);
 	return wire_neigh_send(w, iface, &next_hop, m, now);
 }
@@ -107,11 +113,15 @@ int
 pw_wire_send_tcp(struct pw_wire *w, const struct pw_flow *flow, struct rte_mbuf *m, uint8_t ttl,
 		 uint64_t now)
 {
-	if (!pw_addr_is_v4(&flow->local) || !pw_addr_is_v4(&flow->remote)) {
+	bool v4 = pw_addr_is_v4(&flow->local);
+
+	if (v4 != pw_addr_is_v4(&flow->remote) || wire_is_link_local(&flow->remote)) {
 		w->n.drop_no_route++;
 		rte_pktmbuf_free(m);
 		return -EHOSTUNREACH;
 	}
+	if (!v4)
+		return wire_ip6_out(w, 0, &flow->local, &flow->remote, IPPROTO_TCP, ttl, m, now);
 	return wire_ip4_out(w, pw_addr_be32(&flow->local), pw_addr_be32(&flow->remote), IPPROTO_TCP,
 			    ttl, m, now);
 }

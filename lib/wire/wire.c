@@ -31,10 +31,16 @@ conf_ok(const struct pw_wire_conf *conf)
 
 		if (f->port == NULL || f->nb_addrs > PW_WIRE_MAX_ADDRS)
 			return false;
+		if (wire_addr_is_set(&f->gateway) && !pw_addr_is_v4(&f->gateway))
+			return false;
+		if (pw_addr_is_v4(&f->gateway6))
+			return false;
 		for (uint32_t a = 0; a < f->nb_addrs; a++) {
 			uint8_t longest = pw_addr_is_v4(&f->addr[a].addr) ? 32 : 128;
 
 			if (f->addr[a].prefix_len > longest)
+				return false;
+			if (longest == 128 && wire_not_a_host6(&f->addr[a].addr))
 				return false;
 		}
 	}
@@ -52,6 +58,41 @@ sendable_mtu(const struct pw_port *port, const struct pw_mem *mem, uint16_t l2_l
 	uint32_t room = rte_pktmbuf_data_room_size(mem->pkt) - RTE_PKTMBUF_HEADROOM;
 
 	return RTE_MIN((uint32_t)port->mtu, room * max_segs - l2_len);
+}
+
+/* An interface with an IPv6 address has a link-local one too (RFC 4291 2.1). */
+static void
+own_addresses(struct iface *f)
+{
+	for (uint32_t a = 0; a < f->conf.nb_addrs; a++) {
+		const struct pw_addr *addr = &f->conf.addr[a].addr;
+
+		f->own[f->nb_own++].addr = *addr;
+		f->v6 = f->v6 || !pw_addr_is_v4(addr);
+		if (wire_is_link_local(addr))
+			f->link_local = *addr;
+	}
+	if (!f->v6 || wire_addr_is_set(&f->link_local))
+		return;
+	f->link_local = wire_link_local_of(&f->port->mac);
+	f->own[f->nb_own++].addr = f->link_local;
+}
+
+/* False where an interface can't do what its addresses need. */
+static bool
+set_up(struct pw_wire *w, struct iface *f, const struct pw_wire_iface *conf)
+{
+	f->conf = *conf;
+	f->port = conf->port;
+	f->l2_len = RTE_ETHER_HDR_LEN;
+	if (f->port->vlan != 0 && !(f->port->caps & PW_PORT_TX_VLAN))
+		f->l2_len += RTE_VLAN_HLEN;
+	f->max_segs = 1;
+	if (f->port->caps & PW_PORT_TX_MULTI_SEG)
+		f->max_segs = RTE_MAX(f->port->max_segs, 1);
+	f->mtu = sendable_mtu(f->port, w->mem, f->l2_len, f->max_segs);
+	own_addresses(f);
+	return !f->v6 || f->mtu >= IP6_MTU_MIN;
 }
 
 struct pw_wire *
@@ -72,18 +113,13 @@ pw_wire_create(const struct pw_wire_conf *conf)
 	w->mem = conf->mem;
 	w->hooks = conf->hooks;
 	w->nb_ifaces = conf->nb_ifaces;
+	w->seed = (uint32_t)(conf->seed ^ (conf->seed >> 32));
 	for (uint32_t i = 0; i < conf->nb_ifaces; i++) {
-		struct iface *f = &w->iface[i];
-
-		f->conf = conf->iface[i];
-		f->port = f->conf.port;
-		f->l2_len = RTE_ETHER_HDR_LEN;
-		if (f->port->vlan != 0 && !(f->port->caps & PW_PORT_TX_VLAN))
-			f->l2_len += RTE_VLAN_HLEN;
-		f->max_segs = 1;
-		if (f->port->caps & PW_PORT_TX_MULTI_SEG)
-			f->max_segs = RTE_MAX(f->port->max_segs, 1);
-		f->mtu = sendable_mtu(f->port, w->mem, f->l2_len, f->max_segs);
+		if (!set_up(w, &w->iface[i], &conf->iface[i])) {
+			rte_free(w);
+			rte_errno = EMSGSIZE;
+			return NULL;
+		}
 	}
 	wire_routes_build(w);
 	wire_icmp_init(w);
@@ -124,6 +160,8 @@ input_one(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx)
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
+	if (type == RTE_ETHER_TYPE_IPV6 && w->iface[rx->iface].v6)
+		return wire_ip6_in(w, m, rx);
 	switch (type) {
 	case RTE_ETHER_TYPE_IPV4:
 		return wire_ip4_in(w, m, rx);
@@ -169,6 +207,8 @@ pw_wire_advance(struct pw_wire *w, uint64_t now)
 	wire_neigh_advance(w, now);
 	wire_arp_advance(w, now);
 	wire_frag_advance(w, now);
+	wire_nd_advance(w, now);
+	wire_mld_advance(w, now);
 }
 
 const struct pw_wire_counters *

@@ -4,9 +4,9 @@
 
 /*
  * What the sources of lib/wire share. A received frame goes ether -> arp | ip4 (-> frag) -> icmp |
- * TCP; a sent packet goes output -> route -> neigh -> ether. Every function that is given a frame
- * it "takes" ends by handing it on, holding it or freeing it; what it "borrows" stays with the
- * caller.
+ * TCP, or ether -> ip6 (-> frag) -> icmp6 -> nd | TCP; a sent packet goes output -> route -> neigh
+ * -> ether. Every function that is given a frame it "takes" ends by handing it on, holding it or
+ * freeing it; what it "borrows" stays with the caller.
  */
 
 #include <rte_ip.h>
@@ -15,6 +15,7 @@
 #include <pubwire/base/log.h>
 #include <pubwire/wire/wire.h>
 
+#include "ip6_pvt.h"
 #include "neigh_pvt.h"
 
 #define SECOND	     1000000000ull
@@ -40,23 +41,34 @@ struct token_bucket {
 
 /* An on-link network, the longest prefixes first. */
 struct route {
-	uint32_t net;  /* host order */
-	uint32_t mask; /* host order */
+	uint64_t net[2]; /* host order */
+	uint64_t mask[2];
 	uint32_t iface;
 	uint32_t addr; /* index in the interface's addresses: our own there */
+	uint8_t bits;  /* length of the prefix; that of IPv4 includes the 96 bits it is mapped to */
+	bool v4;
 };
 
-/* What is known of one of our addresses beside its configuration. */
-struct addr_state {
+/* An address that we answer to. */
+struct own_addr {
+	struct pw_addr addr;
 	uint64_t defended; /* ns: not before this time is a conflict answered (RFC 5227 2.4) */
+	bool duplicate;	   /* somebody had it before us (RFC 4862 5.4.5): left to them */
 };
+
+/* Configured addresses in their order, then a link-local one that no configuration names. */
+#define OWN_MAX (PW_WIRE_MAX_ADDRS + 1)
 
 struct iface {
 	struct pw_wire_iface conf;
 	const struct pw_port *port;
-	struct addr_state addr[PW_WIRE_MAX_ADDRS];
-	uint64_t announce_at; /* ns: when the second announcement is due */
+	struct own_addr own[OWN_MAX];
+	uint32_t nb_own;
+	struct pw_addr link_local; /* where v6 */
+	uint64_t announce_at;	   /* ns: when the second announcement is due */
 	uint32_t announce_left;
+	struct nd_iface nd;
+	bool v6;	   /* has an IPv6 address */
 	uint16_t l2_len;   /* bytes of the Ethernet header of frames we write */
 	uint16_t mtu;	   /* bytes of IP packet that can be sent */
 	uint16_t max_segs; /* buffers that a sent packet may lie in */
@@ -73,6 +85,7 @@ struct pw_wire {
 	struct pw_log_limit conflict_log;
 	struct pw_log_limit partial_log;
 	struct frag *frag; /* NULL where no fragments are taken */
+	uint32_t seed;
 	struct neigh_table neigh;
 	struct route route[PW_WIRE_MAX_IFACES * PW_WIRE_MAX_ADDRS];
 	struct iface iface[PW_WIRE_MAX_IFACES];
@@ -91,17 +104,23 @@ void wire_routes_build(struct pw_wire *w);
 /* Interface and next hop of a destination; 0 or -EHOSTUNREACH. */
 int wire_route(const struct pw_wire *w, const struct pw_addr *dst, uint32_t *iface,
 	       struct pw_addr *next_hop);
-/* True where an address is a neighbour on an interface: on its networks, or its gateway. */
+/* True where an address is a neighbour on an interface: on its networks, or a gateway of it. */
 bool wire_on_link(const struct pw_wire *w, uint32_t iface, const struct pw_addr *a);
 /* Our address on an interface that a next hop would expect; NULL where it has none. */
 const struct pw_addr *wire_source(const struct pw_wire *w, uint32_t iface,
 				  const struct pw_addr *next_hop);
+/* True for the gateways of an interface. */
+bool wire_is_gateway(const struct iface *f, const struct pw_addr *a);
+/* True where an address is one: not all zero in its family. */
+bool wire_addr_is_set(const struct pw_addr *a);
 /* Index of an address among an interface's own, or -1. */
 int wire_local_index(const struct iface *f, const struct pw_addr *a);
 /* True for the broadcast addresses of an interface's networks, and 255.255.255.255. */
 bool wire_is_broadcast4(const struct iface *f, uint32_t be);
 /* True where an IPv4 address (network order) can't be one host's: RFC 1122 3.2.1.3. */
 bool wire_not_a_host4(const struct iface *f, uint32_t be);
+/* The same for IPv6; a mapped IPv4 address is none. */
+bool wire_not_a_host6(const struct pw_addr *a);
 
 /* ether.c */
 /*
@@ -132,6 +151,15 @@ enum neigh_source {
 };
 void wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 		      const struct rte_ether_addr *mac, enum neigh_source how, uint64_t now);
+/*
+ * Somebody says without authority (RFC 4861 7.2.5, no override flag) that ip is at mac. True where
+ * that contradicts what is known, which is then to be asked; false where it may be learnt.
+ */
+bool wire_neigh_doubt(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
+		      const struct rte_ether_addr *mac, uint64_t now);
+/* The Ethernet address that is known; NULL where none is. */
+const struct rte_ether_addr *wire_neigh_mac(struct pw_wire *w, uint32_t iface,
+					    const struct pw_addr *ip);
 int wire_neigh_init(struct pw_wire *w, const struct pw_wire_conf *conf);
 void wire_neigh_fini(struct pw_wire *w);
 /*
@@ -146,6 +174,11 @@ void wire_neigh_advance(struct pw_wire *w, uint64_t now);
 /* Takes m; its l2_len is set. Returns it where it is TCP for us, fit for lib/tcp; NULL otherwise.
  */
 struct rte_mbuf *wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx);
+/* True where len bytes of a transport, pseudo-header summed to phdr, carry a right checksum. */
+bool wire_tcp_sum_ok(const struct pw_port *port, const struct rte_mbuf *m, uint16_t phdr);
+/* Complain of a peer whose TCP checksum is that of the pseudo-header alone. */
+void wire_explain_bad_sum(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx,
+			  const struct pw_addr *src, uint16_t phdr);
 
 /* frag.c */
 int wire_frag_init(struct pw_wire *w, const struct pw_wire_conf *conf);
@@ -167,6 +200,8 @@ struct rte_mbuf *wire_frag6_in(struct pw_wire *w, struct rte_mbuf *m, uint16_t e
 
 /* icmp.c */
 void wire_icmp_init(struct pw_wire *w);
+/* One token out of a bucket; false, and counted, where it is empty. */
+bool wire_icmp_allowed(struct pw_wire *w, struct token_bucket *b, uint64_t now);
 /* Takes m: an ICMP message for us, its header and checksum not looked at yet. */
 void wire_icmp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx);
 
@@ -183,6 +218,20 @@ struct rte_mbuf *wire_chain_own(struct pw_wire *w, struct rte_mbuf *m, uint32_t 
 uint16_t wire_chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len);
 
 /* output.c */
+/*
+ * Make m, its data at the transport header, fit to have a network header of hdr_len bytes prepended
+ * and to leave through an interface. Takes *m and gives it back, perhaps as another one. 0; or
+ * -EMSGSIZE or -ENOBUFS, counted, with *m freed.
+ */
+int wire_output_fit(struct pw_wire *w, const struct iface *f, struct rte_mbuf **m,
+		    uint32_t hdr_len);
+/* The checksum field for a sum of at most two folded parts (RFC 1071). */
+static inline uint16_t
+wire_sum_final(uint32_t sum)
+{
+	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+}
+
 /*
  * Prepend an IPv4 header, find the way, and send. Takes m, its data at the transport header, whose
  * checksum is done (or, for TCP, done here: see pw_wire_send_tcp). Returns as pw_wire_send_tcp().

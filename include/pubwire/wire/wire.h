@@ -4,7 +4,8 @@
 
 /**
  * @file
- * Everything between an ethdev and TCP: Ethernet, VLAN, ARP, IPv4, ICMP, neighbours, routes.
+ * Everything between an ethdev and TCP: Ethernet, VLAN, IPv4 with ARP and ICMP, IPv6 with
+ * neighbour discovery and ICMPv6, neighbours, routes.
  *
  * One instance per worker, single-threaded and sans-I/O: received bursts are passed in, frames
  * leave through the tx hook, time is an argument. Interfaces (a port with its addresses) are the
@@ -37,13 +38,18 @@ struct pw_wire_addr {
 	uint8_t prefix_len; /**< of the address's own family, 0..32 or 0..128 */
 };
 
-/** One interface: a port, its addresses, the gateway behind it. */
+/**
+ * One interface: a port, its addresses, the gateways behind it. One with an IPv6 address needs an
+ * MTU of 1280 or more, and answers to a link-local address too: that which is configured, else one
+ * made of the port's Ethernet address.
+ */
 struct pw_wire_iface {
 	const struct pw_port
 		*port; /**< caps, mtu, mac, vlan; owned by the caller, outlives the wire */
 	struct pw_wire_addr addr[PW_WIRE_MAX_ADDRS];
 	uint32_t nb_addrs;
-	struct pw_addr gateway; /**< all zero: none */
+	struct pw_addr gateway;	 /**< of IPv4; all zero: none */
+	struct pw_addr gateway6; /**< of IPv6, may be a link-local address; all zero: none */
 };
 
 /** Received packets that lib/tcp is to have. */
@@ -58,8 +64,9 @@ struct pw_wire_hooks {
 	void (*learnt)(void *ctx, uint32_t iface, const struct pw_addr *ip,
 		       const struct rte_ether_addr *mac);
 	/**
-	 * ICMP said "fragmentation needed" (mtu > 0) or "unreachable" (mtu 0, code in code) about a
-	 * TCP segment that flow sent with sequence number seq. May be NULL.
+	 * ICMP said "fragmentation needed" or "packet too big" (mtu > 0) or "unreachable" (mtu 0,
+	 * code of the flow's family in code) about a TCP segment that flow sent with sequence
+	 * number seq. May be NULL.
 	 */
 	void (*icmp_error)(void *ctx, const struct pw_flow *flow, uint32_t seq, uint16_t mtu,
 			   uint8_t code, uint64_t now);
@@ -96,20 +103,23 @@ struct pw_wire_conf {
 	X(drop_not_ours_mac, "Unicast frames for another Ethernet address")                        \
 	X(drop_vlan, "Frames with another VLAN tag than the interface's")                          \
 	X(drop_ethertype, "Frames of a protocol that is not spoken here")                          \
-	X(drop_ip_header, "IPv4 headers with a bad version, length or option field")               \
+	X(drop_ip_header, "IP headers with a bad version, length or option field")                 \
 	X(drop_ip_cksum, "IPv4 headers with a bad checksum")                                       \
-	X(drop_ip_dst, "IPv4 packets for another address")                                         \
-	X(drop_ip_src, "IPv4 packets from a source that can't be answered (multicast, 0.0.0.0)")   \
+	X(drop_ip_dst, "IP packets for another address")                                           \
+	X(drop_ip_src,                                                                             \
+	  "IP packets from a source that can't be answered (multicast, none, ourselves)")          \
+	X(drop_ip_ext, "IPv6 packets with extension headers that are malformed or refused")        \
+	X(drop_ip_scope, "TCP between link-local addresses, which are for neighbours' talk alone") \
 	X(drop_fragment, "Fragments that make no sense, lack headers, or where none are taken")    \
 	X(drop_frag_overlap, "Fragments of packets with overlaps, repetitions or too many pieces") \
 	X(drop_frag_timeout, "Fragments of packets that stayed incomplete")                        \
 	X(drop_frag_full, "Fragments that found no room, or made room for newer ones")             \
 	X(drop_frag_pressure, "Fragments dropped because buffers were short")                      \
-	X(drop_proto, "IPv4 packets of a protocol that is not spoken here")                        \
+	X(drop_proto, "IP packets of a protocol that is not spoken here")                          \
 	X(drop_l4_cksum, "TCP or ICMP checksums that are wrong")                                   \
 	X(drop_no_buffer, "Packets dropped because a buffer pool was empty")                       \
 	X(drop_no_route, "Packets with no route to their destination")                             \
-	X(drop_unresolved, "Packets whose next hop did not answer ARP")                            \
+	X(drop_unresolved, "Packets whose next hop did not answer ARP or ND")                      \
 	X(drop_hold_full, "Packets dropped because a hold queue was full")                         \
 	X(drop_oversize, "Packets larger than the interface's MTU")                                \
 	X(rx_copied, "Received packets copied: shared, or their headers not in one buffer")        \
@@ -122,6 +132,15 @@ struct pw_wire_conf {
 	X(arp_replies_out, "ARP replies sent")                                                     \
 	X(arp_conflicts, "ARP packets of somebody who uses one of our addresses")                  \
 	X(arp_invalid, "ARP packets that make no sense")                                           \
+	X(nd_solicits_in, "IPv6 neighbour solicitations received")                                 \
+	X(nd_adverts_in, "IPv6 neighbour advertisements received")                                 \
+	X(nd_solicits_out, "IPv6 neighbour solicitations sent")                                    \
+	X(nd_adverts_out, "IPv6 neighbour advertisements sent")                                    \
+	X(nd_conflicts, "IPv6 neighbours that use one of our addresses")                           \
+	X(nd_invalid, "IPv6 neighbour messages that make no sense")                                \
+	X(nd_router_ignored, "IPv6 router messages and redirects: routes are configured here")     \
+	X(mld_queries_in, "Multicast listener queries received")                                   \
+	X(mld_reports_out, "Multicast listener reports sent")                                      \
 	X(neigh_learnt, "Neighbours learnt or changed")                                            \
 	X(neigh_expired, "Neighbours forgotten")                                                   \
 	X(neigh_table_full, "Neighbours not learnt because the table was full")                    \
@@ -136,14 +155,16 @@ PW_COUNTER_STRUCT(pw_wire_counters, PW_WIRE_COUNTERS);
 /** An instance. */
 struct pw_wire;
 
-/** Build an instance. Main lcore. NULL with rte_errno. Given back by pw_wire_destroy(). */
+/** Build an instance. Main lcore. NULL with rte_errno (EMSGSIZE: an MTU too small for
+ * IPv6). Given back by pw_wire_destroy(). */
 struct pw_wire *pw_wire_create(const struct pw_wire_conf *conf);
 
 /** Drop held frames and free the instance. */
 void pw_wire_destroy(struct pw_wire *w);
 
 /**
- * Process a burst of received frames (ownership of all passes in). ARP and ICMP are answered here.
+ * Process a burst of received frames (ownership of all passes in). ARP, ND and ICMP are answered
+ * here.
  *
  * @param iface  interface index they arrived on
  * @param n      at most PW_WIRE_BURST
@@ -176,7 +197,8 @@ bool pw_wire_is_local(const struct pw_wire *w, const struct pw_addr *a);
  * Send a TCP segment. m is a chain that starts at the TCP header (l4_len set, headroom of at least
  * 64 bytes in the first segment) with its checksum field zero; wire prepends IP and
  * Ethernet, does both checksums (by offload or in software), resolves the next hop (holding the
- * frame while ARP runs), linearises where the port takes fewer segments, and calls the tx hook.
+ * frame while it is asked for), linearises where the port takes fewer segments, and calls the tx
+ * hook.
  *
  * Ownership of m passes in, whatever is returned.
  * @param ttl  time to live, 0: 64
@@ -186,7 +208,10 @@ bool pw_wire_is_local(const struct pw_wire *w, const struct pw_addr *a);
 int pw_wire_send_tcp(struct pw_wire *w, const struct pw_flow *flow, struct rte_mbuf *m, uint8_t ttl,
 		     uint64_t now);
 
-/** Send ICMP "port unreachable"-class answers about a received frame (borrowed). Rate-limited. */
+/**
+ * Send ICMP "port unreachable"-class answers about a received frame (borrowed): type and code are
+ * those of the frame's family. Rate-limited.
+ */
 void pw_wire_icmp_error(struct pw_wire *w, uint32_t iface, const struct rte_mbuf *frame,
 			uint8_t type, uint8_t code, uint64_t now);
 
@@ -194,7 +219,10 @@ void pw_wire_icmp_error(struct pw_wire *w, uint32_t iface, const struct rte_mbuf
 void pw_wire_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 		   const struct rte_ether_addr *mac, uint64_t now);
 
-/** Announce our addresses (gratuitous ARP, RFC 5227 3); at start and after a link came up. */
+/**
+ * Announce our addresses at start and after a link came up: gratuitous ARP (RFC 5227 3); for IPv6
+ * listener reports, duplicate address detection, and a second later neighbour advertisements.
+ */
 void pw_wire_announce(struct pw_wire *w, uint64_t now);
 
 /** Retry and expire neighbours, refill rate limits. Call at least every 100 ms of time. */
