@@ -158,6 +158,7 @@ build_fleet(struct app *a)
 	f->mem = &a->mem;
 	f->tcp = a->config.tcp;
 	f->neighbours = pw_config_neighbours(&a->config);
+	f->fragments = a->config.fragments;
 	f->idle = a->config.idle;
 	f->idle_sleep_us = a->config.idle_sleep_us;
 	if (getrandom(&f->seed, sizeof(f->seed), 0) != sizeof(f->seed)) {

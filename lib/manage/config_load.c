@@ -245,6 +245,7 @@ pw_config_defaults(struct pw_config *c)
 	c->pkt_buffers = 8192;
 	c->hdr_buffers = 4096;
 	c->ind_buffers = 8192;
+	c->fragments = 64;
 	c->tcp.max_tx_slices = 16384;
 	c->tcp.rx_window = 262144;
 	c->tcp.tx_queue_bytes = 262144;

@@ -18,6 +18,8 @@
 #define WORKER_BYTES (1u << 20)
 /* A neighbour's entry with the frames that wait for it, and four words of the index. */
 #define NEIGH_BYTES (128u + 4 * 4)
+/* Two places in DPDK's table for every packet in fragments (measured; a power of two of them). */
+#define FRAGMENTS_BYTES (2 * 264u)
 
 /* A packet pool: its elements, the ring that holds the free ones, a cache for every lcore there
  * could be. */
@@ -55,6 +57,7 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 		  (log_entries +
 		   2 * (RTE_MIN(log_entries, c->pkt_buffers) + (size_t)c->pkt_buffers / 2));
 	m->dpdk = DPDK_BYTES +
-		  c->nb_workers * (WORKER_BYTES + (size_t)pw_config_neighbours(c) * NEIGH_BYTES);
+		  c->nb_workers * (WORKER_BYTES + (size_t)pw_config_neighbours(c) * NEIGH_BYTES +
+				   (size_t)rte_align32pow2(c->fragments) * FRAGMENTS_BYTES);
 	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->wills + m->logs + m->dpdk;
 }

@@ -53,7 +53,9 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(max_packet_size, max_packet_size, NUM_BYTES, 0, 268435460)
 
 /* Limits of what is below forwarding. */
-#define WIRE_NUMBERS(X) X(neighbours, neighbours, NUM_COUNT, 0, PW_WIRE_NEIGH_MAX)
+#define WIRE_NUMBERS(X)                                                                            \
+	X(neighbours, neighbours, NUM_COUNT, 0, PW_WIRE_NEIGH_MAX)                                 \
+	X(fragments, fragments, NUM_COUNT, 0, PW_WIRE_FRAGMENTS_MAX)
 
 #define LIMIT_NUMBERS(X)                                                                           \
 	X(max_connections, max_connections, NUM_COUNT, 1, 4194304)                                 \

@@ -78,6 +78,9 @@ fleet_check(const struct pw_fleet_conf *conf, char *err, size_t err_len)
 	if (conf->neighbours > PW_WIRE_NEIGH_MAX)
 		REFUSE("%u neighbours; at most %u are possible", conf->neighbours,
 		       PW_WIRE_NEIGH_MAX);
+	if (conf->fragments > PW_WIRE_FRAGMENTS_MAX)
+		REFUSE("%u packets in fragments; at most %u are possible", conf->fragments,
+		       PW_WIRE_FRAGMENTS_MAX);
 	if (conf->nb_ifaces == 0 || conf->nb_ifaces > PW_WIRE_MAX_IFACES)
 		REFUSE("%u interfaces; 1 to %u are possible", conf->nb_ifaces, PW_WIRE_MAX_IFACES);
 	rc = check_lcores(conf, err, err_len);

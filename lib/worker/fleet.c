@@ -41,6 +41,7 @@ worker_create(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i, 
 	struct pw_wire_conf wire = {
 		.nb_ifaces = conf->nb_ifaces,
 		.neighbours = conf->neighbours,
+		.fragments = conf->fragments,
 		.mem = conf->mem,
 		.socket = socket,
 		.seed = worker_seed(conf, i, SEED_WIRE),

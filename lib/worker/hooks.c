@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the rooms below ask of each other, passed on. */
 #include <errno.h>
+#include <string.h>
+
+#include <rte_ip.h>
 
 #include "worker_pvt.h"
 
@@ -64,6 +67,48 @@ wire_icmp_error(void *ctx, const struct pw_flow *flow, uint32_t seq, uint16_t mt
 		count_add(&w->count.drop_message_full, 1);
 }
 
+/* Flow of a TCP packet that the wire has found fit: its headers lie in the first buffer. */
+static struct pw_flow
+flow_of(const struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, m->l2_len);
+	const uint8_t *tcp = ip + m->l3_len;
+	struct pw_flow flow;
+	uint32_t be;
+
+	if (ip[0] >> 4 == 4) {
+		memcpy(&be, ip + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(be));
+		flow.remote = pw_addr_v4(be);
+		memcpy(&be, ip + offsetof(struct rte_ipv4_hdr, dst_addr), sizeof(be));
+		flow.local = pw_addr_v4(be);
+	} else {
+		memcpy(flow.remote.b, ip + offsetof(struct rte_ipv6_hdr, src_addr), 16);
+		memcpy(flow.local.b, ip + offsetof(struct rte_ipv6_hdr, dst_addr), 16);
+	}
+	flow.rport = (uint16_t)(tcp[0] << 8 | tcp[1]);
+	flow.lport = (uint16_t)(tcp[2] << 8 | tcp[3]);
+	return flow;
+}
+
+/* A port that chose the queue knew less of the packet than is known of it whole. */
+static void
+wire_unsteered(void *ctx, uint32_t iface, struct rte_mbuf *packet, uint64_t now)
+{
+	struct worker *w = ctx;
+	struct pw_flow flow = flow_of(packet);
+	uint32_t to = flow_owner(w, &flow);
+	struct message m = {.kind = MESSAGE_PACKET, .iface = iface, .packet = packet};
+
+	if (to == w->index) {
+		pw_tcp_input(w->tcp, &packet, 1, now);
+	} else if (worker_post(w, to, &m) == 0) {
+		count_add(&w->count.regrouped, 1);
+	} else {
+		rte_pktmbuf_free(packet);
+		count_add(&w->count.drop_message_full, 1);
+	}
+}
+
 static int
 tcp_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 {
@@ -114,6 +159,7 @@ worker_wire_hooks(struct worker *w)
 		.tx = wire_tx,
 		.learnt = wire_learnt,
 		.icmp_error = wire_icmp_error,
+		.unsteered = wire_unsteered,
 	};
 }
 

@@ -58,8 +58,10 @@ lane_destroy(struct lane *l)
 			rte_pktmbuf_free(frame.m);
 	}
 	if (l->messages.r != NULL) {
-		while (pw_ring_get(&l->messages, &message, 1) == 1)
-			;
+		while (pw_ring_get(&l->messages, &message, 1) == 1) {
+			if (message.kind == MESSAGE_PACKET)
+				rte_pktmbuf_free(message.packet);
+		}
 	}
 	pw_ring_destroy(&l->frames);
 	pw_ring_destroy(&l->messages);
@@ -94,6 +96,9 @@ take(struct worker *w, const struct message *m, uint64_t now)
 		break;
 	case MESSAGE_NEIGHBOUR:
 		pw_wire_learn(w->wire, m->iface, &m->neighbour.ip, &m->neighbour.mac, now);
+		break;
+	case MESSAGE_PACKET:
+		pw_tcp_input(w->tcp, (struct rte_mbuf *[]){m->packet}, 1, now);
 		break;
 	case MESSAGE_ICMP_ERROR:
 		pw_tcp_icmp_error(w->tcp, &m->icmp.flow, m->icmp.seq, m->icmp.mtu, m->icmp.code,

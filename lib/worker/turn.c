@@ -86,6 +86,7 @@ watch_pressure(struct worker *w)
 	level = used >= PRESSURE_2_PERCENT ? 2 : used >= PRESSURE_1_PERCENT ? 1 : 0;
 	if (level != w->pressure) {
 		w->pressure = level;
+		pw_wire_set_pressure(w->wire, level);
 		pw_tcp_set_pressure(w->tcp, level);
 		pw_forward_set_pressure(w->forward, level);
 	}

@@ -36,6 +36,7 @@ enum message_kind {
 	MESSAGE_FORWARD,
 	MESSAGE_NEIGHBOUR,
 	MESSAGE_ICMP_ERROR,
+	MESSAGE_PACKET, /* for the stack of the worker that owns its flow; a reference passes */
 };
 
 struct neighbour_msg {
@@ -52,11 +53,12 @@ struct icmp_msg {
 
 struct message {
 	uint32_t kind;
-	uint32_t iface; /* of a neighbour */
+	uint32_t iface; /* of a neighbour or packet */
 	union {
 		struct pw_forward_msg forward;
 		struct neighbour_msg neighbour;
 		struct icmp_msg icmp;
+		struct rte_mbuf *packet;
 	};
 };
 

@@ -144,6 +144,7 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(m->copy_break, 0);
 	assert_int_equal(conf.neighbours, 77);
 	assert_int_equal(pw_config_neighbours(&conf), 77);
+	assert_int_equal(conf.fragments, 9);
 	assert_int_equal(m->drain_deadline, 100);
 	assert_int_equal(conf.tcp.keepalive_ms, 30000);
 	assert_int_equal(conf.tcp.user_timeout_ms, 300000);

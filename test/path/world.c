@@ -119,6 +119,7 @@ world_create(const struct world_conf *conf)
 		.settings = &w->settings,
 		.mem = &w->near_mem,
 		.tcp = {.max_conns = 64, .msl_ms = 100},
+		.fragments = 16,
 		.idle = PW_IDLE_ADAPTIVE,
 		.seed = 42,
 	};

@@ -10,19 +10,37 @@
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
+#include "fragment.h"
 #include "peer.h"
 
 #define RING_SIZE 1024
 #define BURST	  32
+#define PIECES	  8
+
+static void
+enqueue(struct peer *p, struct rte_mbuf *m)
+{
+	if (p->unplugged || rte_ring_enqueue(p->to_near[p->spread++ % p->queues], m) != 0)
+		rte_pktmbuf_free(m);
+}
 
 static void
 send_frame(void *ctx, uint32_t iface, struct rte_mbuf *m)
 {
+	struct rte_mbuf *piece[PIECES];
 	struct peer *p = ctx;
+	uint32_t n = 0;
 
 	(void)iface;
-	if (p->unplugged || rte_ring_enqueue(p->to_near[p->spread++ % p->queues], m) != 0)
-		rte_pktmbuf_free(m);
+	if (p->cut != 0)
+		n = test_fragment(m, p->mem->pkt, p->cut, ++p->identification, piece, PIECES);
+	if (n == 0) {
+		enqueue(p, m);
+		return;
+	}
+	rte_pktmbuf_free(m);
+	while (n > 0)
+		enqueue(p, piece[--n]);
 }
 
 static int

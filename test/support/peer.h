@@ -30,6 +30,9 @@ struct peer {
 	uint32_t spread;  /* frames sent so far, for the choice of a queue */
 	uint64_t data_in; /* TCP frames that came over, control segments included */
 	bool unplugged;	  /* everything sent either way is lost */
+	uint32_t cut; /* what is sent comes in fragments of so many bytes, the last first; 0: whole
+		       */
+	uint32_t identification; /* of the latest that was cut */
 	struct pw_tcp_hooks hooks;
 };
 

@@ -53,6 +53,7 @@ struct pw_config {
 	uint32_t hdr_buffers;
 	uint32_t ind_buffers;
 	uint32_t neighbours; /**< of each worker's table; 0: derived, see pw_config_neighbours() */
+	uint32_t fragments;  /**< packets in fragments that a worker may hold */
 	struct pw_tcp_conf tcp;
 	struct pw_forward_settings forward;
 	char log_level[16];

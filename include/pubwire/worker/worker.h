@@ -47,6 +47,7 @@ struct pw_fleet_conf {
 	struct pw_tcp_conf
 		tcp; /**< sizes and policy; name, mem, hooks and seed are set by the fleet */
 	uint32_t neighbours; /**< of each worker's table, at most PW_WIRE_NEIGH_MAX [1024] */
+	uint32_t fragments;  /**< packets that each worker puts together from fragments, 0: none */
 	enum pw_idle idle;
 	uint32_t idle_sleep_us; /**< adaptive: longest sleep [50] */
 	uint64_t seed;
@@ -66,11 +67,12 @@ struct pw_fleet_conf {
 	X(steered_out, "Frames handed to the worker that owns their flow")                         \
 	X(steered_in, "Frames received from the worker that owns their queue")                     \
 	X(drop_steer_full, "Frames dropped because the ring to another worker was full")           \
+	X(regrouped, "Packets handed on once their flow was known: fragments, IPv6 options")       \
 	X(tx_lent, "Frames sent through another worker's queue")                                   \
 	X(messages_in, "Messages from other workers")                                              \
 	X(messages_out, "Messages to other workers")                                               \
 	X(message_ring_full, "Times that a message waited because a ring was full")                \
-	X(drop_message_full, "Neighbours and ICMP errors not told because a ring was full")
+	X(drop_message_full, "Neighbours, ICMP errors, rejoined packets lost to a full ring")
 
 PW_COUNTER_STRUCT(pw_worker_counters, PW_WORKER_COUNTERS);
 
