@@ -407,8 +407,9 @@ check_sizes(struct config_loader *l)
 }
 
 /*
- * Connections of a worker's stack: devices, an eighth more and a few for handshakes, and one to
- * every broker for every log that the worker may serve, which no device can take.
+ * Connections of a worker's stack: devices, an eighth more and a few for those that
+ * are closing or about to be refused, and one to every broker for every log that the worker may
+ * serve, which no device can take.
  */
 static void
 size_stack(struct pw_config *c)
@@ -422,8 +423,8 @@ size_stack(struct pw_config *c)
 	logs = (devices + brokers - 1) / brokers * __builtin_popcount(c->forward.lanes);
 	upstreams = logs * c->forward.nb_brokers;
 	c->tcp.reserve_active = upstreams;
-	c->tcp.max_syn_rcvd = c->forward.limits.max_connections / 8 + 16;
-	c->tcp.max_conns = c->forward.limits.max_connections + c->tcp.max_syn_rcvd + upstreams;
+	c->tcp.max_conns = c->forward.limits.max_connections +
+			   c->forward.limits.max_connections / 8 + 16 + upstreams;
 }
 
 /* Neighbours are told to every worker, so each may have to know the devices of all. */

@@ -148,10 +148,10 @@ queue_fin(struct pw_tcp *t, struct pw_tcp_conn *c)
 	case PW_TCP_SYN_RECEIVED:
 		break;
 	case PW_TCP_ESTABLISHED:
-		pw_tcp_conn_state(t, c, PW_TCP_FIN_WAIT_1);
+		pw_tcp_conn_state(c, PW_TCP_FIN_WAIT_1);
 		break;
 	case PW_TCP_CLOSE_WAIT:
-		pw_tcp_conn_state(t, c, PW_TCP_LAST_ACK);
+		pw_tcp_conn_state(c, PW_TCP_LAST_ACK);
 		break;
 	default:
 		return;

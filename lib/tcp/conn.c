@@ -13,8 +13,7 @@
 
 /* RFC 9293 figure 5, and the ways to CLOSED that it leaves out (RST, ABORT, timeouts). */
 static const uint16_t may_become[] __rte_unused = {
-	[PW_TCP_CLOSED] = BIT(SYN_SENT) | BIT(SYN_RECEIVED),
-	[PW_TCP_LISTEN] = BIT(SYN_RECEIVED),
+	[PW_TCP_CLOSED] = BIT(SYN_SENT) | BIT(ESTABLISHED), /* from a cookie: cookie.c */
 	[PW_TCP_SYN_SENT] = BIT(SYN_RECEIVED) | BIT(ESTABLISHED) | BIT(CLOSED),
 	[PW_TCP_SYN_RECEIVED] = BIT(ESTABLISHED) | BIT(CLOSED),
 	[PW_TCP_ESTABLISHED] = BIT(FIN_WAIT_1) | BIT(CLOSE_WAIT) | BIT(CLOSED),
@@ -26,76 +25,31 @@ static const uint16_t may_become[] __rte_unused = {
 	[PW_TCP_TIME_WAIT] = BIT(CLOSED),
 };
 
-/* Half-open connections of listeners, in the order of their requests. */
-static void
-syn_enqueue(struct pw_tcp *t, struct pw_tcp_conn *c)
-{
-	uint32_t id = pw_pool_index(t->conns, c) + 1;
-	struct pw_tcp_conn *newest;
-
-	c->flags |= CONN_SYN_QUEUED;
-	c->syn_newer = 0;
-	c->syn_older = t->syn_newest;
-	if (t->syn_newest != 0) {
-		newest = pw_pool_at(t->conns, t->syn_newest - 1);
-		newest->syn_newer = id;
-	} else {
-		t->syn_oldest = id;
-	}
-	t->syn_newest = id;
-	t->nb_syn_rcvd++;
-}
-
-static void
-syn_dequeue(struct pw_tcp *t, struct pw_tcp_conn *c)
-{
-	struct pw_tcp_conn *other;
-
-	if (c->syn_older != 0) {
-		other = pw_pool_at(t->conns, c->syn_older - 1);
-		other->syn_newer = c->syn_newer;
-	} else {
-		t->syn_oldest = c->syn_newer;
-	}
-	if (c->syn_newer != 0) {
-		other = pw_pool_at(t->conns, c->syn_newer - 1);
-		other->syn_older = c->syn_older;
-	} else {
-		t->syn_newest = c->syn_older;
-	}
-	c->flags &= ~CONN_SYN_QUEUED;
-	c->syn_newer = 0;
-	c->syn_older = 0;
-	t->nb_syn_rcvd--;
-}
-
 void
-pw_tcp_conn_state(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_state to)
+pw_tcp_conn_state(struct pw_tcp_conn *c, enum pw_tcp_state to)
 {
 	assert(may_become[c->state] & (1u << to));
-	if (c->flags & CONN_SYN_QUEUED)
-		syn_dequeue(t, c);
-	else if (to == PW_TCP_SYN_RECEIVED && (c->flags & CONN_PASSIVE))
-		syn_enqueue(t, c);
 	c->state = (uint8_t)to;
 }
 
-bool
-pw_tcp_conn_drop_oldest_syn(struct pw_tcp *t)
+uint16_t
+pw_tcp_path_mss(const struct pw_addr *remote, uint16_t mtu)
 {
-	if (t->syn_oldest == 0)
-		return false;
-	t->count.drop_syn_oldest++;
-	pw_tcp_conn_end(t, pw_pool_at(t->conns, t->syn_oldest - 1), PW_TCP_END_ABORTED);
-	return true;
+	uint16_t headers = (pw_addr_is_v4(remote) ? 20 : 40) + TCP_HDR_LEN;
+
+	return mtu > headers + MSS_TINY ? mtu - headers : MSS_TINY;
 }
 
 uint16_t
 pw_tcp_conn_max_mss(const struct pw_tcp_conn *c)
 {
-	uint16_t headers = (pw_addr_is_v4(&c->flow.remote) ? 20 : 40) + TCP_HDR_LEN;
+	return pw_tcp_path_mss(&c->flow.remote, c->mtu);
+}
 
-	return c->mtu > headers + MSS_TINY ? c->mtu - headers : MSS_TINY;
+uint16_t
+pw_tcp_peer_mss(const struct pw_tcp_seg *s)
+{
+	return RTE_MAX(s->opts & SEG_OPT_MSS ? s->mss : MSS_DEFAULT, MSS_LEAST);
 }
 
 struct pw_tcp_conn *
@@ -121,8 +75,6 @@ pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash, uin
 void
 pw_tcp_conn_options(struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
-	uint16_t peer = s->opts & SEG_OPT_MSS ? s->mss : MSS_DEFAULT;
-
 	if (s->opts & SEG_OPT_TS) {
 		c->flags |= CONN_TS;
 		c->ts_recent = s->ts_val;
@@ -136,7 +88,7 @@ pw_tcp_conn_options(struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 		c->rcv_scale = 0;
 	}
 	/* RFC 6691: the option excludes options, the effective size does not. */
-	c->mss = RTE_MIN(RTE_MAX(peer, MSS_LEAST), pw_tcp_conn_max_mss(c));
+	c->mss = RTE_MIN(pw_tcp_peer_mss(s), pw_tcp_conn_max_mss(c));
 	if (c->flags & CONN_TS)
 		c->mss -= TCP_OPT_TS_LEN;
 }
@@ -144,10 +96,8 @@ pw_tcp_conn_options(struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 void
 pw_tcp_conn_established(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	pw_tcp_conn_state(t, c, PW_TCP_ESTABLISHED);
+	pw_tcp_conn_state(c, PW_TCP_ESTABLISHED);
 	t->count.established++;
-	if (!(c->flags & CONN_SYN_RTX))
-		pw_tcp_rtt_sample(c, (uint64_t)(tcp_ms(t) - c->progress) * 1000);
 	t->cc->open(c, !!(c->flags & CONN_SYN_RTX));
 	c->backoff = 0;
 	c->t_rtx = 0;
@@ -161,7 +111,7 @@ pw_tcp_conn_established(struct pw_tcp *t, struct pw_tcp_conn *c)
 	}
 	/* Closed by its owner while the handshake ran: the FIN follows it. */
 	if (c->flags & CONN_FIN_QUEUED) {
-		pw_tcp_conn_state(t, c, PW_TCP_FIN_WAIT_1);
+		pw_tcp_conn_state(c, PW_TCP_FIN_WAIT_1);
 		pw_tcp_dirty(t, c);
 	}
 }
@@ -173,7 +123,7 @@ pw_tcp_conn_end(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_end why)
 		t->count.open_failures++;
 	pw_tcp_table_remove(t, c);
 	pw_wheel_cancel(&t->wheel, &c->timer);
-	pw_tcp_conn_state(t, c, PW_TCP_CLOSED);
+	pw_tcp_conn_state(c, PW_TCP_CLOSED);
 	pw_tcp_sq_release(t, c);
 	pw_tcp_ooo_release(t, c);
 	if (c->flags & CONN_WND_HELD)

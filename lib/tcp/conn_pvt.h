@@ -42,9 +42,7 @@ enum conn_flag {
 	CONN_ON_DIRTY = 1 << 17,
 	CONN_DEAD = 1 << 18,	/**< waits on the list of the dead */
 	CONN_RTX_DUE = 1 << 19, /**< the flush sends the first segment again */
-	CONN_SYN_QUEUED =
-		1 << 20,     /**< half-open from a listener: stands in the order of requests */
-	CONN_SACK = 1 << 21, /**< selective acknowledgement agreed (RFC 2018 2) */
+	CONN_SACK = 1 << 21,	/**< selective acknowledgement agreed (RFC 2018 2) */
 	CONN_EV_ACCEPT = 1 << 24,
 	CONN_EV_CONNECTED = 1 << 25,
 	CONN_EV_READABLE = 1 << 26,
@@ -108,15 +106,8 @@ struct pw_tcp_conn {
 	uint32_t snd_wnd;
 	uint32_t snd_wl1;
 	uint32_t max_wnd; /**< largest window the peer ever offered */
-	/* There is no congestion before the handshake is complete. */
-	union {
-		uint32_t cwnd;
-		uint32_t syn_newer; /**< CONN_SYN_QUEUED: index + 1 of the next request, 0 none */
-	};
-	union {
-		uint32_t ssthresh;
-		uint32_t syn_older;
-	};
+	uint32_t cwnd;
+	uint32_t ssthresh;
 	uint32_t recover; /**< RFC 6582 */
 	uint8_t state;	  /**< enum pw_tcp_state */
 	uint8_t dupacks;

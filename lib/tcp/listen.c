@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Listeners, and what they make of a segment (RFC 9293 3.10.7.2). A half-open connection is a whole
- * one, bounded in number; the timer repeats its SYN|ACK and reaps it.
+ * Listeners, and what they make of a segment (RFC 9293 3.10.7.2). There is no half-open connection:
+ * a SYN is answered and forgotten, and the acknowledgement of that answer says it all (cookie.c).
+ * So the SYN|ACK is not repeated by a timer; a peer that has not heard it asks again.
  */
 #include <errno.h>
 
-#include "stack_pvt.h"
+#include <rte_common.h>
+
+#include "header_pvt.h"
 
 /* A listener on the address of all zeroes takes every local address. */
 static bool
@@ -81,98 +84,132 @@ has_room(const struct pw_tcp *t)
 }
 
 /*
- * Room for one more, beside what is kept for active opens. Where there is none the half-open
- * connection of the oldest request gives way: in a flood of requests that nobody means it is the
- * one whose peer has had the most time to answer.
+ * May there be one more? Asked of the SYN and again of what completes the handshake. Nobody is
+ * told of a refusal: the peer repeats its SYN, or its first bytes, and by then there may be room.
  */
 static bool
-make_room(struct pw_tcp *t)
+admissible(struct pw_tcp *t, const struct pw_tcp_seg *s, uint16_t *mtu, uint16_t *max_segs)
 {
-	if (t->nb_syn_rcvd >= t->conf.max_syn_rcvd && !pw_tcp_conn_drop_oldest_syn(t))
+	if (t->pressure >= 2) {
+		t->count.drop_syn_pressure++;
 		return false;
+	}
 	if (!t->in_upcall)
 		pw_tcp_conn_reap(t);
-	if (has_room(t))
-		return true;
-	if (!pw_tcp_conn_drop_oldest_syn(t))
+	if (!has_room(t)) {
+		t->count.drop_syn_full++;
 		return false;
-	if (!t->in_upcall)
-		pw_tcp_conn_reap(t);
-	return has_room(t);
+	}
+	if (t->conf.hooks.path(t->conf.hooks.ctx, &s->flow.remote, mtu, max_segs) < 0) {
+		t->count.drop_tx_unreachable++;
+		return false;
+	}
+	return true;
 }
 
-/* A refused request is not answered: the peer asks again, and by then there may be room. */
-static struct pw_tcp_conn *
-admit(struct pw_tcp *t, const struct pw_tcp_seg *s)
+static void
+syn(struct pw_tcp *t, const struct pw_tcp_seg *s, struct tw_record *r)
+{
+	uint16_t mtu, max_segs, mss;
+
+	if (!admissible(t, s, &mtu, &max_segs))
+		return;
+	if (r != NULL)
+		pw_tcp_tw_extend(t, r);
+	mss = pw_tcp_path_mss(&s->flow.remote, mtu);
+	if (pw_tcp_send_syn_ack(t, s, pw_tcp_cookie(t, s, r, mss), mss) == 0)
+		t->count.cookies_sent++;
+}
+
+/*
+ * The time since the SYN|ACK, where the peer echoes it. Bytes may have come long after the bare
+ * acknowledgement that was lost, so they say nothing.
+ */
+static void
+sample(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+{
+	uint32_t ms = tcp_ts_now(t) - s->ts_ecr;
+
+	if ((c->flags & CONN_TS) && seg_span(s) == 0 && ms <= PW_TCP_COOKIE_LIFE_MS)
+		pw_tcp_rtt_sample(c, (uint64_t)ms * 1000);
+}
+
+/* The handshake is complete: there is a connection, and the segment is its first. */
+static void
+complete(struct pw_tcp *t, const struct listener *l, struct pw_tcp_seg *s, struct tw_record *r,
+	 const struct pw_tcp_seg *request)
 {
 	uint16_t mtu, max_segs;
 	struct pw_tcp_conn *c;
 
-	if (t->pressure >= 2) {
-		t->count.drop_syn_pressure++;
-		return NULL;
-	}
-	if (t->conf.hooks.path(t->conf.hooks.ctx, &s->flow.remote, &mtu, &max_segs) < 0) {
-		t->count.drop_tx_unreachable++;
-		return NULL;
-	}
-	if (!make_room(t)) {
-		t->count.drop_syn_full++;
-		return NULL;
-	}
-	c = pw_tcp_conn_new(t, &s->flow, s->hash, mtu, max_segs);
-	if (c == NULL)
-		t->count.drop_syn_full++;
-	return c;
-}
-
-static void
-syn(struct pw_tcp *t, struct listener *l, const struct pw_tcp_seg *s, struct tw_record *tw)
-{
-	struct pw_tcp_conn *c = admit(t, s);
-	uint32_t iss;
-
-	if (c == NULL)
+	if (!admissible(t, s, &mtu, &max_segs))
 		return;
-	iss = pw_tcp_isn(t, &c->flow);
-	if (tw != NULL) {
-		uint32_t floor = pw_tcp_tw_reuse(t, tw);
-
-		if (seq_lt(iss, floor))
-			iss = floor;
+	c = pw_tcp_conn_new(t, &s->flow, s->hash, mtu, max_segs);
+	if (c == NULL) {
+		t->count.drop_syn_full++;
+		return;
 	}
+	if (r != NULL)
+		pw_tcp_tw_reuse(t, r);
+	t->count.cookies_valid++;
+	t->nb_passive++;
 	c->ops = l->ops;
 	c->ctx = l->ctx;
 	c->flags |= CONN_PASSIVE;
-	t->nb_passive++;
-	/* Bytes or a FIN on a SYN are not taken: the peer sends them again (RFC 9293 3.10.7.2). */
-	c->rcv_nxt = s->seq + 1;
-	c->rcv_adv = c->rcv_nxt;
-	c->snd_una = iss;
-	c->snd_nxt = iss;
-	c->snd_max = iss;
-	c->snd_wnd = s->wnd;
-	c->max_wnd = s->wnd;
+	c->rcv_nxt = s->seq;
+	c->rcv_adv = s->seq + pw_tcp_syn_window(t);
+	c->last_ack = s->seq;
+	c->snd_una = s->ack;
+	c->snd_nxt = s->ack;
+	c->snd_max = s->ack;
 	c->snd_wl1 = s->seq;
-	pw_tcp_conn_options(c, s);
-	pw_tcp_conn_state(t, c, PW_TCP_SYN_RECEIVED);
-	(void)pw_tcp_send_syn(t, c);
-	pw_tcp_timer_update(t, c);
+	pw_tcp_conn_options(c, request);
+	c->snd_wnd = (uint32_t)s->wnd << c->snd_scale;
+	c->max_wnd = c->snd_wnd;
+	sample(t, c, s);
+	pw_tcp_conn_established(t, c);
+	pw_tcp_arrives(t, c, s);
+}
+
+static void
+acknowledgement(struct pw_tcp *t, const struct listener *l, struct pw_tcp_seg *s,
+		struct tw_record *r)
+{
+	struct pw_tcp_seg request;
+
+	switch (pw_tcp_cookie_check(t, s, r, &request)) {
+	case COOKIE_VALID:
+		complete(t, l, s, r, &request);
+		return;
+	case COOKIE_EARLY:
+		/* What lies before it comes again, and then this does. */
+		t->count.cookies_early++;
+		return;
+	case COOKIE_NONE:
+		t->count.cookies_invalid++;
+		t->count.drop_no_conn++;
+		pw_tcp_refuse(t, s);
+	}
 }
 
 void
-pw_tcp_listen_input(struct pw_tcp *t, struct listener *l, struct pw_tcp_seg *s,
-		    struct tw_record *tw)
+pw_tcp_listen_input(struct pw_tcp *t, const struct listener *l, struct pw_tcp_seg *s,
+		    struct tw_record *r)
 {
 	if (s->flags & TCP_RST)
 		return;
-	if (s->flags & TCP_ACK) {
+	switch (s->flags & (TCP_SYN | TCP_ACK)) {
+	case TCP_SYN:
+		syn(t, s, r);
+		return;
+	case TCP_ACK:
+		acknowledgement(t, l, s, r);
+		return;
+	case TCP_SYN | TCP_ACK:
 		t->count.drop_no_conn++;
 		pw_tcp_refuse(t, s);
 		return;
-	}
-	if (s->flags & TCP_SYN)
-		syn(t, l, s, tw);
-	else
+	default:
 		t->count.drop_no_conn++;
+	}
 }

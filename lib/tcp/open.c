@@ -78,7 +78,7 @@ pw_tcp_connect(struct pw_tcp *t, const struct pw_flow *flow, const struct pw_tcp
 	c->snd_nxt = c->snd_una;
 	c->snd_max = c->snd_una;
 	t->count.active_opens++;
-	pw_tcp_conn_state(t, c, PW_TCP_SYN_SENT);
+	pw_tcp_conn_state(c, PW_TCP_SYN_SENT);
 	(void)pw_tcp_send_syn(t, c);
 	pw_tcp_timer_update(t, c);
 	*out = c;

@@ -5,6 +5,7 @@
  */
 #include <rte_common.h>
 
+#include "header_pvt.h"
 #include "stack_pvt.h"
 
 #define STRAY_PAUSE_MS 500 /* between answers to bare segments out of place */
@@ -12,7 +13,7 @@
 static void
 enter_fin_wait_2(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	pw_tcp_conn_state(t, c, PW_TCP_FIN_WAIT_2);
+	pw_tcp_conn_state(c, PW_TCP_FIN_WAIT_2);
 	if (c->flags & CONN_DISCARD)
 		c->t_rtx = tcp_deadline(t, PW_TCP_FIN_WAIT_2_MS);
 }
@@ -24,10 +25,10 @@ fin_arrived(struct pw_tcp *t, struct pw_tcp_conn *c)
 	pw_tcp_post(t, c, CONN_EV_READABLE);
 	switch (c->state) {
 	case PW_TCP_ESTABLISHED:
-		pw_tcp_conn_state(t, c, PW_TCP_CLOSE_WAIT);
+		pw_tcp_conn_state(c, PW_TCP_CLOSE_WAIT);
 		break;
 	case PW_TCP_FIN_WAIT_1:
-		pw_tcp_conn_state(t, c, PW_TCP_CLOSING);
+		pw_tcp_conn_state(c, PW_TCP_CLOSING);
 		break;
 	case PW_TCP_FIN_WAIT_2:
 		pw_tcp_tw_enter(t, c);
@@ -197,6 +198,14 @@ reset_arrived(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *
 			c->state == PW_TCP_SYN_RECEIVED ? PW_TCP_END_REFUSED : PW_TCP_END_RESET);
 }
 
+/* The time of the handshake, where it is known which of our SYN was answered (Karn). */
+static void
+handshake_sample(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	if (!(c->flags & CONN_SYN_RTX))
+		pw_tcp_rtt_sample(c, (uint64_t)(tcp_ms(t) - c->progress) * 1000);
+}
+
 /* Fifth check in SYN_RECEIVED. False where the segment is to be dropped. */
 static bool
 handshake_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
@@ -211,6 +220,7 @@ handshake_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg
 	c->snd_wnd = (uint32_t)s->wnd << c->snd_scale;
 	c->max_wnd = c->snd_wnd;
 	c->snd_wl1 = s->seq;
+	handshake_sample(t, c);
 	pw_tcp_conn_established(t, c);
 	return true;
 }
@@ -306,7 +316,7 @@ syn_sent_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	}
 	c->rcv_nxt = s->seq + 1;
 	/* The window of our SYN, which is never scaled, counts from here. */
-	c->rcv_adv = c->rcv_nxt + RTE_MIN(t->conf.rx_window, (uint32_t)UINT16_MAX);
+	c->rcv_adv = c->rcv_nxt + pw_tcp_syn_window(t);
 	c->last_ack = c->rcv_nxt;
 	c->last_rx = tcp_ms(t);
 	c->snd_wnd = s->wnd;
@@ -315,12 +325,13 @@ syn_sent_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	pw_tcp_conn_options(c, s);
 	if (!acked) {
 		/* Both sides open (RFC 9293 figure 7): our SYN again, with the acknowledgement. */
-		pw_tcp_conn_state(t, c, PW_TCP_SYN_RECEIVED);
+		pw_tcp_conn_state(c, PW_TCP_SYN_RECEIVED);
 		(void)pw_tcp_send_syn(t, c);
 		return;
 	}
 	c->snd_una = s->ack;
 	c->snd_nxt = c->snd_una;
+	handshake_sample(t, c);
 	pw_tcp_conn_established(t, c);
 	c->flags |= CONN_ACK_NOW;
 	pw_tcp_dirty(t, c);

@@ -11,79 +11,16 @@
 #include <rte_common.h>
 #include <rte_tcp.h>
 
+#include "header_pvt.h"
 #include "stack_pvt.h"
 
 #define PIECES_MAX 64 /* indirect buffers in one segment */
-
-static uint8_t *
-put32(uint8_t *p, uint32_t v)
-{
-	v = rte_cpu_to_be_32(v);
-	memcpy(p, &v, 4);
-	return p + 4;
-}
-
-static uint8_t *
-put_timestamps(const struct pw_tcp *t, uint8_t *p, uint32_t echo)
-{
-	/* RFC 7323 appendix A: two NOPs align the values. */
-	p = put32(p, 0x0101080a);
-	p = put32(p, tcp_ts_now(t));
-	return put32(p, echo);
-}
-
-/* Fill the 20 bytes of a header in front of len bytes of options. */
-static void
-put_header(struct rte_mbuf *m, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
-	   uint8_t flags, uint16_t wnd, uint32_t header)
-{
-	struct rte_tcp_hdr *th = rte_pktmbuf_mtod(m, struct rte_tcp_hdr *);
-
-	th->src_port = rte_cpu_to_be_16(flow->lport);
-	th->dst_port = rte_cpu_to_be_16(flow->rport);
-	th->sent_seq = rte_cpu_to_be_32(seq);
-	th->recv_ack = rte_cpu_to_be_32(ack);
-	th->data_off = (uint8_t)(header << 2);
-	th->tcp_flags = flags;
-	th->rx_win = rte_cpu_to_be_16(wnd);
-	th->cksum = 0;
-	th->tcp_urp = 0;
-	m->l4_len = header;
-}
-
-/* A buffer with header bytes of data and room for the lower layers in front; NULL counted. */
-static struct rte_mbuf *
-header_mbuf(struct pw_tcp *t, struct rte_mempool *pool, uint32_t header)
-{
-	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
-
-	if (m == NULL) {
-		t->count.drop_tx_no_buffer++;
-		return NULL;
-	}
-	assert(rte_pktmbuf_headroom(m) >= TCP_HEADROOM);
-	m->data_len = (uint16_t)header;
-	m->pkt_len = header;
-	return m;
-}
-
-/* Whatever becomes of a segment below is a loss like any other: the timers know what to do. */
-static int
-emit(struct pw_tcp *t, const struct pw_flow *flow, struct rte_mbuf *m)
-{
-	int rc = t->conf.hooks.output(t->conf.hooks.ctx, flow, m, t->now);
-
-	t->count.segs_out += rc == 0;
-	if (rc == -EHOSTUNREACH)
-		t->count.drop_tx_unreachable++;
-	return rc;
-}
 
 /* The same for a segment of a connection, which remembers why nobody answers. */
 static int
 emit_conn(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
 {
-	int rc = emit(t, &c->flow, m);
+	int rc = pw_tcp_emit(t, &c->flow, m);
 
 	if (rc == -EHOSTUNREACH)
 		c->flags |= CONN_SOFT_ERROR;
@@ -195,9 +132,11 @@ static void
 put_conn_header(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, uint32_t seq,
 		uint8_t flags)
 {
-	put_header(m, &c->flow, seq, c->rcv_nxt, flags, pw_tcp_window_field(t, c), header_len(c));
+	pw_tcp_put_header(m, &c->flow, seq, c->rcv_nxt, flags, pw_tcp_window_field(t, c),
+			  header_len(c));
 	if (c->flags & CONN_TS)
-		put_timestamps(t, rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN), c->ts_recent);
+		pw_tcp_put_timestamps(t, rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN),
+				      c->ts_recent);
 	acknowledged(c);
 }
 
@@ -212,14 +151,14 @@ payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uin
 
 	*copied = pieces > limit;
 	if (*copied) {
-		m = header_mbuf(t, t->conf.mem->pkt, header);
+		m = pw_tcp_header_mbuf(t, t->conf.mem->pkt, header);
 		if (m == NULL)
 			return NULL;
 		*len = RTE_MIN(*len, (uint32_t)rte_pktmbuf_tailroom(m));
 		copy_payload(t, c, m, cur, *len, rtx);
 		return m;
 	}
-	m = header_mbuf(t, t->conf.mem->hdr, header);
+	m = pw_tcp_header_mbuf(t, t->conf.mem->hdr, header);
 	if (m == NULL)
 		return NULL;
 	if (attach_payload(t, c, m, cur, *len, pieces, rtx) < 0) {
@@ -258,34 +197,24 @@ int
 pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	bool reply = c->state == PW_TCP_SYN_RECEIVED;
-	bool ts = !reply || (c->flags & CONN_TS), ws = !reply || (c->flags & CONN_WS);
-	bool sack = !reply || (c->flags & CONN_SACK);
-	uint32_t header =
-		TCP_HDR_LEN + 4 + (sack ? 4 : 0) + (ts ? TCP_OPT_TS_LEN : 0) + (ws ? 4 : 0);
-	uint16_t wnd = (uint16_t)RTE_MIN(t->conf.rx_window, (uint32_t)UINT16_MAX);
+	uint8_t opts = SEG_OPT_MSS;
 	struct rte_mbuf *m;
-	uint8_t *p;
 
 	/* The timer stands for it where no buffer can be had. */
 	c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
 	c->snd_nxt = c->snd_una + 1;
 	c->snd_max = c->snd_nxt;
-	m = header_mbuf(t, t->conf.mem->hdr, header);
+	opts |= !reply || (c->flags & CONN_SACK) ? SEG_OPT_SACK_OK : 0;
+	opts |= !reply || (c->flags & CONN_TS) ? SEG_OPT_TS : 0;
+	opts |= !reply || (c->flags & CONN_WS) ? SEG_OPT_WS : 0;
+	m = pw_tcp_syn_mbuf(t, &c->flow, c->snd_una, reply ? c->rcv_nxt : 0,
+			    reply ? TCP_SYN | TCP_ACK : TCP_SYN, opts, pw_tcp_conn_max_mss(c),
+			    c->ts_recent);
 	if (m == NULL)
 		return -ENOBUFS;
-	put_header(m, &c->flow, c->snd_una, reply ? c->rcv_nxt : 0,
-		   reply ? TCP_SYN | TCP_ACK : TCP_SYN, wnd, header);
-	p = rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN);
-	p = put32(p, 0x02040000u | pw_tcp_conn_max_mss(c));
-	if (sack)
-		p = put32(p, 0x01010402);
-	if (ts)
-		p = put_timestamps(t, p, reply ? c->ts_recent : 0);
-	if (ws)
-		put32(p, 0x01030300u | t->rcv_scale);
 	if (reply) {
 		/* The window of a SYN is not scaled (RFC 7323 2.2). */
-		c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + wnd);
+		c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + pw_tcp_syn_window(t));
 		acknowledged(c);
 	}
 	return emit_conn(t, c, m);
@@ -307,7 +236,7 @@ bare_seq(const struct pw_tcp_conn *c)
 int
 pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	struct rte_mbuf *m = header_mbuf(t, t->conf.mem->hdr, header_len(c));
+	struct rte_mbuf *m = pw_tcp_header_mbuf(t, t->conf.mem->hdr, header_len(c));
 
 	if (m == NULL)
 		return -ENOBUFS;
@@ -318,31 +247,13 @@ pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 int
 pw_tcp_send_probe_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	struct rte_mbuf *m = header_mbuf(t, t->conf.mem->hdr, header_len(c));
+	struct rte_mbuf *m = pw_tcp_header_mbuf(t, t->conf.mem->hdr, header_len(c));
 
 	if (m == NULL)
 		return -ENOBUFS;
 	/* RFC 9293 3.8.4: a sequence number that the peer has acknowledged makes it answer. */
 	put_conn_header(t, c, m, c->snd_una - 1, TCP_ACK);
 	return emit_conn(t, c, m);
-}
-
-int
-pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
-		 uint8_t flags, uint16_t wnd, const uint32_t *ts_echo)
-{
-	uint32_t header = TCP_HDR_LEN + (ts_echo != NULL ? TCP_OPT_TS_LEN : 0);
-	struct rte_mbuf *m = header_mbuf(t, t->conf.mem->hdr, header);
-
-	if (m == NULL)
-		return -ENOBUFS;
-	put_header(m, flow, seq, ack, flags, wnd, header);
-	if (ts_echo != NULL)
-		put_timestamps(t, rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN), *ts_echo);
-	if (emit(t, flow, m) != 0)
-		return XMIT_LOST;
-	t->count.resets_out += !!(flags & TCP_RST);
-	return 0;
 }
 
 void
@@ -352,63 +263,4 @@ pw_tcp_send_rst(struct pw_tcp *t, struct pw_tcp_conn *c)
 		return;
 	(void)pw_tcp_send_bare(t, &c->flow, bare_seq(c), c->rcv_nxt, TCP_RST | TCP_ACK, 0,
 			       c->flags & CONN_TS ? &c->ts_recent : NULL);
-}
-
-/* A flood of segments from forged addresses must not make us one of RST to whoever has them. */
-static bool
-refusal_allowed(struct pw_tcp *t)
-{
-	uint64_t second = t->now / 1000000000;
-
-	if (second != t->refuse_second) {
-		t->refuse_second = second;
-		t->refuse_budget = PW_TCP_REFUSALS;
-	}
-	if (t->refuse_budget == 0) {
-		t->count.resets_limited++;
-		return false;
-	}
-	t->refuse_budget--;
-	return true;
-}
-
-void
-pw_tcp_refuse(struct pw_tcp *t, const struct pw_tcp_seg *s)
-{
-	if ((s->flags & TCP_RST) || !refusal_allowed(t))
-		return;
-	if (s->flags & TCP_ACK)
-		(void)pw_tcp_send_bare(t, &s->flow, s->ack, 0, TCP_RST, 0, NULL);
-	else
-		(void)pw_tcp_send_bare(t, &s->flow, 0, s->seq + seg_span(s), TCP_RST | TCP_ACK, 0,
-				       NULL);
-}
-
-bool
-pw_tcp_challenge_allowed(struct pw_tcp *t)
-{
-	uint64_t second = t->now / 1000000000;
-
-	if (second != t->challenge_second) {
-		/* Drawn anew each second: a fixed number would tell a third party who has used it
-		 * up. */
-		t->challenge_second = second;
-		t->challenge_budget =
-			PW_TCP_CHALLENGES_LEAST +
-			(uint32_t)(pw_siphash24(&t->key_isn, &second, sizeof(second)) %
-				   PW_TCP_CHALLENGES_SPREAD);
-	}
-	if (t->challenge_budget == 0)
-		return false;
-	t->challenge_budget--;
-	return true;
-}
-
-void
-pw_tcp_challenge(struct pw_tcp *t, struct pw_tcp_conn *c)
-{
-	if (!pw_tcp_challenge_allowed(t))
-		return;
-	if (pw_tcp_send_ack(t, c) == 0)
-		t->count.challenge_acks++;
 }

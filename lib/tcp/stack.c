@@ -23,7 +23,6 @@ fill_defaults(struct pw_tcp_conf *f)
 {
 	f->max_conns = or_default(f->max_conns, 1024);
 	f->max_time_wait = or_default(f->max_time_wait, f->max_conns);
-	f->max_syn_rcvd = or_default(f->max_syn_rcvd, RTE_MAX(f->max_conns / 4, 16u));
 	f->max_tx_slices = or_default(f->max_tx_slices, 16384);
 	f->rx_window = RTE_MIN(or_default(f->rx_window, 262144), 65535u << SCALE_MAX);
 	f->tx_queue_bytes = or_default(f->tx_queue_bytes, 262144);
@@ -97,6 +96,8 @@ pw_tcp_create(const struct pw_tcp_conf *conf, uint64_t now)
 		t->rcv_scale++;
 	pw_siphash_key(&t->key_isn, conf->seed, 1);
 	pw_siphash_key(&t->key_table, conf->seed, 2);
+	pw_siphash_key(&t->key_secrets, conf->seed, 3);
+	t->cookie_period = UINT64_MAX;
 	t->ts_offset = (uint32_t)pw_siphash24(&t->key_isn, "timestamps", 10);
 	pw_wheel_init(&t->wheel, now, TICK_NS);
 	if (take_memory(t) < 0) {

@@ -128,8 +128,8 @@ struct tw_table {
  */
 #define PW_TCP_REFUSALS 1000
 
-/** Repetitions of a SYN|ACK while half of the half-open connections there may be are there. */
-#define PW_TCP_SYN_RETRIES_BUSY 2
+/** The longest time after a SYN|ACK at which its acknowledgement still opens the connection. */
+#define PW_TCP_COOKIE_LIFE_MS 64000
 
 struct listener {
 	struct pw_addr local;
@@ -157,10 +157,7 @@ struct pw_tcp {
 	struct pw_pool *conns;
 	struct pw_pool *blocks;
 	uint32_t blocks_free;
-	uint32_t nb_passive;  /**< connections that came from listeners, the dead among them */
-	uint32_t nb_syn_rcvd; /**< half-open connections that came from listeners, */
-	uint32_t syn_oldest;  /**< in the order of their requests, index + 1 */
-	uint32_t syn_newest;
+	uint32_t nb_passive; /**< connections that came from listeners, the dead among them */
 	uint32_t nb_ooo;
 	uint32_t nb_held;    /**< connections with CONN_WND_HELD */
 	uint32_t held_sweep; /**< bucket from which they are looked for */
@@ -174,6 +171,9 @@ struct pw_tcp {
 	struct listener listener[MAX_LISTENERS];
 	struct pw_siphash_key key_isn;
 	struct pw_siphash_key key_table;
+	struct pw_siphash_key key_secrets;   /**< that those of the cookies come from */
+	struct pw_siphash_key key_cookie[2]; /**< of this period and of the one before */
+	uint64_t cookie_period;
 	uint32_t ts_offset;   /**< added to the millisecond clock in timestamps */
 	uint32_t port_offset; /**< where the search for an ephemeral port goes on */
 	struct pw_wheel wheel;
@@ -228,12 +228,14 @@ struct tw_record *pw_tcp_tw_find(struct pw_tcp *t, const struct pw_flow *flow, u
 /** The connection's last act: leave a record, end it. */
 void pw_tcp_tw_enter(struct pw_tcp *t, struct pw_tcp_conn *c);
 /**
- * A segment for a record; true where it is a SYN that may open a new connection (RFC 6191). The
- * record stands until there is one.
+ * A segment for a record; true where it belongs to a new connection of the same flow (RFC 6191)
+ * and the listener is to have it. The record stands until there is one.
  */
 bool pw_tcp_tw_input(struct pw_tcp *t, struct tw_record *r, const struct pw_tcp_seg *s);
-/** A new connection takes the record's place: its least initial sequence number is returned. */
-uint32_t pw_tcp_tw_reuse(struct pw_tcp *t, struct tw_record *r);
+/** Keep a record for as long as a cookie that counts from it may come back. */
+void pw_tcp_tw_extend(struct pw_tcp *t, struct tw_record *r);
+/** A new connection takes the record's place. */
+void pw_tcp_tw_reuse(struct pw_tcp *t, struct tw_record *r);
 void pw_tcp_tw_expire(struct pw_tcp *t);
 
 /* isn.c: initial sequence numbers (RFC 6528). */
@@ -245,15 +247,16 @@ struct pw_tcp_conn *pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow
 void pw_tcp_conn_end(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_end why);
 void pw_tcp_conn_release(struct pw_tcp *t, struct pw_tcp_conn *c);
 void pw_tcp_conn_reap(struct pw_tcp *t);
-void pw_tcp_conn_state(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_state to);
+void pw_tcp_conn_state(struct pw_tcp_conn *c, enum pw_tcp_state to);
 /** Payload that fits a packet of the path beside our headers; and what we tell the peer. */
+uint16_t pw_tcp_path_mss(const struct pw_addr *remote, uint16_t mtu);
 uint16_t pw_tcp_conn_max_mss(const struct pw_tcp_conn *c);
+/** What the peer's SYN says of its own, or what counts where it says nothing. */
+uint16_t pw_tcp_peer_mss(const struct pw_tcp_seg *s);
 /** Take over the peer's options of its SYN. */
 void pw_tcp_conn_options(struct pw_tcp_conn *c, const struct pw_tcp_seg *s);
 /** The handshake is complete. */
 void pw_tcp_conn_established(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** Give up the half-open connection of the oldest request; false where there is none. */
-bool pw_tcp_conn_drop_oldest_syn(struct pw_tcp *t);
 
 /* events.c: the two work lists. */
 void pw_tcp_post(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t events);
@@ -262,9 +265,22 @@ void pw_tcp_run_ready(struct pw_tcp *t);
 
 /* listen.c */
 struct listener *pw_tcp_listener(struct pw_tcp *t, const struct pw_addr *local, uint16_t port);
-/** tw: the record of the same flow that a new connection may replace, or NULL. */
-void pw_tcp_listen_input(struct pw_tcp *t, struct listener *l, struct pw_tcp_seg *s,
-			 struct tw_record *tw);
+/** r: the record of the same flow that a new connection may replace, or NULL. */
+void pw_tcp_listen_input(struct pw_tcp *t, const struct listener *l, struct pw_tcp_seg *s,
+			 struct tw_record *r);
+
+/* cookie.c: what a SYN has said, in the sequence number that answers it (RFC 4987 3.6). */
+enum cookie_verdict {
+	COOKIE_NONE,  /**< the acknowledgement is of no SYN|ACK of ours */
+	COOKIE_EARLY, /**< it is, but the segments that follow the SYN are missing or late */
+	COOKIE_VALID,
+};
+/** The initial sequence number that answers a SYN; r: the record of the same flow, or NULL. */
+uint32_t pw_tcp_cookie(struct pw_tcp *t, const struct pw_tcp_seg *s, const struct tw_record *r,
+		       uint16_t path_mss);
+/** What the acknowledgement of a segment says; where it is VALID, syn is what the SYN was. */
+enum cookie_verdict pw_tcp_cookie_check(struct pw_tcp *t, const struct pw_tcp_seg *s,
+					const struct tw_record *r, struct pw_tcp_seg *syn);
 
 /* parse.c */
 int pw_tcp_parse(struct pw_tcp_seg *s, struct rte_mbuf *m);
@@ -322,6 +338,9 @@ struct tx_slice *pw_tcp_sq_at(const struct pw_tcp_conn *c, struct tx_cursor *cur
 int pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint32_t seq,
 		uint32_t *len, uint8_t flags);
 int pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** SYN|ACK for a request; nothing is kept of it. */
+int pw_tcp_send_syn_ack(struct pw_tcp *t, const struct pw_tcp_seg *s, uint32_t iss,
+			uint16_t path_mss);
 int pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c);
 int pw_tcp_send_probe_ack(struct pw_tcp *t, struct pw_tcp_conn *c);
 void pw_tcp_send_rst(struct pw_tcp *t, struct pw_tcp_conn *c);

@@ -128,11 +128,7 @@ back_off(struct pw_tcp_conn *c)
 static void
 syn_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	uint32_t retries = t->conf.syn_retries;
-
-	if ((c->flags & CONN_PASSIVE) && 2 * (uint64_t)t->nb_syn_rcvd >= t->conf.max_syn_rcvd)
-		retries = RTE_MIN(retries, (uint32_t)PW_TCP_SYN_RETRIES_BUSY);
-	if (c->backoff >= retries) {
+	if (c->backoff >= t->conf.syn_retries) {
 		give_up(t, c);
 		return;
 	}

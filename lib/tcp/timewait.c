@@ -12,8 +12,7 @@
 
 #include "stack_pvt.h"
 
-#define EXPIRE_BUDGET 1024   /* records forgotten in one go; the rest at the next advance */
-#define ISS_DISTANCE  128000 /* RFC 793 3.3 and BSD before 6528: well past the old numbers */
+#define EXPIRE_BUDGET 1024 /* records forgotten in one go; the rest at the next advance */
 
 int
 pw_tcp_tw_init(struct tw_table *tw, uint32_t max, int socket)
@@ -168,7 +167,7 @@ pw_tcp_tw_enter(struct pw_tcp *t, struct pw_tcp_conn *c)
 	/* The FIN is acknowledged now: nothing will ride for this connection any more. */
 	if (c->last_ack != c->rcv_nxt)
 		(void)pw_tcp_send_ack(t, c);
-	pw_tcp_conn_state(t, c, PW_TCP_TIME_WAIT);
+	pw_tcp_conn_state(c, PW_TCP_TIME_WAIT);
 	pw_tcp_conn_end(t, c, PW_TCP_END_CLOSED);
 }
 
@@ -189,15 +188,36 @@ is_newer(const struct tw_record *r, const struct pw_tcp_seg *s)
 	return seq_gt(s->seq, r->rcv_nxt);
 }
 
-uint32_t
+void
+pw_tcp_tw_extend(struct pw_tcp *t, struct tw_record *r)
+{
+	order_remove(&t->tw, r);
+	order_append(t, r);
+	arm(t);
+}
+
+void
 pw_tcp_tw_reuse(struct pw_tcp *t, struct tw_record *r)
 {
-	uint32_t floor = r->snd_nxt + ISS_DISTANCE;
-
 	t->count.time_wait_reused++;
 	forget(t, r);
 	arm(t);
-	return floor;
+}
+
+/* Is it the start of a new connection, or what completes its handshake? */
+static bool
+opens(struct pw_tcp *t, const struct tw_record *r, const struct pw_tcp_seg *s)
+{
+	struct pw_tcp_seg request;
+
+	switch (s->flags & (TCP_SYN | TCP_ACK)) {
+	case TCP_SYN:
+		return is_newer(r, s);
+	case TCP_ACK:
+		return pw_tcp_cookie_check(t, s, r, &request) != COOKIE_NONE;
+	default:
+		return false;
+	}
 }
 
 bool
@@ -205,8 +225,7 @@ pw_tcp_tw_input(struct pw_tcp *t, struct tw_record *r, const struct pw_tcp_seg *
 {
 	if (s->flags & TCP_RST)
 		return false;
-	if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && is_newer(r, s) &&
-	    pw_tcp_listener(t, &s->flow.local, s->flow.lport) != NULL)
+	if (pw_tcp_listener(t, &s->flow.local, s->flow.lport) != NULL && opens(t, r, s))
 		return true;
 	if ((s->flags & TCP_FIN) && s->seq + s->len + 1 == r->rcv_nxt) {
 		order_remove(&t->tw, r);

@@ -160,8 +160,7 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(conf.tcp.rx_copy_break, 100);
 	/* Every device, an eighth more and 16, and two brokers of the one lane served. */
 	assert_int_equal(conf.tcp.reserve_active, 2);
-	assert_int_equal(conf.tcp.max_syn_rcvd, 100 / 8 + 16);
-	assert_int_equal(conf.tcp.max_conns, 100 + conf.tcp.max_syn_rcvd + 2);
+	assert_int_equal(conf.tcp.max_conns, 100 + 100 / 8 + 16 + 2);
 	assert_int_equal(conf.forward.lanes, 1 << PW_LANE_5);
 }
 

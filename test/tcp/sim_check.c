@@ -115,8 +115,16 @@ right_edge(const struct check_conn *c, uint32_t from, const struct tcp_seg *seg)
 static void
 check_syn(struct check *k, struct check_side *me, const struct tcp_seg *seg)
 {
-	if (me->syn_sent && me->iss != seg->seq)
-		broken(k, "a SYN repeated with another number");
+	if (me->syn_sent && me->iss != seg->seq) {
+		/* Nothing remembers a SYN|ACK: its number changes with the secret of the cookies.
+		 */
+		if (!(seg->flags & SEG_ACK) || me->end != me->iss + 1)
+			broken(k, "a SYN repeated with another number");
+		me->other_iss = me->iss;
+		me->end = seg->seq;
+	} else if (!me->syn_sent) {
+		me->other_iss = seg->seq;
+	}
 	me->syn_sent = true;
 	me->iss = seg->seq;
 	me->has_ws = seg->has_ws;
@@ -157,6 +165,19 @@ check_payload(struct check *k, const struct check_conn *c, uint32_t from, const 
 		broken(k, "other bytes than the application gave, at %u", seg->seq - me->iss - 1);
 }
 
+/** The opener's acknowledgement says which of two SYN|ACK it has taken. */
+static void
+choose_iss(struct check_side *me, uint32_t ack)
+{
+	if (ack != me->iss + 1 && ack == me->other_iss + 1 && me->end == me->iss + 1) {
+		uint32_t iss = me->iss;
+
+		me->iss = me->other_iss;
+		me->other_iss = iss;
+		me->end = ack;
+	}
+}
+
 static void
 check_ack(struct check *k, const struct check_conn *c, uint32_t from, const struct tcp_seg *seg)
 {
@@ -192,6 +213,7 @@ check_sent(struct check *k, uint32_t stack, const struct pw_flow *flow, const st
 		return;
 	check_payload(k, c, stack, seg, now);
 	if (seg->flags & SEG_ACK) {
+		choose_iss(&c->side[!stack], seg->ack);
 		check_ack(k, c, stack, seg);
 		me->ack = seg->ack;
 		me->edge = me->acked ? seq_max(me->edge, right_edge(c, stack, seg))

@@ -29,6 +29,7 @@ struct check_side {
 	uint8_t ws;
 	uint16_t mss; /* that it offered; 536 where it did not */
 	uint32_t iss;
+	uint32_t other_iss;  /* the number before, where a SYN|ACK went out under a newer secret */
 	uint32_t end;	     /* one past the highest number sent */
 	uint32_t fin;	     /* number of its FIN */
 	uint32_t una;	     /* highest acknowledgement that has arrived, */

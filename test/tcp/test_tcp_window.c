@@ -325,129 +325,19 @@ table_full_refuses_a_connection_and_keeps_the_others(void **state)
 }
 
 static void
-half_open_connections_are_bounded(void **state)
-{
-	struct script *s = script_open(&(struct pw_tcp_conf){.max_conns = 64, .max_syn_rcvd = 16});
-
-	(void)state;
-	for (uint32_t i = 0; i < 40; i++) {
-		s->rport = PEER_PORT + i;
-		PEER(s, .flags = S, .win = 65535);
-		assert_in_range(pw_tcp_conns(s->t), 1, 16);
-	}
-	assert_int_equal(script_skip(s), 40);
-	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_oldest, 24);
-	assert_int_equal(pw_tcp_counters(s->t)->open_failures, 24);
-	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_full, 0);
-	script_pass(s, UINT64_C(200000) * MS);
-	script_skip(s);
-	assert_int_equal(pw_tcp_conns(s->t), 0); /* reaped: the table can't fill for ever */
-	assert_int_equal(pw_tcp_counters(s->t)->open_failures, 40);
-	s->iss_known = false;
-	script_accept(s);
-}
-
-/* In a flood it is the peer that answers soon that gets in, not the one that came first. */
-static void
-oldest_request_gives_way_to_the_newest(void **state)
-{
-	struct script *s = script_open(&(struct pw_tcp_conf){.max_conns = 64, .max_syn_rcvd = 4});
-
-	(void)state;
-	for (uint32_t i = 0; i < 4; i++) {
-		s->rport = PEER_PORT + i;
-		PEER(s, .flags = S, .win = 65535);
-	}
-	script_skip(s);
-	/* One from the middle completes; then one at the end, and one at the start. */
-	for (uint32_t i = 0; i < 3; i++) {
-		s->rport = PEER_PORT + 10 + i;
-		s->iss_known = false;
-		script_accept(s);
-	}
-	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_oldest, 1); /* there is room after it */
-	for (uint32_t i = 0; i < 3; i++) {
-		s->rport = PEER_PORT + 20 + i;
-		PEER(s, .flags = S, .win = 65535);
-	}
-	script_skip(s);
-	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_oldest, 3);
-	/* The last of the first four is still there; the third is not. */
-	s->iss = 0;
-	s->rport = PEER_PORT + 2;
-	PEER(s, .flags = A, .seq = 1, .ack = 77);
-	assert_int_equal(pw_tcp_counters(s->t)->drop_no_conn, 1);
-	s->rport = PEER_PORT + 3;
-	PEER(s, .flags = A, .seq = 1, .ack = 77);
-	assert_int_equal(pw_tcp_counters(s->t)->drop_no_conn, 1);
-	script_skip(s);
-}
-
-static void
-requests_in_one_burst_are_bounded_too(void **state)
-{
-	struct script *s = script_open(&(struct pw_tcp_conf){.max_conns = 8, .max_syn_rcvd = 4});
-	struct tcp_seg burst[40];
-
-	(void)state;
-	for (uint32_t i = 0; i < RTE_DIM(burst); i++)
-		burst[i] = (struct tcp_seg){
-			.flags = S, .win = 65535, .sport = (uint16_t)(PEER_PORT + i)};
-	script_peer_burst(s, burst, RTE_DIM(burst));
-	assert_int_equal(pw_tcp_conns(s->t), 4);
-	assert_int_equal(script_skip(s), 40);
-	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_full, 0);
-}
-
-static void
-half_full_of_requests_repeats_less(void **state)
-{
-	struct script *s = script_open(&(struct pw_tcp_conf){.max_conns = 64, .max_syn_rcvd = 4});
-
-	(void)state;
-	PEER(s, .flags = S, .win = 65535);
-	script_pass(s, UINT64_C(200000) * MS);
-	assert_int_equal(script_skip(s), 1 + 5); /* syn_retries */
-	for (uint32_t i = 0; i < 2; i++) {
-		s->rport = PEER_PORT + i;
-		PEER(s, .flags = S, .win = 65535);
-	}
-	script_pass(s, 6900 * MS); /* 1 + 2 + 4 s */
-	assert_int_equal(script_skip(s), 2 * (1 + 2));
-	assert_int_equal(pw_tcp_conns(s->t), 2);
-	script_pass(s, 200 * MS);
-	assert_true(pw_tcp_conns(s->t) < 2);
-	script_pass(s, UINT64_C(200000) * MS);
-	assert_int_equal(pw_tcp_conns(s->t), 0);
-}
-
-static void
 passive_opens_leave_room_for_active_ones(void **state)
 {
-	struct script *s = script_open(
-		&(struct pw_tcp_conf){.max_conns = 8, .max_syn_rcvd = 4, .reserve_active = 2});
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_conns = 8, .reserve_active = 2});
 	struct pw_flow flow;
 	struct pw_tcp_conn *c = NULL;
 
 	(void)state;
-	for (uint32_t i = 0; i < 5; i++) {
+	for (uint32_t i = 0; i < 6; i++) {
 		s->rport = PEER_PORT + i;
 		s->iss_known = false;
 		script_accept(s);
 	}
-	/* One place is left: requests follow each other in it. */
-	for (uint32_t i = 5; i < 9; i++) {
-		s->rport = PEER_PORT + i;
-		PEER(s, .flags = S, .win = 65535);
-		assert_int_equal(pw_tcp_conns(s->t), 6);
-	}
-	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_oldest, 3);
-	script_skip(s);
-	s->rport = PEER_PORT + 9;
-	s->iss_known = false;
-	script_accept(s);
-	assert_int_equal(pw_tcp_conns(s->t), 6);
-	s->rport = PEER_PORT + 10; /* all that stand there are complete */
+	s->rport = PEER_PORT + 10;
 	PEER(s, .flags = S, .win = 65535);
 	NOTHING(s);
 	assert_int_equal(pw_tcp_counters(s->t)->drop_syn_full, 1);
@@ -460,9 +350,10 @@ passive_opens_leave_room_for_active_ones(void **state)
 	pw_tcp_abort(s->t, s->conn, s->now);
 	script_act(s);
 	assert_int_equal(pw_tcp_conns(s->t), 7);
-	PEER(s, .flags = S, .win = 65535);
-	assert_int_equal(pw_tcp_conns(s->t), 8);
 	script_skip(s);
+	s->iss_known = false;
+	script_accept(s);
+	assert_int_equal(pw_tcp_conns(s->t), 8);
 }
 
 static void
@@ -578,7 +469,7 @@ segment_that_was_not_built_leaves_no_mark_on_its_bytes(void **state)
 	while ((hog[n] = rte_pktmbuf_alloc(script_mem()->ind)) != NULL)
 		n++;
 	rte_pktmbuf_free(hog[--n]); /* one is left, two are needed */
-	script_pass(s, 250 * MS);
+	script_pass(s, 1050 * MS);
 	while (n != 0)
 		rte_pktmbuf_free(hog[--n]);
 	NOTHING(s);
@@ -586,7 +477,7 @@ segment_that_was_not_built_leaves_no_mark_on_its_bytes(void **state)
 	assert_true(pw_tcp_counters(s->t)->drop_tx_no_buffer >= 1);
 	PEER(s, .flags = A, .seq = 1, .ack = 1 + MSS, .win = 65535);
 	pw_tcp_info(s->t, s->conn, &info);
-	assert_in_range(info.srtt_us, 10000, 250000); /* the time of the one transmission */
+	assert_in_range(info.srtt_us, 10000, 1050000); /* the time of the one transmission */
 }
 
 int
@@ -607,10 +498,6 @@ main(void)
 		SCRIPT(segment_across_the_edge_of_a_shut_window_acknowledges),
 		SCRIPT(window_of_one_byte_carries_a_stream),
 		SCRIPT(table_full_refuses_a_connection_and_keeps_the_others),
-		SCRIPT(half_open_connections_are_bounded),
-		SCRIPT(oldest_request_gives_way_to_the_newest),
-		SCRIPT(requests_in_one_burst_are_bounded_too),
-		SCRIPT(half_full_of_requests_repeats_less),
 		SCRIPT(passive_opens_leave_room_for_active_ones),
 		SCRIPT(pressure_refuses_requests_and_keeps_connections),
 		SCRIPT(pressure_keeps_the_window_of_unread_bytes),

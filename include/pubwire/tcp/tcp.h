@@ -112,7 +112,6 @@ struct pw_tcp_conf {
 	const char *name;	 /**< unique in the process, at most 16 bytes */
 	uint32_t max_conns;	 /**< [1024] */
 	uint32_t max_time_wait;	 /**< [max_conns]; the oldest is recycled beyond */
-	uint32_t max_syn_rcvd;	 /**< half-open connections [max_conns / 4, at least 16] */
 	uint32_t reserve_active; /**< of max_conns, for none but pw_tcp_connect() [0] */
 	uint32_t max_tx_slices;	 /**< slices in all send queues [16384] */
 	uint32_t rx_window;	 /**< bytes offered to a peer, per connection [262144] */
@@ -123,7 +122,7 @@ struct pw_tcp_conf {
 	uint32_t msl_ms;      /**< maximum segment lifetime [30000]: TIME_WAIT lasts twice that */
 	uint32_t min_rto_ms;  /**< [200] */
 	uint32_t max_rto_ms;  /**< [60000] */
-	uint32_t syn_retries; /**< [5] */
+	uint32_t syn_retries; /**< of pw_tcp_connect() [5] */
 	uint32_t user_timeout_ms; /**< unacknowledged data older than this ends a connection
 				     [120000] */
 	uint32_t keepalive_ms;	  /**< idle time before probes, 0: none */
@@ -167,11 +166,15 @@ struct pw_tcp_conf {
 	X(drop_window, "Payload bytes beyond the window")                                          \
 	X(drop_pressure, "Segments dropped because buffers ran short")                             \
 	X(drop_syn_full, "Connection requests refused because a table was full")                   \
-	X(drop_syn_oldest, "Half-open connections given up for a newer request")                   \
 	X(drop_syn_pressure, "Connection requests refused because buffers ran short")              \
 	X(drop_tx_no_buffer, "Segments not sent because a pool was empty; retried")                \
 	X(drop_tx_unreachable, "Segments not sent because there was no way to the peer")           \
 	X(challenge_acks, "Challenge acknowledgements sent")                                       \
+	X(cookies_sent, "Connection requests answered, none of which is remembered")               \
+	X(cookies_valid, "Handshakes completed by an acknowledgement of such an answer")           \
+	X(cookies_early,                                                                           \
+	  "Segments dropped because the one that completes the handshake is missing")              \
+	X(cookies_invalid, "Segments to a listener that acknowledge no such answer")               \
 	X(time_wait_reused, "TIME_WAIT records reused by a new connection")                        \
 	X(rx_coalesced, "Small segments copied into the buffer before them")
 
@@ -183,7 +186,11 @@ struct pw_tcp *pw_tcp_create(const struct pw_tcp_conf *conf, uint64_t now);
 /** End every connection (gone: ABORTED, no RST), release every buffer, free the memory. */
 void pw_tcp_destroy(struct pw_tcp *t);
 
-/** Accept connections to a local address and port. 0; -EADDRINUSE; -ENOSPC beyond 16 listeners. */
+/**
+ * Accept connections to a local address and port. Nothing is kept of a request before its handshake
+ * is complete (SYN cookies), so the SYN|ACK is not repeated unasked: the protocol should be one in
+ * which the opener speaks first. 0; -EADDRINUSE; -ENOSPC beyond 16 listeners.
+ */
 int pw_tcp_listen(struct pw_tcp *t, const struct pw_addr *local, uint16_t port,
 		  const struct pw_tcp_ops *ops, void *ctx) __attribute__((warn_unused_result));
 
