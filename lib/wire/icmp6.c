@@ -138,7 +138,13 @@ wire_icmp6_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, const 
 	case ND_ROUTER_SOLICIT:
 	case ND_ROUTER_ADVERT:
 	case ND_REDIRECT:
-		wire_nd_in(w, m, rx, p);
+		/* RFC 6980 5 */
+		if (!p->fragmented) {
+			wire_nd_in(w, m, rx, p);
+			return;
+		}
+		w->n.nd_invalid++;
+		rte_pktmbuf_free(m);
 		return;
 	case MLD_QUERY:
 		wire_mld_in(w, m, rx, p);

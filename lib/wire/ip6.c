@@ -160,6 +160,7 @@ walk_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx, struct packet6 *p)
 			m = wire_chain_own(w, m, m->l2_len + HEADERS_MAX);
 		if (m == NULL)
 			return NULL;
+		p->fragmented = true;
 		verdict = wire_ip6_walk(w, m, rx, p);
 	}
 	if (verdict == EXT_UPPER)

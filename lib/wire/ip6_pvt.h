@@ -61,6 +61,7 @@ struct packet6 {
 	struct pw_addr dst;
 	bool group;	   /* dst is a multicast address */
 	bool router_alert; /* RFC 2711 */
+	bool fragmented;   /* it came with a fragment header */
 	uint8_t hop_limit;
 	uint8_t proto;	    /* of what follows the extension headers */
 	uint16_t proto_at;  /* where, from the fixed header, proto is named */
