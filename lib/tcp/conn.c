@@ -123,6 +123,8 @@ pw_tcp_conn_end(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_end why)
 		t->count.open_failures++;
 	pw_tcp_table_remove(t, c);
 	pw_wheel_cancel(&t->wheel, &c->timer);
+	if ((c->flags & CONN_PASSIVE) && c->state != PW_TCP_TIME_WAIT && !t->closing)
+		pw_tcp_tw_spend(t, c);
 	pw_tcp_conn_state(c, PW_TCP_CLOSED);
 	pw_tcp_sq_release(t, c);
 	pw_tcp_ooo_release(t, c);

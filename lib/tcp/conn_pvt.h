@@ -50,6 +50,9 @@ enum conn_flag {
 	CONN_EV_GONE = 1 << 28,
 };
 
+/** The uppermost bits are those of the period in which a cookie opened the connection. */
+#define CONN_PERIOD_SHIFT 29
+
 #define CONN_EVENTS                                                                                \
 	(CONN_EV_ACCEPT | CONN_EV_CONNECTED | CONN_EV_READABLE | CONN_EV_ACKED | CONN_EV_GONE)
 

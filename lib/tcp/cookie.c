@@ -35,9 +35,9 @@ static_assert(PW_TCP_COOKIE_LIFE_MS == 2 * KEY_NS / 1000000, "two secrets are ho
 
 /*
  * What a peer's MSS is rounded down to; the last index stands for all that the path takes, which
- * is what most peers offer. 1220, 1360 and 1400 are those of tunnels and of mobile networks.
+ * is what most peers offer. From 1220 on they are those of tunnels and of mobile networks.
  */
-static const uint16_t mss_of[MSS_OF_PATH] = {64, 256, 536, 1220, 1360, 1400, 1440};
+static const uint16_t mss_of[MSS_OF_PATH] = {64, 256, 536, 1000, 1220, 1360, 1400};
 
 /* What a mark is made of. */
 struct marked {
@@ -68,6 +68,24 @@ turn_keys(struct pw_tcp *t)
 			}
 	}
 	return period;
+}
+
+void
+pw_tcp_cookie_used(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	c->flags |= (uint32_t)turn_keys(t) << CONN_PERIOD_SHIFT;
+}
+
+uint32_t
+pw_tcp_cookie_left(const struct pw_tcp *t, const struct pw_tcp_conn *c)
+{
+	uint64_t period = t->now / KEY_NS, end;
+	/* Of long ago one in four looks like now; its record does no harm. */
+	uint32_t age = (period - (c->flags >> CONN_PERIOD_SHIFT)) & 7;
+
+	/* Its secret was that of then, or of the period before. */
+	end = (period + 2 - age) * KEY_NS;
+	return age < 2 ? (uint32_t)((end - t->now) / 1000000) + 1 : 0;
 }
 
 static uint32_t

@@ -14,7 +14,7 @@
 static void
 demux(struct pw_tcp *t, struct pw_tcp_seg *s)
 {
-	struct pw_tcp_conn *c = pw_tcp_table_find(t, &s->flow, s->hash);
+	struct pw_tcp_conn *c = pw_tcp_table_find(t, &s->flow, (uint32_t)s->print);
 	struct tw_record *r;
 	struct listener *l;
 
@@ -22,7 +22,7 @@ demux(struct pw_tcp *t, struct pw_tcp_seg *s)
 		pw_tcp_arrives(t, c, s);
 		return;
 	}
-	r = pw_tcp_tw_find(t, &s->flow, s->hash);
+	r = pw_tcp_tw_find(t, s->print);
 	if (r != NULL && !pw_tcp_tw_input(t, r, s))
 		return;
 	l = pw_tcp_listener(t, &s->flow.local, s->flow.lport);
@@ -48,8 +48,8 @@ input_chunk(struct pw_tcp *t, struct rte_mbuf **pkts, uint32_t n)
 			rte_pktmbuf_free(pkts[i]);
 			continue;
 		}
-		s->hash = pw_tcp_flow_hash(t, &s->flow);
-		rte_prefetch0(&t->table.bucket[s->hash & t->table.mask]);
+		s->print = pw_tcp_flow_print(t, &s->flow);
+		rte_prefetch0(&t->table.bucket[s->print & t->table.mask]);
 		k++;
 	}
 	for (uint32_t i = 0; i < k; i++) {

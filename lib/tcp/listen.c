@@ -144,7 +144,7 @@ complete(struct pw_tcp *t, const struct listener *l, struct pw_tcp_seg *s, struc
 
 	if (!admissible(t, s, &mtu, &max_segs))
 		return;
-	c = pw_tcp_conn_new(t, &s->flow, s->hash, mtu, max_segs);
+	c = pw_tcp_conn_new(t, &s->flow, (uint32_t)s->print, mtu, max_segs);
 	if (c == NULL) {
 		t->count.drop_syn_full++;
 		return;
@@ -156,6 +156,7 @@ complete(struct pw_tcp *t, const struct listener *l, struct pw_tcp_seg *s, struc
 	c->ops = l->ops;
 	c->ctx = l->ctx;
 	c->flags |= CONN_PASSIVE;
+	pw_tcp_cookie_used(t, c);
 	c->rcv_nxt = s->seq;
 	c->rcv_adv = s->seq + pw_tcp_syn_window(t);
 	c->last_ack = s->seq;

@@ -8,9 +8,12 @@
 #define EPHEMERAL_COUNT 16384
 
 static bool
-in_use(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash)
+in_use(struct pw_tcp *t, const struct pw_flow *flow)
 {
-	return pw_tcp_table_find(t, flow, hash) != NULL || pw_tcp_tw_find(t, flow, hash) != NULL;
+	uint64_t print = pw_tcp_flow_print(t, flow);
+
+	return pw_tcp_table_find(t, flow, (uint32_t)print) != NULL ||
+	       pw_tcp_tw_find(t, print) != NULL;
 }
 
 /*
@@ -34,7 +37,7 @@ choose_port(struct pw_tcp *t, struct pw_flow *flow)
 		} else {
 			flow->lport = (uint16_t)(EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT);
 		}
-		if (!in_use(t, flow, pw_tcp_flow_hash(t, flow))) {
+		if (!in_use(t, flow)) {
 			t->port_offset += i + 1;
 			return 0;
 		}
@@ -49,7 +52,6 @@ pw_tcp_connect(struct pw_tcp *t, const struct pw_flow *flow, const struct pw_tcp
 	struct pw_flow f = *flow;
 	uint16_t mtu, max_segs;
 	struct pw_tcp_conn *c;
-	uint32_t hash;
 	int rc;
 
 	tcp_set_now(t, now);
@@ -64,10 +66,9 @@ pw_tcp_connect(struct pw_tcp *t, const struct pw_flow *flow, const struct pw_tcp
 		if (rc < 0)
 			return rc;
 	}
-	hash = pw_tcp_flow_hash(t, &f);
-	if (in_use(t, &f, hash))
+	if (in_use(t, &f))
 		return -EADDRINUSE;
-	c = pw_tcp_conn_new(t, &f, hash, mtu, max_segs);
+	c = pw_tcp_conn_new(t, &f, pw_tcp_flow_hash(t, &f), mtu, max_segs);
 	if (c == NULL)
 		return -ENOMEM;
 	c->ops = ops;

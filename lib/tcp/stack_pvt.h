@@ -54,7 +54,7 @@ struct sack_block {
 struct pw_tcp_seg {
 	struct rte_mbuf *m; /**< payload; owned by whoever holds the segment, NULL when taken */
 	struct pw_flow flow;
-	uint32_t hash;
+	uint64_t print; /**< pw_tcp_flow_print() */
 	uint32_t seq;
 	uint32_t ack;
 	uint32_t len; /**< bytes of payload left in m */
@@ -88,30 +88,31 @@ struct conn_table {
 	uint32_t count;
 };
 
-/** What is left of a connection in TIME_WAIT. */
+/** What is left of a connection that has ended. */
 struct tw_record {
-	struct pw_flow flow;
+	uint64_t print; /**< pw_tcp_flow_print() */
 	uint32_t snd_nxt;
 	uint32_t rcv_nxt;
 	uint32_t ts_recent;
 	uint32_t expiry; /**< ms */
-	uint32_t chain;	 /**< next in the hash chain, index + 1; top bit: timestamps agreed */
-	uint32_t newer;	 /**< in order of expiry, index + 1 */
-	uint32_t older;
+	uint32_t chain;	 /**< next of the same hash, index + 1 */
+	uint32_t flags;	 /**< TW_ */
 };
 
-static_assert(sizeof(struct tw_record) == 64, "a record is one line");
+static_assert(sizeof(struct tw_record) == 32, "two a line");
 
-#define TW_CHAIN_TS 0x80000000u
+#define TW_LIVE	 (1u << 0) /**< stands in its chain */
+#define TW_TS	 (1u << 1) /**< timestamps were agreed */
+#define TW_LATER (1u << 2) /**< its time was lengthened */
+#define TW_SPENT (1u << 3) /**< no TIME_WAIT: only the cookie is not to serve again */
 
 struct tw_table {
 	struct tw_record *rec;
 	uint32_t *head; /**< chains, index + 1 */
 	uint32_t mask;
 	uint32_t size;
-	uint32_t free; /**< list through newer */
-	uint32_t oldest;
-	uint32_t newest;
+	uint32_t oldest; /**< index; a ring from here */
+	uint32_t count;	 /**< of records and gaps */
 	struct pw_timer timer;
 };
 
@@ -215,7 +216,13 @@ tcp_set_now(struct pw_tcp *t, uint64_t now)
 /* table.c: connections by flow. */
 int pw_tcp_table_init(struct conn_table *tb, uint32_t max, int socket);
 void pw_tcp_table_fini(struct conn_table *tb);
-uint32_t pw_tcp_flow_hash(const struct pw_tcp *t, const struct pw_flow *flow);
+/** A keyed hash of a flow; its lower half is that of the table. */
+uint64_t pw_tcp_flow_print(const struct pw_tcp *t, const struct pw_flow *flow);
+static inline uint32_t
+pw_tcp_flow_hash(const struct pw_tcp *t, const struct pw_flow *flow)
+{
+	return (uint32_t)pw_tcp_flow_print(t, flow);
+}
 struct pw_tcp_conn *pw_tcp_table_find(const struct pw_tcp *t, const struct pw_flow *flow,
 				      uint32_t hash);
 void pw_tcp_table_add(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t hash);
@@ -224,9 +231,12 @@ void pw_tcp_table_remove(struct pw_tcp *t, struct pw_tcp_conn *c);
 /* timewait.c */
 int pw_tcp_tw_init(struct tw_table *tw, uint32_t max, int socket);
 void pw_tcp_tw_fini(struct tw_table *tw);
-struct tw_record *pw_tcp_tw_find(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash);
+/** The record of a flow whose time is not over, or NULL. */
+struct tw_record *pw_tcp_tw_find(struct pw_tcp *t, uint64_t print);
 /** The connection's last act: leave a record, end it. */
 void pw_tcp_tw_enter(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** A connection of a peer ends otherwise: its cookie has been used, if it still is good. */
+void pw_tcp_tw_spend(struct pw_tcp *t, const struct pw_tcp_conn *c);
 /**
  * A segment for a record; true where it belongs to a new connection of the same flow (RFC 6191)
  * and the listener is to have it. The record stands until there is one.
@@ -281,6 +291,10 @@ uint32_t pw_tcp_cookie(struct pw_tcp *t, const struct pw_tcp_seg *s, const struc
 /** What the acknowledgement of a segment says; where it is VALID, syn is what the SYN was. */
 enum cookie_verdict pw_tcp_cookie_check(struct pw_tcp *t, const struct pw_tcp_seg *s,
 					const struct tw_record *r, struct pw_tcp_seg *syn);
+
+/** The connection was opened by a cookie just now; and ms for which that could serve again. */
+void pw_tcp_cookie_used(struct pw_tcp *t, struct pw_tcp_conn *c);
+uint32_t pw_tcp_cookie_left(const struct pw_tcp *t, const struct pw_tcp_conn *c);
 
 /* parse.c */
 int pw_tcp_parse(struct pw_tcp_seg *s, struct rte_mbuf *m);

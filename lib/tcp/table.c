@@ -35,11 +35,11 @@ pw_tcp_table_fini(struct conn_table *tb)
 	tb->bucket = NULL;
 }
 
-uint32_t
-pw_tcp_flow_hash(const struct pw_tcp *t, const struct pw_flow *flow)
+uint64_t
+pw_tcp_flow_print(const struct pw_tcp *t, const struct pw_flow *flow)
 {
 	static_assert(sizeof(*flow) == 36, "no padding is hashed");
-	return (uint32_t)pw_siphash13(&t->key_table, flow, sizeof(*flow));
+	return pw_siphash13(&t->key_table, flow, sizeof(*flow));
 }
 
 static inline uint16_t

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TIME_WAIT (RFC 9293 3.6.1): a connection that both sides have closed leaves a record of 64 bytes
- * for twice the segment lifetime. RST does not end it (RFC 1337); a SYN that is provably newer
- * takes its place (RFC 6191). The records stand in order of expiry; where the table is full the
- * oldest gives way.
+ * What is remembered of a connection that has ended, in 32 bytes. One that both sides have closed
+ * is in TIME_WAIT (RFC 9293 3.6.1) for twice the segment lifetime: RST does not end it (RFC 1337);
+ * a connection that is provably newer takes its place (RFC 6191). One that a peer has opened and
+ * that ended otherwise, soon after, leaves a record that answers nothing: it only keeps the cookie
+ * that opened it from opening a second one (cookie.c).
+ *
+ * Instead of the flow a record has 64 bits of a keyed hash of it: of two flows at hand, one passes
+ * for the other in 2^64 cases, and nobody outside can look for such a pair. The records are a ring
+ * in the order in which they were made. One whose time was lengthened moves to the end when its
+ * turn comes; one that was taken leaves a gap until then. Where the ring is full the oldest of
+ * TIME_WAIT gives way, and a cookie is not remembered.
  */
 #include <errno.h>
 
@@ -13,6 +20,7 @@
 #include "stack_pvt.h"
 
 #define EXPIRE_BUDGET 1024 /* records forgotten in one go; the rest at the next advance */
+#define TIDY_BUDGET   4	   /* and looked at where one is made */
 
 int
 pw_tcp_tw_init(struct tw_table *tw, uint32_t max, int socket)
@@ -27,9 +35,6 @@ pw_tcp_tw_init(struct tw_table *tw, uint32_t max, int socket)
 		return -ENOMEM;
 	tw->mask = heads - 1;
 	tw->size = max;
-	for (uint32_t i = 0; i < max; i++)
-		tw->rec[i].newer = i + 1 < max ? i + 2 : 0;
-	tw->free = 1;
 	return 0;
 }
 
@@ -40,130 +45,142 @@ pw_tcp_tw_fini(struct tw_table *tw)
 	rte_free(tw->rec);
 }
 
-static uint32_t
-id_of(const struct tw_table *tw, const struct tw_record *r)
-{
-	return (uint32_t)(r - tw->rec) + 1;
-}
-
-static uint32_t
-chain_next(const struct tw_record *r)
-{
-	return r->chain & ~TW_CHAIN_TS;
-}
-
 struct tw_record *
-pw_tcp_tw_find(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash)
+pw_tcp_tw_find(struct pw_tcp *t, uint64_t print)
 {
 	struct tw_table *tw = &t->tw;
 
-	for (uint32_t id = tw->head[hash & tw->mask]; id != 0;) {
+	for (uint32_t id = tw->head[print & tw->mask]; id != 0; id = tw->rec[id - 1].chain) {
 		struct tw_record *r = &tw->rec[id - 1];
 
-		if (memcmp(&r->flow, flow, sizeof(*flow)) == 0)
-			return r;
-		id = chain_next(r);
+		if (r->print == print)
+			return seq_gt(r->expiry, tcp_ms(t)) ? r : NULL;
 	}
 	return NULL;
 }
 
-/* Out of, and into, the order of expiry. */
+/* Into, and out of, the chain of its hash. */
 static void
-order_remove(struct tw_table *tw, struct tw_record *r)
+link_record(struct tw_table *tw, struct tw_record *r)
 {
-	if (r->older != 0)
-		tw->rec[r->older - 1].newer = r->newer;
-	else
-		tw->oldest = r->newer;
-	if (r->newer != 0)
-		tw->rec[r->newer - 1].older = r->older;
-	else
-		tw->newest = r->older;
+	uint32_t *head = &tw->head[r->print & tw->mask];
+
+	r->chain = *head;
+	*head = (uint32_t)(r - tw->rec) + 1;
+	r->flags |= TW_LIVE;
 }
 
 static void
-order_append(struct pw_tcp *t, struct tw_record *r)
+unlink_record(struct tw_table *tw, struct tw_record *r)
+{
+	uint32_t *link = &tw->head[r->print & tw->mask];
+
+	while (&tw->rec[*link - 1] != r)
+		link = &tw->rec[*link - 1].chain;
+	*link = r->chain;
+	r->flags &= ~TW_LIVE;
+}
+
+/* The place after the last; there is one. */
+static struct tw_record *
+push(struct tw_table *tw)
+{
+	uint32_t at = tw->oldest + tw->count++;
+
+	return &tw->rec[at < tw->size ? at : at - tw->size];
+}
+
+static struct tw_record
+pop(struct tw_table *tw)
+{
+	struct tw_record *r = &tw->rec[tw->oldest], was = *r;
+
+	if (r->flags & TW_LIVE)
+		unlink_record(tw, r);
+	tw->oldest = tw->oldest + 1 < tw->size ? tw->oldest + 1 : 0;
+	tw->count--;
+	return was;
+}
+
+/* Let go of what has had its time, and of gaps; put behind what has been given more. */
+static void
+tidy(struct pw_tcp *t, uint32_t budget)
 {
 	struct tw_table *tw = &t->tw;
 
-	r->expiry = tcp_deadline(t, 2 * t->conf.msl_ms);
-	r->newer = 0;
-	r->older = tw->newest;
-	if (tw->newest != 0)
-		tw->rec[tw->newest - 1].newer = id_of(tw, r);
-	else
-		tw->oldest = id_of(tw, r);
-	tw->newest = id_of(tw, r);
+	for (; budget > 0 && tw->count > 0; budget--) {
+		const struct tw_record *r = &tw->rec[tw->oldest];
+		bool over = !(r->flags & TW_LIVE) || seq_le(r->expiry, tcp_ms(t));
+		struct tw_record was;
+
+		if (!over && !(r->flags & TW_LATER))
+			break;
+		was = pop(tw);
+		if (!over) {
+			struct tw_record *again = push(tw);
+
+			*again = was;
+			again->flags &= ~TW_LATER;
+			link_record(tw, again);
+		}
+	}
 }
 
 static void
 arm(struct pw_tcp *t)
 {
+	const struct tw_table *tw = &t->tw;
+	const struct tw_record *r = &tw->rec[tw->oldest];
 	uint32_t left;
 
-	if (t->tw.oldest == 0) {
+	if (tw->count == 0) {
 		pw_wheel_cancel(&t->wheel, &t->tw.timer);
 		return;
 	}
-	left = seq_ahead(tcp_ms(t), t->tw.rec[t->tw.oldest - 1].expiry);
+	left = r->flags & TW_LIVE ? seq_ahead(tcp_ms(t), r->expiry) : 0;
 	pw_wheel_arm(&t->wheel, &t->tw.timer, t->now + (uint64_t)left * 1000000);
-}
-
-static void
-forget(struct pw_tcp *t, struct tw_record *r)
-{
-	struct tw_table *tw = &t->tw;
-	uint32_t id = id_of(tw, r);
-	uint32_t *head = &tw->head[pw_tcp_flow_hash(t, &r->flow) & tw->mask];
-
-	if (*head == id) {
-		*head = chain_next(r);
-	} else {
-		struct tw_record *p = &tw->rec[*head - 1];
-
-		while (chain_next(p) != id)
-			p = &tw->rec[chain_next(p) - 1];
-		p->chain = (p->chain & TW_CHAIN_TS) | chain_next(r);
-	}
-	order_remove(tw, r);
-	r->newer = tw->free;
-	tw->free = id;
 }
 
 void
 pw_tcp_tw_expire(struct pw_tcp *t)
 {
-	for (uint32_t n = 0; n < EXPIRE_BUDGET && t->tw.oldest != 0; n++) {
-		struct tw_record *r = &t->tw.rec[t->tw.oldest - 1];
+	tidy(t, EXPIRE_BUDGET);
+	arm(t);
+}
 
-		if (seq_gt(r->expiry, tcp_ms(t)))
-			break;
-		forget(t, r);
+static void
+remember(struct pw_tcp *t, const struct pw_tcp_conn *c, uint32_t flags, uint32_t ms)
+{
+	struct tw_table *tw = &t->tw;
+	uint64_t print = pw_tcp_flow_print(t, &c->flow);
+	struct tw_record *r = pw_tcp_tw_find(t, print);
+
+	assert(r == NULL || (r->flags & TW_SPENT));
+	if (r != NULL)
+		unlink_record(tw, r);
+	tidy(t, TIDY_BUDGET);
+	if (tw->count == tw->size) {
+		if (flags & TW_SPENT)
+			return;
+		(void)pop(tw);
 	}
+	r = push(tw);
+	*r = (struct tw_record){
+		.print = print,
+		.snd_nxt = c->snd_max,
+		.rcv_nxt = c->rcv_nxt,
+		.ts_recent = c->ts_recent,
+		.expiry = tcp_deadline(t, ms),
+		.flags = flags | (c->flags & CONN_TS ? TW_TS : 0),
+	};
+	link_record(tw, r);
 	arm(t);
 }
 
 void
 pw_tcp_tw_enter(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	struct tw_table *tw = &t->tw;
-	uint32_t hash = pw_tcp_flow_hash(t, &c->flow) & tw->mask;
-	struct tw_record *r;
-
-	if (tw->free == 0)
-		forget(t, &tw->rec[tw->oldest - 1]);
-	r = &tw->rec[tw->free - 1];
-	tw->free = r->newer;
-	*r = (struct tw_record){
-		.flow = c->flow,
-		.snd_nxt = c->snd_max,
-		.rcv_nxt = c->rcv_nxt,
-		.ts_recent = c->ts_recent,
-		.chain = tw->head[hash] | (c->flags & CONN_TS ? TW_CHAIN_TS : 0),
-	};
-	tw->head[hash] = id_of(tw, r);
-	order_append(t, r);
-	arm(t);
+	remember(t, c, 0, 2 * t->conf.msl_ms);
 	/* The FIN is acknowledged now: nothing will ride for this connection any more. */
 	if (c->last_ack != c->rcv_nxt)
 		(void)pw_tcp_send_ack(t, c);
@@ -171,37 +188,55 @@ pw_tcp_tw_enter(struct pw_tcp *t, struct pw_tcp_conn *c)
 	pw_tcp_conn_end(t, c, PW_TCP_END_CLOSED);
 }
 
+void
+pw_tcp_tw_spend(struct pw_tcp *t, const struct pw_tcp_conn *c)
+{
+	uint32_t ms = pw_tcp_cookie_left(t, c);
+
+	if (ms > 0)
+		remember(t, c, TW_SPENT, ms);
+}
+
 static int
-answer(struct pw_tcp *t, const struct tw_record *r)
+answer(struct pw_tcp *t, const struct tw_record *r, const struct pw_flow *flow)
 {
 	/* The window says nothing any more, but its edge must not be seen to move left. */
-	return pw_tcp_send_bare(t, &r->flow, r->snd_nxt, r->rcv_nxt, TCP_ACK, UINT16_MAX,
-				r->chain & TW_CHAIN_TS ? &r->ts_recent : NULL);
+	return pw_tcp_send_bare(t, flow, r->snd_nxt, r->rcv_nxt, TCP_ACK, UINT16_MAX,
+				r->flags & TW_TS ? &r->ts_recent : NULL);
 }
 
 /* RFC 6191 2: a later timestamp, or else a later sequence number, proves a new connection. */
 static bool
 is_newer(const struct tw_record *r, const struct pw_tcp_seg *s)
 {
-	if ((r->chain & TW_CHAIN_TS) && (s->opts & SEG_OPT_TS) && s->ts_val != r->ts_recent)
+	if ((r->flags & TW_TS) && (s->opts & SEG_OPT_TS) && s->ts_val != r->ts_recent)
 		return seq_gt(s->ts_val, r->ts_recent);
 	return seq_gt(s->seq, r->rcv_nxt);
+}
+
+/* Not before so many ms from now. */
+static void
+lengthen(struct pw_tcp *t, struct tw_record *r, uint32_t ms)
+{
+	uint32_t expiry = tcp_deadline(t, ms);
+
+	if (seq_gt(expiry, r->expiry)) {
+		r->expiry = expiry;
+		r->flags |= TW_LATER;
+	}
 }
 
 void
 pw_tcp_tw_extend(struct pw_tcp *t, struct tw_record *r)
 {
-	order_remove(&t->tw, r);
-	order_append(t, r);
-	arm(t);
+	lengthen(t, r, PW_TCP_COOKIE_LIFE_MS);
 }
 
 void
 pw_tcp_tw_reuse(struct pw_tcp *t, struct tw_record *r)
 {
-	t->count.time_wait_reused++;
-	forget(t, r);
-	arm(t);
+	t->count.time_wait_reused += !(r->flags & TW_SPENT);
+	unlink_record(&t->tw, r);
 }
 
 /* Is it the start of a new connection, or what completes its handshake? */
@@ -223,22 +258,22 @@ opens(struct pw_tcp *t, const struct tw_record *r, const struct pw_tcp_seg *s)
 bool
 pw_tcp_tw_input(struct pw_tcp *t, struct tw_record *r, const struct pw_tcp_seg *s)
 {
+	if (r->flags & TW_SPENT)
+		return true;
 	if (s->flags & TCP_RST)
 		return false;
 	if (pw_tcp_listener(t, &s->flow.local, s->flow.lport) != NULL && opens(t, r, s))
 		return true;
 	if ((s->flags & TCP_FIN) && s->seq + s->len + 1 == r->rcv_nxt) {
-		order_remove(&t->tw, r);
-		order_append(t, r);
-		arm(t);
-		(void)answer(t, r);
+		lengthen(t, r, 2 * t->conf.msl_ms);
+		(void)answer(t, r, &s->flow);
 		return false;
 	}
 	/* An acknowledgement in order asks for nothing; all else hears where we stand, in measure.
 	 */
 	if (seg_span(s) == 0 && s->seq == r->rcv_nxt)
 		return false;
-	if (pw_tcp_challenge_allowed(t) && answer(t, r) == 0)
+	if (pw_tcp_challenge_allowed(t) && answer(t, r, &s->flow) == 0)
 		t->count.challenge_acks++;
 	return false;
 }

@@ -377,6 +377,85 @@ time_wait_records_are_recycled_at_their_bound(void **state)
 	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
 }
 
+/* RFC 9293 3.6.1 (2): back to TIME_WAIT where the SYN turns out to be an old duplicate. */
+static void
+time_wait_outlives_an_old_syn_that_looks_newer(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	close_first(s);
+	PEER(s, .flags = S, .seq = 100000, .win = 65535, .mss = 1460);
+	assert_int_equal(script_skip(s), 1);
+	PEER(s, .flags = R, .seq = 100001); /* the peer knows nothing of it */
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	assert_int_equal(pw_tcp_counters(s->t)->time_wait_reused, 0);
+}
+
+/* The answer to a newer SYN counts from the record, which therefore stays for its sake. */
+static void
+time_wait_that_ends_within_the_handshake_does_not_spoil_it(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.msl_ms = 1000});
+
+	(void)state;
+	script_accept(s);
+	close_first(s);
+	script_pass(s, 1900 * MS);
+	s->iss_known = false;
+	PEER(s, .flags = S, .seq = 100000, .win = 65535, .mss = 1460);
+	EXPECT(s, .flags = S | A, .seq = 0, .ack = 100001);
+	script_pass(s, 3000 * MS);
+	PEER(s, .flags = A, .seq = 100101, .ack = 1, .win = 65535, .len = 10);
+	NOTHING(s); /* overtook the first bytes */
+	PEER(s, .flags = A, .seq = 100001, .ack = 1, .win = 65535, .len = 100);
+	assert_int_equal(s->accepted, 2);
+	assert_int_equal(pw_tcp_counters(s->t)->time_wait_reused, 1);
+	script_skip(s);
+}
+
+/* One whose FIN came again stands longer than those that came after it. */
+static void
+time_wait_that_was_lengthened_is_passed_by_others(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.msl_ms = 1000, .max_time_wait = 3});
+	uint32_t iss[4];
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		s->rport = PEER_PORT + i;
+		s->iss_known = false;
+		s->gone = 0;
+		script_accept(s);
+		iss[i] = s->iss;
+		close_first(s);
+		script_pass(s, 500 * MS);
+		if (i != 1)
+			continue;
+		s->rport = PEER_PORT;
+		s->iss = iss[0];
+		PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+		EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	}
+	/* The fourth has taken the place of the second. */
+	s->rport = PEER_PORT + 1;
+	s->iss = iss[1];
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = R, .seq = 2);
+	s->rport = PEER_PORT;
+	s->iss = iss[0];
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	script_pass(s, 2100 * MS);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = R, .seq = 2);
+	/* All are gone from their places too. */
+	script_pass(s, 65000 * MS);
+	assert_true(pw_tcp_next(s->t) == UINT64_MAX);
+}
+
 static void
 close_before_the_handshake_ends_an_active_open(void **state)
 {
@@ -448,6 +527,9 @@ main(void)
 		SCRIPT(time_wait_gives_way_to_a_later_timestamp),
 		SCRIPT(time_wait_answers_an_older_syn_with_an_ack),
 		SCRIPT(time_wait_records_are_recycled_at_their_bound),
+		SCRIPT(time_wait_outlives_an_old_syn_that_looks_newer),
+		SCRIPT(time_wait_that_ends_within_the_handshake_does_not_spoil_it),
+		SCRIPT(time_wait_that_was_lengthened_is_passed_by_others),
 		SCRIPT(close_before_the_handshake_ends_an_active_open),
 		SCRIPT(closing_twice_is_harmless),
 		SCRIPT(handle_of_a_gone_connection_finds_nobody),

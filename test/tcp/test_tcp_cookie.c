@@ -312,6 +312,59 @@ burst_of_syn_ack_and_bytes_opens_one_connection(void **state)
 	script_skip(s);
 }
 
+/* A copy of the first bytes that comes when all is over must not start it anew. */
+static void
+acknowledgement_that_opened_a_connection_opens_no_second_one(void **state)
+{
+	struct script *s = script_open(NULL);
+	uint32_t old;
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = R, .seq = 1);
+	assert_int_equal(s->gone, 1);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 10);
+	EXPECT(s, .flags = R, .seq = 1);
+	assert_int_equal(s->accepted, 1);
+	script_pass(s, (PERIOD_MS - 1) * MS);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535);
+	EXPECT(s, .flags = R, .seq = 1);
+	/* A device that has lost its memory begins with an older number: it is none of TIME_WAIT.
+	 */
+	old = s->iss;
+	s->iss_known = false;
+	PEER(s, .flags = S, .seq = -5000, .win = 65535, .mss = 1460);
+	EXPECT(s, .flags = S | A, .seq = 0, .ack = -4999);
+	assert_in_range(s->iss - old, 128000, 0x7fffffff);
+	PEER(s, .flags = A, .seq = -4999, .ack = 1, .win = 65535);
+	assert_int_equal(s->accepted, 2);
+	assert_int_equal(pw_tcp_counters(s->t)->time_wait_reused, 0);
+}
+
+/* The record of it goes with the secret. */
+static void
+record_of_a_cookie_ends_with_its_secret(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_time_wait = 2});
+
+	(void)state;
+	for (uint32_t i = 0; i < 5; i++) {
+		s->rport = PEER_PORT + i;
+		s->iss_known = false;
+		script_accept(s);
+		PEER(s, .flags = R, .seq = 1);
+		/* The third and fourth find no room: they can be repeated, that is all. */
+		PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535);
+		assert_int_equal(pw_tcp_conns(s->t), i == 2 || i == 3);
+		if (i == 2 || i == 3)
+			PEER(s, .flags = R, .seq = 1);
+		script_skip(s);
+		if (i == 3)
+			script_pass(s, 2 * PERIOD_MS * MS);
+	}
+	assert_int_equal(s->accepted, 7);
+}
+
 int
 main(void)
 {
@@ -328,6 +381,8 @@ main(void)
 		SCRIPT(echoed_timestamp_gives_the_round_trip_time),
 		SCRIPT(full_table_answers_neither_the_request_nor_its_completion),
 		SCRIPT(pressure_lets_the_completion_wait),
+		SCRIPT(acknowledgement_that_opened_a_connection_opens_no_second_one),
+		SCRIPT(record_of_a_cookie_ends_with_its_secret),
 		SCRIPT(burst_of_syn_ack_and_bytes_opens_one_connection),
 	};
 
