@@ -108,6 +108,21 @@ reserve_memory(struct app *a)
 	return APP_EXIT_FATAL;
 }
 
+/* Neighbours look for IPv6 addresses in groups, which a port has to be told of. */
+static void
+join_groups(const struct pw_port *port, const struct pw_wire_iface *iface)
+{
+	struct pw_addr addr[PW_WIRE_MAX_ADDRS];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < iface->nb_addrs; i++) {
+		if (!pw_addr_is_v4(&iface->addr[i].addr))
+			addr[n++] = iface->addr[i].addr;
+	}
+	if (n > 0)
+		(void)pw_port_join(port, addr, n);
+}
+
 static int
 open_ports(struct app *a)
 {
@@ -140,6 +155,7 @@ open_ports(struct app *a)
 		memcpy(iface->addr, p->addr, sizeof(iface->addr));
 		iface->nb_addrs = p->nb_addrs;
 		iface->gateway = p->gateway;
+		join_groups(&a->port[i], iface);
 	}
 	a->fleet_conf.nb_ifaces = a->config.nb_ports;
 	return APP_EXIT_OK;

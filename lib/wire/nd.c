@@ -39,6 +39,11 @@ struct news {
 	struct rte_ether_addr from; /* source address of the frame */
 	struct rte_ether_addr mac;  /* that the options name */
 	bool has_mac;
+	/*
+	 * The frame came back to us, or from a kernel at the other end of a TAP, which has the
+	 * port's Ethernet address, and by that our link-local one: no conflict.
+	 */
+	bool from_our_mac;
 };
 
 /* Build and send one; mac names us in an option unless the option's type is 0. */
@@ -150,30 +155,41 @@ answer(struct pw_wire *w, const struct rx *rx, const struct packet6 *p, const st
 		  to != NULL ? to : &n->from);
 }
 
+/* Somebody wants to take an address of ours (RFC 4862 5.4.3). */
+static void
+asked_by_nobody(struct pw_wire *w, const struct rx *rx, uint32_t local, const struct news *n)
+{
+	const struct iface *f = &w->iface[rx->iface];
+
+	if (n->from_our_mac) /* our own question, come back: RFC 7527 1 */
+		return;
+	if (f->nd.tentative)
+		conflict(w, rx, local, &n->from);
+	else if (!f->own[local].duplicate)
+		wire_nd_advertise(w, rx->iface, local);
+}
+
 static void
 solicit_in(struct pw_wire *w, const struct rx *rx, const struct packet6 *p, const struct news *n)
 {
 	const struct iface *f = &w->iface[rx->iface];
 	int local = wire_local_index(f, &n->msg.target);
+	int asker = wire_local_index(f, &p->src);
 
 	w->n.nd_solicits_in++;
-	if (local < 0)
-		return;
-	/* Somebody asks from our address, or wants to take it (RFC 4862 5.4.3). */
-	if (wire_local_index(f, &p->src) >= 0) {
-		conflict(w, rx, wire_local_index(f, &p->src), &n->from);
+	if (asker >= 0 && !n->from_our_mac) {
+		conflict(w, rx, asker, &n->from);
 		return;
 	}
+	if (local < 0)
+		return;
 	if (!wire_addr_is_set(&p->src)) {
-		if (f->nd.tentative)
-			conflict(w, rx, local, &n->from);
-		else if (!f->own[local].duplicate)
-			wire_nd_advertise(w, rx->iface, local);
+		asked_by_nobody(w, rx, local, n);
 		return;
 	}
 	if (f->own[local].duplicate)
 		return;
-	if (n->has_mac && wire_on_link(w, rx->iface, &p->src))
+	if (n->has_mac && asker < 0 && wire_on_link(w, rx->iface, &p->src))
 		wire_neigh_learn(w, rx->iface, &p->src, &n->mac, NEIGH_ASKED, rx->now);
 	answer(w, rx, p, n);
 }
@@ -189,7 +205,8 @@ advert_in(struct pw_wire *w, const struct rx *rx, const struct news *n)
 
 	w->n.nd_adverts_in++;
 	if (local >= 0) {
-		conflict(w, rx, local, n->has_mac ? &n->mac : &n->from);
+		if (!n->from_our_mac)
+			conflict(w, rx, local, n->has_mac ? &n->mac : &n->from);
 		return;
 	}
 	if (!wire_on_link(w, rx->iface, ip))
@@ -263,6 +280,16 @@ read_news(const struct rte_mbuf *m, const struct packet6 *p, struct news *n)
 	       sane(p, n);
 }
 
+static void
+obey(struct pw_wire *w, const struct rx *rx, const struct packet6 *p, struct news *n)
+{
+	n->from_our_mac = rte_is_same_ether_addr(&n->from, &w->iface[rx->iface].port->mac);
+	if (n->msg.type == ND_SOLICIT)
+		solicit_in(w, rx, p, n);
+	else
+		advert_in(w, rx, n);
+}
+
 void
 wire_nd_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, const struct packet6 *p)
 {
@@ -273,11 +300,7 @@ wire_nd_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, const str
 		w->n.nd_router_ignored++;
 	else if (!read_news(m, p, &n))
 		w->n.nd_invalid++;
-	else if (rte_is_same_ether_addr(&n.from, &w->iface[rx->iface].port->mac))
-		w->n.nd_invalid++; /* our own, come back: a loop is no conflict (RFC 7527 1) */
-	else if (type == ND_SOLICIT)
-		solicit_in(w, rx, p, &n);
 	else
-		advert_in(w, rx, &n);
+		obey(w, rx, p, &n);
 	rte_pktmbuf_free(m);
 }

@@ -43,13 +43,15 @@ wire_nd_advance(struct pw_wire *w, uint64_t now)
 {
 	for (uint32_t i = 0; i < w->nb_ifaces; i++) {
 		struct nd_iface *nd = &w->iface[i].nd;
+		bool joined_once;
 
 		if (nd->left == 0 || nd->at > now)
 			continue;
-		/* Reports are not acknowledged either: RFC 3810 9.1 sends them twice. */
-		if (nd->tentative)
-			wire_mld_join(w, i);
+		/* Reports are not acknowledged either, so they go twice (RFC 3810 9.1). */
+		joined_once = nd->tentative;
 		nd->tentative = false;
+		if (joined_once)
+			wire_mld_join(w, i);
 		nd->left--;
 		nd->at = now + INTERVAL;
 		each_own(w, i, wire_nd_advertise);

@@ -22,7 +22,8 @@
 #define DEVICE_RETA_MAX 4096
 #define SOFTWARE_RETA	128 /* hash buckets where the device has none */
 
-/* Flows that a device has to tell apart by addresses and ports. */
+/* Flows that a device has to tell apart by addresses and ports: of both families, or RSS is ours.
+ */
 #define RSS_TYPES (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
 
 /*
@@ -159,7 +160,7 @@ plan_caps(struct opening *o)
 		port->caps &= ~PW_PORT_TX_TSO;
 	/* RSS in the device is of use only where each worker has a queue, so that hash -> worker
 	 * holds. */
-	rss = (o->info.flow_type_rss_offloads & RTE_ETH_RSS_NONFRAG_IPV4_TCP) != 0 &&
+	rss = (o->info.flow_type_rss_offloads & RSS_TYPES) == RSS_TYPES &&
 	      (o->info.hash_key_size == 0 || o->info.hash_key_size >= KEY_MIN) &&
 	      o->info.hash_key_size <= sizeof(port->rss_key) &&
 	      rte_is_power_of_2(o->info.reta_size);
@@ -214,7 +215,7 @@ configure(struct opening *o)
 		o->eth.rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
 			.rss_key = port->rss_key,
 			.rss_key_len = port->rss_key_len,
-			.rss_hf = o->info.flow_type_rss_offloads & RSS_TYPES,
+			.rss_hf = RSS_TYPES,
 		};
 	}
 	rc = rte_eth_dev_configure(port->id, port->nb_rxq, port->nb_txq, &o->eth);
@@ -376,7 +377,7 @@ settle_rss(struct opening *o)
 		rc = program_reta(o);
 		if (rc == 0)
 			rc = rte_eth_dev_rss_hash_conf_get(port->id, &rss);
-		if (rc == 0 && !(rss.rss_hf & RTE_ETH_RSS_NONFRAG_IPV4_TCP))
+		if (rc == 0 && (rss.rss_hf & RSS_TYPES) != RSS_TYPES)
 			rc = -EIO;
 		if (rc == 0)
 			return;

@@ -163,42 +163,57 @@ try_multi_seg(struct test *t)
 	}
 }
 
+/* Network header of a packet that stays here; returns its length. */
+static uint16_t
+put_header(void *at, bool v6)
+{
+	struct rte_ipv6_hdr *ip6 = at;
+	struct rte_ipv4_hdr *ip = at;
+
+	if (v6) {
+		ip6->vtc_flow = RTE_BE32(UINT32_C(6) << 28);
+		ip6->proto = IPPROTO_TCP;
+		ip6->payload_len = rte_cpu_to_be_16(sizeof(struct rte_tcp_hdr));
+		return sizeof(*ip6);
+	}
+	ip->version_ihl = RTE_IPV4_VHL_DEF;
+	ip->next_proto_id = IPPROTO_TCP;
+	ip->total_length = rte_cpu_to_be_16(sizeof(*ip) + sizeof(struct rte_tcp_hdr));
+	return sizeof(*ip);
+}
+
 /* Does the driver take the request for these checksums? The packet itself is not sent. */
 static int
-prepare_tcp(const struct test *t, uint64_t flags)
+prepare_tcp(const struct test *t, bool v6, uint64_t flags)
 {
+	const uint16_t l3_len = v6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
 	struct rte_mbuf *m = rte_pktmbuf_alloc(t->mem->hdr);
 	struct rte_ether_hdr *eth;
-	struct rte_ipv4_hdr *ip;
 	struct rte_tcp_hdr *th;
 	int rc = 0;
 
 	if (m == NULL)
 		return -ENOBUFS;
-	eth = (struct rte_ether_hdr *)rte_pktmbuf_append(m,
-							 sizeof(*eth) + sizeof(*ip) + sizeof(*th));
+	eth = (struct rte_ether_hdr *)rte_pktmbuf_append(m, sizeof(*eth) + l3_len + sizeof(*th));
 	memset(eth, 0, m->data_len);
 	eth->dst_addr = t->port->mac;
 	eth->src_addr = t->port->mac;
-	eth->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
-	ip = (struct rte_ipv4_hdr *)(eth + 1);
-	ip->version_ihl = RTE_IPV4_VHL_DEF;
-	ip->next_proto_id = IPPROTO_TCP;
-	ip->total_length = rte_cpu_to_be_16(sizeof(*ip) + sizeof(*th));
-	th = (struct rte_tcp_hdr *)(ip + 1);
-	th->data_off = sizeof(*th) << 2;
+	eth->ether_type = v6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
 	m->l2_len = sizeof(*eth);
-	m->l3_len = sizeof(*ip);
+	m->l3_len = put_header(eth + 1, v6);
 	m->l4_len = sizeof(*th);
-	m->ol_flags |= RTE_MBUF_F_TX_IPV4 | flags;
+	th = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, sizeof(*eth) + l3_len);
+	th->data_off = sizeof(*th) << 2;
+	m->ol_flags |= (v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4) | flags;
 	if (rte_eth_tx_prepare(t->port->id, 0, &m, 1) != 1)
 		rc = rte_errno != 0 ? -rte_errno : -EINVAL;
 	rte_pktmbuf_free(m);
 	return rc;
 }
 
+/* flags6: what is asked of the driver for IPv6, 0: nothing. */
 static void
-try_cksum(struct test *t, enum pw_port_cap cap, uint64_t flags)
+try_cksum(struct test *t, enum pw_port_cap cap, uint64_t flags, uint64_t flags6)
 {
 	int rc;
 
@@ -206,7 +221,9 @@ try_cksum(struct test *t, enum pw_port_cap cap, uint64_t flags)
 		report(t, cap, PW_SELFTEST_ABSENT, "computed in software");
 		return;
 	}
-	rc = prepare_tcp(t, flags);
+	rc = prepare_tcp(t, false, flags);
+	if (rc == 0 && flags6 != 0)
+		rc = prepare_tcp(t, true, flags6);
 	if (rc == -ENOBUFS)
 		report(t, cap, PW_SELFTEST_UNTRIED, "no buffer free for the test");
 	else if (rc < 0)
@@ -232,8 +249,9 @@ pw_port_selftest(struct pw_port *port, const struct pw_mem *mem, struct pw_selft
 	struct test t = {.port = port, .mem = mem, .row = rows};
 
 	try_multi_seg(&t);
-	try_cksum(&t, PW_PORT_TX_IP_CKSUM, RTE_MBUF_F_TX_IP_CKSUM);
-	try_cksum(&t, PW_PORT_TX_TCP_CKSUM, RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM);
+	try_cksum(&t, PW_PORT_TX_IP_CKSUM, RTE_MBUF_F_TX_IP_CKSUM, 0);
+	try_cksum(&t, PW_PORT_TX_TCP_CKSUM, RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM,
+		  RTE_MBUF_F_TX_TCP_CKSUM);
 	untried(&t, PW_PORT_TX_TSO, "not used yet", "segments are built here");
 	untried(&t, PW_PORT_RX_CKSUM, "needs a sender of wrong sums", "verified in software");
 	untried(&t, PW_PORT_RX_RSS, "key and table read back as set; needs a peer's packets",

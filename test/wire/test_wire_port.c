@@ -11,7 +11,7 @@
 #include <pubwire/wire/selftest.h>
 
 #include "eal.h"
-#include "rig.h"
+#include "rig6.h"
 
 #define RING_SIZE 64
 
@@ -319,6 +319,22 @@ test_selftest_with_a_full_ring_blames_the_link(void **state)
 	assert_true(pw_mem_full(&mem));
 }
 
+static void
+test_ipv6_groups_are_let_in(void **state)
+{
+	struct pw_addr addr[] = {rig6_addr("fd77::1"), rig6_addr("10.77.0.1")};
+	struct pw_port port;
+	char name[2][32];
+
+	(void)state;
+	make_pair(name);
+	open_port(&port, name[0], 1);
+	/* net_ring has no list of groups, but lets all in where it is told so. */
+	assert_int_equal(pw_port_join(&port, addr, 2), PW_PORT_GROUPS_ALL);
+	assert_int_equal(rte_eth_allmulticast_get(port.id), 1);
+	pw_port_close(&port);
+}
+
 int
 main(void)
 {
@@ -331,6 +347,7 @@ main(void)
 		cmocka_unit_test(test_caps_in_words),
 		cmocka_unit_test(test_selftest_over_a_ring),
 		cmocka_unit_test(test_selftest_with_a_full_ring_blames_the_link),
+		cmocka_unit_test(test_ipv6_groups_are_let_in),
 	};
 
 	test_eal_init();

@@ -79,6 +79,25 @@ struct pw_port {
 int pw_port_open(struct pw_port *port, const struct pw_port_conf *conf, const struct pw_mem *mem,
 		 char *err, size_t err_len) __attribute__((warn_unused_result));
 
+/** What a port lets in of the frames for groups of stations. */
+enum pw_port_groups {
+	PW_PORT_GROUPS_EXACT,	/**< those that were asked for */
+	PW_PORT_GROUPS_ALL,	/**< all */
+	PW_PORT_GROUPS_UNKNOWN, /**< the driver has no filter to set; said in the log */
+};
+
+#define PW_PORT_MAX_JOINED 16
+
+/**
+ * Let in what an IPv6 host has to receive: frames for all nodes, and for the solicited-node groups
+ * of these addresses and of the link-local one made of the port's own. IPv4 addresses among them
+ * are passed over. Main lcore, after pw_port_open(), on ports with an IPv6 address.
+ *
+ * @param nb_addrs  at most PW_PORT_MAX_JOINED
+ */
+enum pw_port_groups pw_port_join(const struct pw_port *port, const struct pw_addr *addr,
+				 uint32_t nb_addrs);
+
 /** Stop and close the ethdev. Main lcore, after the workers have stopped. */
 void pw_port_close(struct pw_port *port);
 
