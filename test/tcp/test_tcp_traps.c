@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Traps that other stacks have fallen into and that no other file here is about; docs/tcp.md lists
+ * all of them with their tests.
+ */
+#include <errno.h>
+
+#include "script.h"
+
+#define ROUNDS 300
+
+static uint32_t
+pkt_in_use(void)
+{
+	return rte_mempool_in_use_count(script_mem()->pkt);
+}
+
+/* The packet pool is what peers can use up; what a connection needs to end lies in another one. */
+static void
+control_goes_on_while_the_packet_pool_is_empty(void **state)
+{
+	struct rte_mbuf *kept[4096];
+	uint32_t n = 0;
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, 1000);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 1000);
+	while (n < RTE_DIM(kept) && (kept[n] = rte_pktmbuf_alloc(script_mem()->pkt)) != NULL)
+		n++;
+	assert_true(n < RTE_DIM(kept));
+	/* The timer repeats by reference: 40 bytes of header are all that it takes. */
+	assert_true(script_until_sent(s, 5000 * MS));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 1000);
+	assert_int_equal(pw_tcp_send_copy(s->t, s->conn, "x", 1), -ENOBUFS);
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1001, .ack = 1);
+	/* Each segment of the peer takes one buffer and gives it back. */
+	rte_pktmbuf_free(kept[--n]);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 1002, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1002, .ack = 2);
+	assert_int_equal(s->why, PW_TCP_END_CLOSED);
+	while (n > 0)
+		rte_pktmbuf_free(kept[--n]);
+}
+
+/* Peers that send all but the first byte, each as much as it may. */
+static void
+hoarders_beyond_a_gap_leave_buffers_for_the_others(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_ooo_total = 40});
+	uint32_t before;
+
+	(void)state;
+	before = pkt_in_use();
+	for (uint32_t c = 0; c < 30; c++) {
+		s->rport = PEER_PORT + c;
+		s->iss_known = false;
+		script_accept(s);
+		for (uint32_t i = 0; i < 20; i++)
+			PEER(s, .flags = A, .seq = 1002 + i * 2000, .ack = 1, .win = 65535,
+			     .len = 1000);
+		script_skip(s);
+	}
+	assert_true(pkt_in_use() - before <= 40);
+	assert_true(pw_tcp_counters(s->t)->drop_ooo_full > 0);
+	/* One that sends in order does not notice them. */
+	s->rport = PEER_PORT + 30;
+	s->iss_known = false;
+	s->auto_consume = true;
+	script_accept(s);
+	for (uint32_t i = 0; i < 20; i++)
+		PEER(s, .flags = A, .seq = 1 + i * 1000, .ack = 1, .win = 65535, .len = 1000,
+		     .data = script_bytes(i * 1000));
+	script_check_got(s, 20000);
+	script_skip(s);
+}
+
+static void
+arm_retransmission(struct script *s)
+{
+	script_send(s, 0, 100);
+}
+
+static void
+arm_delayed_ack(struct script *s)
+{
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 10);
+}
+
+static void
+arm_persist(struct script *s)
+{
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	script_send(s, 0, 100);
+}
+
+static void
+arm_fin(struct script *s)
+{
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+}
+
+static void
+arm_nothing(struct script *s)
+{
+	(void)s;
+}
+
+/* The place of a connection that ended goes to the next one, whose timer must be its own. */
+static void
+timers_of_a_reset_connection_do_not_fire_in_its_successor(void **state)
+{
+	void (*const arm[])(struct script *) = {arm_retransmission, arm_delayed_ack, arm_persist,
+						arm_fin, arm_nothing};
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * RTE_DIM(arm); i++) {
+		struct script *s;
+		pw_handle old;
+		uint32_t next;
+
+		script_setup(NULL);
+		s = script_open(&(struct pw_tcp_conf){.max_conns = 1, .keepalive_ms = 3000});
+		script_accept(s);
+		old = pw_tcp_handle(s->t, s->conn);
+		arm[i / 2](s);
+		script_skip(s);
+		next = arm[i / 2] == arm_delayed_ack ? 11 : 1;
+		if (i % 2 == 0) {
+			PEER(s, .flags = R, .seq = next);
+			assert_int_equal(s->why, PW_TCP_END_RESET);
+		} else {
+			pw_tcp_abort(s->t, s->conn, s->now);
+			s->conn = NULL;
+			script_act(s);
+			script_skip(s);
+		}
+		assert_null(pw_tcp_find(s->t, old));
+		/* There is one place: the successor stands in it. */
+		s->rport++;
+		s->iss_known = false;
+		script_accept(s);
+		assert_null(pw_tcp_find(s->t, old));
+		script_pass(s, 2900 * MS);
+		NOTHING(s);
+		assert_int_equal(pw_tcp_state(s->conn), PW_TCP_ESTABLISHED);
+		script_pass(s, 200 * MS); /* its own: the keepalive */
+		EXPECT(s, .flags = A, .seq = 0, .ack = 1);
+		assert_int_equal(script_teardown(NULL), 0);
+	}
+	script_setup(NULL);
+}
+
+/* A reset that arrives in the burst in which a timer is due, and one from inside an upcall. */
+static void
+abort_at_the_moment_of_a_timer_leaves_nothing(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, 100);
+	script_skip(s);
+	assert_true(script_until_sent(s, 5000 * MS));
+	s->now = pw_tcp_next(s->t); /* due, not fired */
+	script_skip(s);
+	PEER(s, .flags = R, .seq = 1);
+	assert_int_equal(s->gone, 1);
+	script_pass(s, 600000 * MS);
+	NOTHING(s);
+	assert_int_equal(s->gone, 1);
+}
+
+/* Sending: the peer's window is 0 to 3 bytes, its updates get lost as often as not. */
+static void
+tiny_windows_of_a_peer_that_loses_updates_carry_the_stream(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		struct sim_rng rng = {.s = seed};
+		uint32_t rcv = 1, edge, win, end = 61;
+		struct script *s;
+		uint64_t start;
+
+		script_setup(NULL);
+		s = script_open(NULL);
+		script_accept(s);
+		win = sim_rng_below(&rng, 2);
+		edge = rcv + win;
+		PEER(s, .flags = A, .seq = 1, .ack = 1, .win = win);
+		script_send(s, 0, end - 1);
+		start = s->now;
+		while (rcv != end) {
+			assert_true(s->now - start < UINT64_C(3600) * 4 * 1000 * MS);
+			assert_non_null(s->conn);
+			(void)script_until_sent(s, 1000 * MS);
+			while (s->taken != s->nb_out) {
+				const struct tcp_seg *o = &s->out[s->taken % SCRIPT_OUT].seg;
+				uint32_t at = o->seq - s->iss, last = at + o->len;
+
+				/* A probe reaches one byte beyond a window that is shut. */
+				assert_true(last <= edge || (o->len == 1 && last == edge + 1));
+				if (at <= rcv && RTE_MIN(last, edge) > rcv)
+					rcv = RTE_MIN(last, edge);
+				s->taken++;
+			}
+			/* The reader takes what came; the edge never moves left. */
+			edge = RTE_MAX(edge, rcv + sim_rng_below(&rng, 4));
+			if (sim_rng_chance(&rng, 500))
+				PEER(s, .flags = A, .seq = 1, .ack = rcv, .win = edge - rcv);
+		}
+		PEER(s, .flags = A, .seq = 1, .ack = rcv, .win = 1);
+		assert_int_equal(pw_tcp_unacked(s->conn), 0);
+		assert_int_equal(script_teardown(NULL), 0);
+	}
+	script_setup(NULL);
+}
+
+/* What was advertised last: acknowledgement and right edge, in the script's numbers. */
+static void
+last_word(struct script *s, uint32_t *ack, uint32_t *edge)
+{
+	for (; s->taken != s->nb_out; s->taken++) {
+		const struct tcp_seg *o = &s->out[s->taken % SCRIPT_OUT].seg;
+		uint32_t now = o->ack - PEER_ISS + o->win;
+
+		assert_true(now >= *edge); /* never to the left */
+		*ack = o->ack - PEER_ISS;
+		*edge = now;
+	}
+}
+
+/* Receiving: the window is 0 to 3 bytes; exactly what was offered is taken. */
+static void
+tiny_windows_that_are_advertised_are_the_ones_enforced(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		struct sim_rng rng = {.s = seed};
+		uint32_t ack = 1, edge = 0, size = 1 + sim_rng_below(&rng, 3);
+		struct script *s;
+
+		script_setup(NULL);
+		s = script_open(&(struct pw_tcp_conf){.rx_window = size});
+		script_accept(s);
+		edge = 1 + size;
+		for (uint32_t i = 0; i < ROUNDS; i++) {
+			uint32_t len = 1 + sim_rng_below(&rng, 6);
+			uint32_t before = pw_tcp_rx_len(s->conn);
+			uint32_t want = RTE_MIN(len, edge - ack);
+
+			assert_true(edge - ack <= size);
+			PEER(s, .flags = A, .seq = ack, .ack = 1, .win = 65535, .len = len,
+			     .data = script_bytes(ack - 1));
+			assert_int_equal(pw_tcp_rx_len(s->conn) - before, want);
+			script_pass(s, 50 * MS);
+			last_word(s, &ack, &edge);
+			assert_int_equal(ack, 1 + s->nb_got + pw_tcp_rx_len(s->conn));
+			if (sim_rng_chance(&rng, 600) && pw_tcp_rx_len(s->conn) > 0)
+				script_consume(s, 1 + sim_rng_below(&rng, pw_tcp_rx_len(s->conn)));
+			last_word(s, &ack, &edge);
+		}
+		assert_true(s->nb_got > ROUNDS / 4);
+		script_check_got(s, s->nb_got);
+		assert_int_equal(script_teardown(NULL), 0);
+	}
+	script_setup(NULL);
+}
+
+/* A listener that is full says nothing; those that are established neither notice nor pay. */
+static void
+requests_beyond_the_table_cost_the_established_nothing(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_conns = 2});
+	struct pw_tcp_conn *first;
+
+	(void)state;
+	for (uint32_t c = 0; c < 2; c++) {
+		s->rport = PEER_PORT + c;
+		s->iss_known = false;
+		script_accept(s);
+	}
+	first = s->conn;
+	for (uint32_t i = 0; i < 1000; i++) {
+		s->rport = PEER_PORT + 2 + i;
+		PEER(s, .flags = S, .seq = 0, .win = 65535, .mss = 1460);
+	}
+	NOTHING(s);
+	assert_int_equal(s->gone, 0);
+	s->rport = PEER_PORT + 1;
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 10, .data = script_bytes(0));
+	assert_int_equal(pw_tcp_rx_len(first), 10);
+	script_pass(s, 100 * MS);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 11);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCRIPT(control_goes_on_while_the_packet_pool_is_empty),
+		SCRIPT(hoarders_beyond_a_gap_leave_buffers_for_the_others),
+		SCRIPT(timers_of_a_reset_connection_do_not_fire_in_its_successor),
+		SCRIPT(abort_at_the_moment_of_a_timer_leaves_nothing),
+		SCRIPT(tiny_windows_of_a_peer_that_loses_updates_carry_the_stream),
+		SCRIPT(tiny_windows_that_are_advertised_are_the_ones_enforced),
+		SCRIPT(requests_beyond_the_table_cost_the_established_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);
+}
