@@ -25,9 +25,9 @@ all_acked(const struct world *w)
 }
 
 static void
-publish(struct world *w)
+publish(struct world *w, uint32_t first)
 {
-	for (uint32_t i = 0; i < w->nb_devices; i++)
+	for (uint32_t i = first; i < w->nb_devices; i++)
 		(void)device_publish(&w->device[i], 1, "t", "payload", 7);
 }
 
@@ -62,11 +62,95 @@ test_frames_for_a_worker_whose_ring_is_full_are_counted_and_come_again(void **st
 			break;
 	}
 	rte_pktmbuf_free(msg.m);
-	publish(w);
+	publish(w, 0);
 	run_without_worker_1(w);
 	assert_true(pw_fleet_counters(w->fleet, 0)->drop_steer_full > 0);
 	assert_false(all_acked(w));
 	assert_true(world_until(w, all_acked, 5000)); /* TCP sends again what was dropped */
+	world_destroy(w);
+}
+
+static bool
+seconds_connected(const struct world *w)
+{
+	for (uint32_t i = DEVICES; i < w->nb_devices; i++) {
+		if (!w->device[i].connected)
+			return false;
+	}
+	return true;
+}
+
+/* The same clients once more. */
+static void
+connect_again(struct world *w)
+{
+	for (uint32_t i = 0; i < DEVICES; i++)
+		device_create(&w->device[w->nb_devices++], &w->side[0], "10.1.0.2", "10.1.0.1",
+			      1883, PW_MQTT_3_1_1, w->device[i].client_id, w->now);
+}
+
+/* Messages that change nothing where they arrive. */
+static void
+fill_messages(struct world *w, uint32_t from, uint32_t to)
+{
+	struct message nothing = {.kind = MESSAGE_ICMP_ERROR};
+
+	while (pw_ring_put(&lane_of(w->fleet, from, to)->messages, &nothing, 1) == 1)
+		;
+}
+
+/* Both ways full whenever somebody has something to say. */
+static void
+run_with_full_rings(struct world *w)
+{
+	for (uint32_t i = 0; i < 50; i++) {
+		w->now += w->step;
+		for (uint32_t k = 0; k < 2; k++) {
+			fill_messages(w, k, 1 - k);
+			(void)pw_worker_turn(w->fleet, k, w->now);
+		}
+		for (uint32_t s = 0; s < w->nb_sides; s++)
+			peer_turn(&w->side[s], w->now);
+	}
+}
+
+static uint64_t
+waited(const struct world *w, uint32_t worker)
+{
+	return pw_fleet_counters(w->fleet, worker)->message_ring_full;
+}
+
+static void
+test_takeovers_wait_for_room_in_a_full_ring_and_none_is_lost(void **state)
+{
+	static const struct world_conf conf = {.workers = 2};
+	struct world *w = world_create(&conf);
+
+	(void)state;
+	world_connect(w, DEVICES, PW_MQTT_3_1_1);
+	publish(w, 0);
+	assert_true(world_until(w, all_acked, 5000));
+	fill_messages(w, 0, 1);
+	connect_again(w);
+	run_without_worker_1(w);
+	assert_true(waited(w, 0) > 0);
+	assert_false(seconds_connected(w));
+	run_with_full_rings(w);
+	assert_true(waited(w, 1) > 0);
+	assert_true(world_until(w, seconds_connected, 1000));
+	world_run(w, 100);
+	for (uint32_t i = 0; i < DEVICES; i++) {
+		assert_true(w->device[i].gone);
+		assert_false(w->device[DEVICES + i].gone);
+	}
+	assert_int_equal(WORLD_SUM(w, takeovers), DEVICES);
+	assert_int_equal(WORLD_SUM(w, claims_dropped), 0);
+	assert_int_equal(pw_forward_sessions(pw_fleet_forward(w->fleet, 0)) +
+				 pw_forward_sessions(pw_fleet_forward(w->fleet, 1)),
+			 DEVICES);
+	publish(w, DEVICES);
+	assert_true(world_until(w, all_acked, 5000));
+	assert_int_equal(w->broker[0].nb_records, 2 * DEVICES);
 	world_destroy(w);
 }
 
@@ -76,6 +160,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_frames_for_a_worker_whose_ring_is_full_are_counted_and_come_again),
+		cmocka_unit_test(test_takeovers_wait_for_room_in_a_full_ring_and_none_is_lost),
 	};
 
 	(void)test_eal_init_with("(0-1)@0", 256, NULL, 0);
