@@ -16,11 +16,10 @@
 
 #include "port_pvt.h"
 
-#define DEFAULT_DESC	512
-#define VLAN_RESERVED	4095 /* IEEE 802.1Q 9.6 */
-#define KEY_MIN		40   /* bytes of Toeplitz key that IPv6 with ports needs */
-#define DEVICE_RETA_MAX 4096
-#define SOFTWARE_RETA	128 /* hash buckets where the device has none */
+#define DEFAULT_DESC  512
+#define VLAN_RESERVED 4095 /* IEEE 802.1Q 9.6 */
+#define KEY_MIN	      40   /* bytes of Toeplitz key that IPv6 with ports needs */
+#define SOFTWARE_RETA 128  /* hash buckets where the device has none */
 
 /* Flows that a device has to tell apart by addresses and ports: of both families, or RSS is ours.
  */
@@ -327,41 +326,6 @@ fill_reta(struct pw_port *port, uint16_t size, uint16_t nb_workers)
 		port->reta[i] = i % nb_workers;
 }
 
-/* Write the table into the device, whose own may be longer, and read it back. */
-static int
-program_reta(struct opening *o)
-{
-	struct rte_eth_rss_reta_entry64 entry[DEVICE_RETA_MAX / RTE_ETH_RETA_GROUP_SIZE];
-	const struct pw_port *port = o->port;
-	const uint16_t size = o->info.reta_size;
-	int rc;
-
-	if (size > DEVICE_RETA_MAX)
-		return -ENOTSUP;
-	memset(entry, 0, sizeof(entry));
-	for (uint32_t i = 0; i < size; i++) {
-		struct rte_eth_rss_reta_entry64 *e = &entry[i / RTE_ETH_RETA_GROUP_SIZE];
-
-		e->mask = UINT64_MAX;
-		e->reta[i % RTE_ETH_RETA_GROUP_SIZE] = port->reta[i & (port->reta_size - 1)];
-	}
-	rc = rte_eth_dev_rss_reta_update(port->id, entry, size);
-	if (rc < 0)
-		return rc;
-	for (uint32_t i = 0; i < RTE_DIM(entry); i++)
-		memset(entry[i].reta, 0xff, sizeof(entry[i].reta));
-	rc = rte_eth_dev_rss_reta_query(port->id, entry, size);
-	if (rc < 0)
-		return rc;
-	for (uint32_t i = 0; i < size; i++) {
-		const struct rte_eth_rss_reta_entry64 *e = &entry[i / RTE_ETH_RETA_GROUP_SIZE];
-
-		if (e->reta[i % RTE_ETH_RETA_GROUP_SIZE] != port->reta[i & (port->reta_size - 1)])
-			return -EIO;
-	}
-	return 0;
-}
-
 /* What the device made of key and table; where it differs from what is known here, RSS is ours. */
 static void
 settle_rss(struct opening *o)
@@ -374,7 +338,7 @@ settle_rss(struct opening *o)
 	if (port->caps & PW_PORT_RX_RSS) {
 		fill_reta(port, RTE_MIN(o->info.reta_size, PW_PORT_RETA_MAX), port->nb_rxq);
 		rss.rss_key_len = port->rss_key_len;
-		rc = program_reta(o);
+		rc = pw_port_write_reta(port);
 		if (rc == 0)
 			rc = rte_eth_dev_rss_hash_conf_get(port->id, &rss);
 		if (rc == 0 && (rss.rss_hf & RSS_TYPES) != RSS_TYPES)

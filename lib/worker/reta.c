@@ -70,28 +70,6 @@ fill(struct pw_port *port, const uint16_t *workers, uint32_t n)
 		port->reta[i] = workers[i % n];
 }
 
-/* True where the device's table now says what the port's does. */
-static bool
-program(const struct pw_port *port)
-{
-	struct rte_eth_rss_reta_entry64 entry[PW_PORT_RETA_MAX / RTE_ETH_RETA_GROUP_SIZE];
-	struct rte_eth_dev_info info;
-
-	/* A table of which the port struct mirrors only a part can't be written whole from here. */
-	if (rte_eth_dev_info_get(port->id, &info) != 0 || info.reta_size != port->reta_size ||
-	    port->reta_size < RTE_ETH_RETA_GROUP_SIZE)
-		return false;
-	for (uint32_t i = 0; i < port->reta_size; i++) {
-		struct rte_eth_rss_reta_entry64 *e = &entry[i / RTE_ETH_RETA_GROUP_SIZE];
-
-		if (port->reta[i] >= port->nb_rxq)
-			return false;
-		e->mask = UINT64_MAX;
-		e->reta[i % RTE_ETH_RETA_GROUP_SIZE] = port->reta[i];
-	}
-	return rte_eth_dev_rss_reta_update(port->id, entry, port->reta_size) == 0;
-}
-
 static int
 steer_iface(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t iface, char *err,
 	    size_t err_len)
@@ -102,6 +80,7 @@ steer_iface(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t iface
 	uint16_t workers[PW_FORWARD_MAX_WORKERS];
 	uint16_t before[PW_PORT_RETA_MAX];
 	uint32_t n;
+	int rc;
 
 	if (port->reta_size == 0 || !rte_is_power_of_2(port->reta_size)) {
 		port->reta_size = SOFTWARE_RETA;
@@ -134,14 +113,15 @@ steer_iface(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t iface
 	memcpy(before, port->reta, sizeof(before));
 	fill(port, workers, n);
 	if ((port->caps & PW_PORT_RX_RSS) &&
-	    memcmp(before, port->reta, port->reta_size * sizeof(before[0])) != 0 &&
-	    !program(port)) {
-		port->caps &= ~PW_PORT_RX_RSS;
-		PW_LOG(worker, NOTICE,
-		       "port %s: its RSS table does not take the workers' roles; frames are "
-		       "steered "
-		       "in software",
-		       port->device);
+	    memcmp(before, port->reta, port->reta_size * sizeof(before[0])) != 0) {
+		rc = pw_port_write_reta(port);
+		if (rc < 0) {
+			port->caps &= ~PW_PORT_RX_RSS;
+			PW_LOG(worker, WARNING,
+			       "port %s: %s does not confirm a table of its RSS that follows the "
+			       "workers' roles (%s); steering is done in software",
+			       port->device, port->driver, strerror(-rc));
+		}
 	}
 	st->check = f->nb_workers > 1 && (port->caps & PW_PORT_RX_RSS) == 0;
 	return 0;

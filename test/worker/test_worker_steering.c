@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A device's own RSS table is bent to the workers' roles, or not relied upon. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,6 +77,28 @@ done(struct rig *r)
 		(void)rte_eal_hotplug_remove("vdev", name);
 	}
 	assert_true(pw_mem_full(&mem));
+}
+
+/* What becomes of a table that a driver is told. */
+static enum reta_mood { RETA_HONEST, RETA_REFUSES, RETA_LIES } reta_mood;
+
+int __real_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entry64 *entry,
+				       uint16_t size);
+int __wrap_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entry64 *entry,
+				       uint16_t size);
+
+int
+__wrap_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entry64 *entry,
+				   uint16_t size)
+{
+	switch (reta_mood) {
+	case RETA_REFUSES:
+		return -ENOTSUP;
+	case RETA_LIES:
+		return 0;
+	default:
+		return __real_rte_eth_dev_rss_reta_update(id, entry, size);
+	}
 }
 
 /* The queue that every entry of the device's table names; fails where they differ. */
@@ -169,22 +192,59 @@ test_device_table_that_fits_is_left_alone(void **state)
 }
 
 static void
-test_device_whose_table_can_not_be_written_is_steered_in_software(void **state)
+test_device_table_that_is_longer_repeats_the_ports(void **state)
 {
 	static struct rig r;
+	struct rte_eth_dev_info info;
 	struct pw_fleet *f;
 
 	(void)state;
 	rig(&r);
 	claim_rss(&r);
-	r.port[0].reta_size = 64; /* not what the device has */
+	r.port[0].reta_size = 64;
+	assert_int_equal(rte_eth_dev_info_get(r.port[0].id, &info), 0);
+	assert_true(info.reta_size > 64);
 	f = create(&r);
+	assert_true(r.port[0].caps & PW_PORT_RX_RSS);
+	assert_int_equal(r.port[0].reta_size, 64);
+	r.port[0].reta_size = info.reta_size;
+	assert_int_equal(device_queue(&r.port[0]), 1);
+	pw_fleet_destroy(f);
+	done(&r);
+}
+
+static void
+steered_in_software(enum reta_mood mood)
+{
+	static struct rig r;
+	struct pw_fleet *f;
+
+	rig(&r);
+	claim_rss(&r);
+	reta_mood = mood;
+	f = create(&r);
+	reta_mood = RETA_HONEST;
+	/* The first: the table of the second, untouched, is what it should be by chance. */
 	assert_false(r.port[0].caps & PW_PORT_RX_RSS);
-	assert_true(r.port[1].caps & PW_PORT_RX_RSS);
-	for (uint32_t k = 0; k < 64; k++)
+	/* What the device was to do is done here. */
+	for (uint32_t k = 0; k < r.port[0].reta_size; k++)
 		assert_int_equal(r.port[0].reta[k], 1);
 	pw_fleet_destroy(f);
 	done(&r);
+}
+
+static void
+test_device_that_refuses_a_table_is_steered_in_software(void **state)
+{
+	(void)state;
+	steered_in_software(RETA_REFUSES);
+}
+
+static void
+test_device_that_does_not_do_what_it_says_is_steered_in_software(void **state)
+{
+	(void)state;
+	steered_in_software(RETA_LIES);
 }
 
 static void
@@ -211,7 +271,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_device_table_names_only_the_workers_of_the_role),
 		cmocka_unit_test(test_device_table_that_fits_is_left_alone),
-		cmocka_unit_test(test_device_whose_table_can_not_be_written_is_steered_in_software),
+		cmocka_unit_test(test_device_table_that_is_longer_repeats_the_ports),
+		cmocka_unit_test(test_device_that_refuses_a_table_is_steered_in_software),
+		cmocka_unit_test(test_device_that_does_not_do_what_it_says_is_steered_in_software),
 		cmocka_unit_test(test_both_roles_behind_one_port_are_never_left_to_the_device),
 	};
 	struct pw_mem_conf conf = {

@@ -125,6 +125,15 @@ pw_port_worker(const struct pw_port *port, const struct pw_flow *flow)
 }
 
 /**
+ * Write the table into the device, whose own may be longer, and read it back. Main lcore, for ports
+ * that were opened with PW_PORT_RX_RSS.
+ *
+ * @return  0; -EIO where the device does not say what it was told; -EINVAL where an entry names no
+ *          RX queue; -ENOTSUP, or what the driver says, where it takes no such table
+ */
+int pw_port_write_reta(const struct pw_port *port) __attribute__((warn_unused_result));
+
+/**
  * Worker index of a received frame: TCP over IPv4 (and IPv6) by its flow; everything else, and
  * fragments, by the default worker 0. Looks at headers only, checks bounds. Any lcore.
  */
