@@ -155,6 +155,7 @@ open_ports(struct app *a)
 		memcpy(iface->addr, p->addr, sizeof(iface->addr));
 		iface->nb_addrs = p->nb_addrs;
 		iface->gateway = p->gateway;
+		iface->gateway6 = p->gateway6;
 		join_groups(&a->port[i], iface);
 	}
 	a->fleet_conf.nb_ifaces = a->config.nb_ports;

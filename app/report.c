@@ -95,18 +95,18 @@ void
 app_report_start(const struct app *a, FILE *out)
 {
 	const struct pw_forward_settings *s = &a->config.forward;
-	char text[PW_ADDR_STRLEN];
+	char text[PW_ADDR_PORT_STRLEN];
 
 	report_ports(a, out);
 	for (uint32_t w = 0; w < a->config.nb_workers; w++)
 		fprintf(out, "worker %u: lcore %u, %s\n", w, a->config.lcore[w],
 			role_str(a->config.role[w]));
 	for (uint32_t i = 0; i < s->nb_listeners; i++)
-		fprintf(out, "listener %s: %s:%u\n", s->listener[i].name,
-			pw_addr_str(&s->listener[i].address, text), s->listener[i].port);
+		fprintf(out, "listener %s: %s\n", s->listener[i].name,
+			pw_addr_port_str(&s->listener[i].address, s->listener[i].port, text));
 	for (uint32_t i = 0; i < s->nb_brokers; i++)
-		fprintf(out, "broker %s: %s:%u\n", s->broker[i].name,
-			pw_addr_str(&s->broker[i].address, text), s->broker[i].port);
+		fprintf(out, "broker %s: %s\n", s->broker[i].name,
+			pw_addr_port_str(&s->broker[i].address, s->broker[i].port, text));
 	app_report_memory(&a->config, out);
 	memory_row(out, "taken from DPDK's heaps now", heap_bytes());
 }

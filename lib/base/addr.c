@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 
 #include <pubwire/base/addr.h>
 
@@ -23,5 +24,16 @@ pw_addr_str(const struct pw_addr *a, char *buf)
 		(void)inet_ntop(AF_INET, &a->b[12], buf, PW_ADDR_STRLEN);
 	else
 		(void)inet_ntop(AF_INET6, a->b, buf, PW_ADDR_STRLEN);
+	return buf;
+}
+
+const char *
+pw_addr_port_str(const struct pw_addr *a, uint16_t port, char *buf)
+{
+	char addr[PW_ADDR_STRLEN];
+
+	/* RFC 3986 3.2.2: brackets, where the address has colons of its own. */
+	snprintf(buf, PW_ADDR_PORT_STRLEN, pw_addr_is_v4(a) ? "%s:%u" : "[%s]:%u",
+		 pw_addr_str(a, addr), port);
 	return buf;
 }

@@ -79,7 +79,7 @@ static int
 check_reachable(struct config_loader *l, const char *path, const char *text,
 		const struct pw_broker_conf *b)
 {
-	static const struct pw_addr none;
+	bool v4 = pw_addr_is_v4(&b->address);
 
 	if (config_port_with(l->c, &b->address) >= 0)
 		return config_refuse(l, path, "%s is pubwire's own address; expected the broker's",
@@ -87,12 +87,12 @@ check_reachable(struct config_loader *l, const char *path, const char *text,
 	if (config_port_onlink(l->c, &b->address) >= 0)
 		return 0;
 	for (uint32_t p = 0; p < l->c->nb_ports; p++)
-		if (!pw_addr_eq(&l->c->port[p].gateway, &none))
+		if (config_gateway(&l->c->port[p], v4) != NULL)
 			return 0;
 	return config_refuse(l, path,
 			     "no port has a way to %s; expected an address on a port's network, or "
-			     "a port with a gateway",
-			     text);
+			     "a port with a %s",
+			     text, v4 ? "gateway" : "gateway6");
 }
 
 static int
@@ -112,7 +112,7 @@ take_broker(struct config_loader *l, const char *section, const struct raw_broke
 			return config_refuse(l, path, "'%s' stands twice; expected each name once",
 					     b->name);
 	snprintf(path, sizeof(path), "%s.address", section);
-	rc = config_v4(l, path, r->address, &b->address);
+	rc = config_addr(l, path, r->address, &b->address);
 	if (rc != 0)
 		return rc;
 	rc = check_reachable(l, path, r->address, b);

@@ -209,29 +209,6 @@ config_name(struct config_loader *l, const char *path, const char *text, char *d
 	return 0;
 }
 
-/* A unicast IPv4 address that a host on a network can have. */
-int
-config_v4(struct config_loader *l, const char *path, const char *text, struct pw_addr *out)
-{
-	if (text == NULL)
-		return config_refuse(l, path, "missing; expected an IPv4 address");
-	if (pw_addr_parse(out, text) != 0)
-		return config_refuse(l, path, "'%.60s' is no address; expected an IPv4 address",
-				     text);
-	if (!pw_addr_is_v4(out))
-		return config_refuse(l, path,
-				     "'%.60s': IPv6 is not supported yet; expected an IPv4 address",
-				     text);
-	/* RFC 1122 3.2.1.3: this network, loopback, multicast and the reserved block are nobody's.
-	 */
-	if (out->b[12] == 0 || out->b[12] == 127 || out->b[12] >= 224)
-		return config_refuse(l, path,
-				     "'%.60s' can't be used here; expected a unicast "
-				     "IPv4 address",
-				     text);
-	return 0;
-}
-
 void
 pw_config_defaults(struct pw_config *c)
 {

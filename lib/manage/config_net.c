@@ -9,28 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <rte_byteorder.h>
-#include <rte_common.h>
-
 #include "config_pvt.h"
 
-static uint32_t
-host_order(const struct pw_addr *a)
-{
-	return rte_be_to_cpu_32(pw_addr_be32(a));
-}
-
-static uint32_t
-mask_of(uint8_t prefix_len)
-{
-	return prefix_len == 0 ? 0 : UINT32_MAX << (32 - prefix_len);
-}
-
-static bool
-on_link(const struct pw_wire_addr *net, const struct pw_addr *a)
-{
-	return ((host_order(&net->addr) ^ host_order(a)) & mask_of(net->prefix_len)) == 0;
-}
+#define IP6_LEAST_MTU 1280
 
 static bool
 addr_unset(const struct pw_addr *a)
@@ -55,44 +36,9 @@ config_port_onlink(const struct pw_config *c, const struct pw_addr *a)
 {
 	for (uint32_t p = 0; p < c->nb_ports; p++)
 		for (uint32_t i = 0; i < c->port[p].nb_addrs; i++)
-			if (on_link(&c->port[p].addr[i], a))
+			if (config_on_link(&c->port[p].addr[i], a))
 				return p;
 	return -1;
-}
-
-/* "10.77.0.1/16" */
-static int
-take_prefix(struct config_loader *l, const char *path, const char *text, struct pw_wire_addr *out)
-{
-	static const struct num_key prefix = {.kind = NUM_COUNT, .min = 1, .max = 32};
-	const char *slash = strchr(text, '/');
-	char addr[PW_ADDR_STRLEN];
-	uint64_t len;
-	uint32_t host;
-	int rc;
-
-	if (slash == NULL || slash - text >= (ptrdiff_t)sizeof(addr))
-		return config_refuse(
-			l, path,
-			"'%.60s' has no prefix length; expected ADDRESS/LENGTH such as "
-			"192.0.2.1/24",
-			text);
-	memcpy(addr, text, slash - text);
-	addr[slash - text] = '\0';
-	rc = config_v4(l, path, addr, &out->addr);
-	if (rc != 0)
-		return rc;
-	rc = config_number(l, path, slash + 1, &prefix, &len);
-	if (rc != 0)
-		return rc;
-	out->prefix_len = len;
-	host = host_order(&out->addr) & ~mask_of(len);
-	/* RFC 3021: a prefix of 31 has two hosts and neither network nor broadcast address. */
-	if (len < 31 && (host == 0 || host == ~mask_of(len)))
-		return config_refuse(l, path,
-				     "'%.60s' is the network's %s address; expected a host's", text,
-				     host == 0 ? "own" : "broadcast");
-	return 0;
 }
 
 /* A new address against all before it. The port itself is not counted yet. */
@@ -105,7 +51,7 @@ check_overlap(struct config_loader *l, const char *path, const struct pw_config_
 
 		for (uint32_t i = 0; i < o->nb_addrs; i++) {
 			const struct pw_wire_addr *b = &o->addr[i];
-			bool overlap = on_link(a, &b->addr) || on_link(b, &a->addr);
+			bool overlap = config_on_link(a, &b->addr) || config_on_link(b, &a->addr);
 			char text[PW_ADDR_STRLEN];
 
 			pw_addr_str(&b->addr, text);
@@ -139,7 +85,7 @@ take_addresses(struct config_loader *l, const char *section, const struct raw_po
 		int rc;
 
 		snprintf(path, sizeof(path), "%s.addresses[%u]", section, i);
-		rc = take_prefix(l, path, r->addresses.v[i], &a);
+		rc = config_prefix(l, path, r->addresses.v[i], &a);
 		if (rc == 0)
 			rc = check_overlap(l, path, p, &a);
 		if (rc != 0)
@@ -149,37 +95,69 @@ take_addresses(struct config_loader *l, const char *section, const struct raw_po
 	return 0;
 }
 
+const struct pw_addr *
+config_gateway(const struct pw_config_port *p, bool v4)
+{
+	const struct pw_addr *gateway = v4 ? &p->gateway : &p->gateway6;
+
+	return addr_unset(gateway) ? NULL : gateway;
+}
+
+/* One family's gateway; text NULL: none. */
 static int
-take_gateway(struct config_loader *l, const char *section, const struct raw_port *r,
+take_gateway(struct config_loader *l, const char *section, const char *text, bool v4,
 	     struct pw_config_port *p)
 {
+	struct pw_addr *gateway = v4 ? &p->gateway : &p->gateway6;
 	char path[CONFIG_PATH_LEN];
-	bool here = false;
+	bool here = false, family = false;
 	int rc;
 
-	if (r->gateway == NULL)
+	if (text == NULL)
 		return 0;
-	snprintf(path, sizeof(path), "%s.gateway", section);
-	rc = config_v4(l, path, r->gateway, &p->gateway);
+	snprintf(path, sizeof(path), "%s.%s", section, v4 ? "gateway" : "gateway6");
+	rc = config_gateway_addr(l, path, text, v4, gateway);
 	if (rc != 0)
 		return rc;
 	for (uint32_t i = 0; i < p->nb_addrs; i++) {
-		if (pw_addr_eq(&p->addr[i].addr, &p->gateway))
+		if (pw_addr_eq(&p->addr[i].addr, gateway))
 			return config_refuse(
 				l, path, "%s is the port's own address; expected another host's",
-				r->gateway);
-		here = here || on_link(&p->addr[i], &p->gateway);
+				text);
+		family = family || pw_addr_is_v4(&p->addr[i].addr) == v4;
+		here = here || config_on_link(&p->addr[i], gateway);
 	}
+	/* Routers are known by their link-local addresses: RFC 4861 6.1.2. */
+	here = here || (family && config_is_link_local(gateway));
 	if (!here)
 		return config_refuse(l, path,
 				     "%s is on none of the port's networks; expected an address on "
 				     "one",
-				     r->gateway);
+				     text);
 	for (uint32_t o = 0; o < l->c->nb_ports; o++)
-		if (!addr_unset(&l->c->port[o].gateway))
-			return config_refuse(
-				l, path, "port '%s' has a gateway too; expected one gateway in all",
-				l->c->port[o].name);
+		if (config_gateway(&l->c->port[o], v4) != NULL)
+			return config_refuse(l, path, "port '%s' has a %s too; expected one in all",
+					     l->c->port[o].name, v4 ? "gateway" : "gateway6");
+	return 0;
+}
+
+/* RFC 8200 5: every link of IPv6 carries so much. */
+static int
+check_mtu(struct config_loader *l, const char *section, const struct pw_config_port *p)
+{
+	char path[CONFIG_PATH_LEN];
+
+	if (p->mtu >= IP6_LEAST_MTU)
+		return 0;
+	for (uint32_t i = 0; i < p->nb_addrs; i++) {
+		if (pw_addr_is_v4(&p->addr[i].addr))
+			continue;
+		snprintf(path, sizeof(path), "%s.mtu", section);
+		return config_refuse(l, path,
+				     "%u is too small for IPv6; expected at least %u, or IPv4 "
+				     "addresses alone",
+				     p->mtu, IP6_LEAST_MTU);
+	}
 	return 0;
 }
 
@@ -242,7 +220,11 @@ take_port(struct config_loader *l, const char *section, const struct raw_port *r
 	if (rc == 0)
 		rc = take_addresses(l, section, r, p);
 	if (rc == 0)
-		rc = take_gateway(l, section, r, p);
+		rc = take_gateway(l, section, r->gateway, true, p);
+	if (rc == 0)
+		rc = take_gateway(l, section, r->gateway6, false, p);
+	if (rc == 0)
+		rc = check_mtu(l, section, p);
 	if (rc == 0)
 		rc = take_offloads(l, section, r, p);
 	return rc;
@@ -304,7 +286,7 @@ config_take_listeners(struct config_loader *l)
 						     "'%s' stands twice; expected each name once",
 						     n->name);
 		snprintf(path, sizeof(path), "listeners[%u].address", i);
-		rc = config_v4(l, path, r->address, &n->address);
+		rc = config_addr(l, path, r->address, &n->address);
 		if (rc != 0)
 			return rc;
 		if (config_port_with(l->c, &n->address) < 0)

@@ -30,6 +30,47 @@ quote(FILE *out, const char *s)
 	fputc('"', out);
 }
 
+/* An address with colons would be a mapping without the quotes, or the start of one. */
+static void
+print_addr(FILE *out, const struct pw_addr *a)
+{
+	char text[PW_ADDR_STRLEN];
+
+	pw_addr_str(a, text);
+	if (pw_addr_is_v4(a))
+		fputs(text, out);
+	else
+		quote(out, text);
+}
+
+static void
+print_addresses(FILE *out, const struct pw_config_port *p)
+{
+	char addr[PW_ADDR_STRLEN], text[PW_ADDR_STRLEN + sizeof("/128")];
+
+	fprintf(out, "\n    addresses: [");
+	for (uint32_t i = 0; i < p->nb_addrs; i++) {
+		snprintf(text, sizeof(text), "%s/%u", pw_addr_str(&p->addr[i].addr, addr),
+			 p->addr[i].prefix_len);
+		fputs(i > 0 ? ", " : "", out);
+		if (pw_addr_is_v4(&p->addr[i].addr))
+			fputs(text, out);
+		else
+			quote(out, text);
+	}
+	fprintf(out, "]\n");
+}
+
+static void
+print_gateway(FILE *out, const char *key, const struct pw_addr *gateway)
+{
+	if (gateway == NULL)
+		return;
+	fprintf(out, "    %s: ", key);
+	print_addr(out, gateway);
+	fputc('\n', out);
+}
+
 static void
 numbers(FILE *out, const char *indent, const struct num_key *keys, const void *of)
 {
@@ -70,9 +111,6 @@ print_workers(const struct pw_config *c, FILE *out)
 static void
 print_ports(const struct pw_config *c, FILE *out)
 {
-	static const struct pw_addr none;
-	char text[PW_ADDR_STRLEN];
-
 	fprintf(out, "ports:\n");
 	for (uint32_t i = 0; i < c->nb_ports; i++) {
 		const struct pw_config_port *p = &c->port[i];
@@ -82,13 +120,9 @@ print_ports(const struct pw_config *c, FILE *out)
 		quote(out, p->name);
 		fprintf(out, "\n    device: ");
 		quote(out, p->device);
-		fprintf(out, "\n    addresses: [");
-		for (uint32_t a = 0; a < p->nb_addrs; a++)
-			fprintf(out, "%s%s/%u", a > 0 ? ", " : "",
-				pw_addr_str(&p->addr[a].addr, text), p->addr[a].prefix_len);
-		fprintf(out, "]\n");
-		if (!pw_addr_eq(&p->gateway, &none))
-			fprintf(out, "    gateway: %s\n", pw_addr_str(&p->gateway, text));
+		print_addresses(out, p);
+		print_gateway(out, "gateway", config_gateway(p, true));
+		print_gateway(out, "gateway6", config_gateway(p, false));
 		numbers(out, "    ", config_port_keys, p);
 		fprintf(out, "    disable_offloads: [");
 		for (const struct cap_word *w = config_cap_words; w->word != NULL; w++) {
@@ -104,14 +138,13 @@ print_ports(const struct pw_config *c, FILE *out)
 static void
 print_brokers(const struct pw_forward_settings *s, FILE *out)
 {
-	char text[PW_ADDR_STRLEN];
-
 	fprintf(out, "listeners:\n");
 	for (uint32_t i = 0; i < s->nb_listeners; i++) {
 		fprintf(out, "  - name: ");
 		quote(out, s->listener[i].name);
-		fprintf(out, "\n    address: %s\n    port: %u\n",
-			pw_addr_str(&s->listener[i].address, text), s->listener[i].port);
+		fprintf(out, "\n    address: ");
+		print_addr(out, &s->listener[i].address);
+		fprintf(out, "\n    port: %u\n", s->listener[i].port);
 	}
 	fprintf(out, "brokers:\n");
 	for (uint32_t i = 0; i < s->nb_brokers; i++) {
@@ -119,7 +152,9 @@ print_brokers(const struct pw_forward_settings *s, FILE *out)
 
 		fprintf(out, "  - name: ");
 		quote(out, b->name);
-		fprintf(out, "\n    address: %s\n    username: ", pw_addr_str(&b->address, text));
+		fprintf(out, "\n    address: ");
+		print_addr(out, &b->address);
+		fprintf(out, "\n    username: ");
 		quote(out, b->username);
 		fprintf(out, "\n    password: \"%s\"\n", b->password[0] != '\0' ? "***" : "");
 		numbers(out, "    ", config_broker_keys, b);

@@ -107,7 +107,7 @@ struct raw_memory {
 };
 
 struct raw_port {
-	char *name, *device, *gateway;
+	char *name, *device, *gateway, *gateway6;
 	struct raw_list addresses, disable_offloads;
 	PORT_NUMBERS(RAW_NUMBER)
 };
@@ -237,7 +237,18 @@ int config_numbers(struct config_loader *l, const char *section, const struct nu
 int config_word(struct config_loader *l, const char *path, const char *text,
 		const char *const *words, uint32_t *out);
 int config_name(struct config_loader *l, const char *path, const char *text, char *dst);
-int config_v4(struct config_loader *l, const char *path, const char *text, struct pw_addr *out);
+
+/* config_addr.c */
+/* A unicast address of either family, known beyond its link. */
+int config_addr(struct config_loader *l, const char *path, const char *text, struct pw_addr *out);
+/* A neighbour's of one family, a link-local one too. */
+int config_gateway_addr(struct config_loader *l, const char *path, const char *text, bool v4,
+			struct pw_addr *out);
+/* A host's address and the length of its network's prefix: "10.77.0.1/16", "fd77::1/64". */
+int config_prefix(struct config_loader *l, const char *path, const char *text,
+		  struct pw_wire_addr *out);
+bool config_on_link(const struct pw_wire_addr *net, const struct pw_addr *a);
+bool config_is_link_local(const struct pw_addr *a);
 
 /* The sections, in the order in which they are checked. */
 int config_take_eal(struct config_loader *l);
@@ -251,5 +262,7 @@ int config_take_limits(struct config_loader *l);
 /* The port that has an address itself, or on whose network it is; -1 where none. */
 int config_port_with(const struct pw_config *c, const struct pw_addr *a);
 int config_port_onlink(const struct pw_config *c, const struct pw_addr *a);
+/* A port's gateway of one family; NULL where it has none. */
+const struct pw_addr *config_gateway(const struct pw_config_port *p, bool v4);
 
 #endif

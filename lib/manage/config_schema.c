@@ -55,6 +55,7 @@ static const cyaml_schema_field_t port_fields[] = {TEXT(raw_port, name),
 						   TEXT(raw_port, device),
 						   TEXTS(raw_port, addresses),
 						   TEXT(raw_port, gateway),
+						   TEXT(raw_port, gateway6),
 						   PORT_NUMBERS(PORT_TEXT)
 							   TEXTS(raw_port, disable_offloads),
 						   CYAML_FIELD_END};

@@ -165,6 +165,25 @@ every_key_reaches_its_field(void **state)
 }
 
 static void
+addresses_of_both_families_are_taken(void **state)
+{
+	char text[PW_ADDR_STRLEN];
+
+	(void)state;
+	load(&conf, DATA "accept-ipv6.yaml");
+	assert_int_equal(conf.port[0].nb_addrs, 4);
+	assert_string_equal(pw_addr_str(&conf.port[0].addr[1].addr, text), "fd77::1");
+	assert_int_equal(conf.port[0].addr[1].prefix_len, 64);
+	assert_int_equal(conf.port[0].addr[2].prefix_len, 127);
+	assert_string_equal(pw_addr_str(&conf.port[0].gateway, text), "10.77.0.254");
+	assert_string_equal(pw_addr_str(&conf.port[0].gateway6, text), "fe80::1");
+	assert_string_equal(pw_addr_str(&conf.forward.listener[1].address, text), "fd77::1");
+	assert_string_equal(pw_addr_str(&conf.forward.listener[2].address, text), "fd77:0:0:2::1");
+	assert_string_equal(pw_addr_str(&conf.forward.broker[0].address, text), "fd78::11");
+	assert_string_equal(pw_addr_str(&conf.forward.broker[2].address, text), "2001:db8:1::");
+}
+
+static void
 neighbours_follow_the_devices_of_all_workers(void **state)
 {
 	struct pw_config_memory few, many;
@@ -226,6 +245,7 @@ printed_configuration_loads_to_the_same(void **state)
 	(void)state;
 	round_trip(DATA "accept-least.yaml");
 	round_trip(DATA "accept-everything.yaml");
+	round_trip(DATA "accept-ipv6.yaml");
 	round_trip(TEST_DOCS_DIR "/pubwire.yaml");
 }
 
@@ -356,6 +376,7 @@ every_number_is_documented(void **state)
 static const struct CMUnitTest fixed[] = {
 	cmocka_unit_test(least_file_gets_the_small_profile),
 	cmocka_unit_test(every_key_reaches_its_field),
+	cmocka_unit_test(addresses_of_both_families_are_taken),
 	cmocka_unit_test(neighbours_follow_the_devices_of_all_workers),
 	cmocka_unit_test(printed_configuration_loads_to_the_same),
 	cmocka_unit_test(password_is_not_printed),

@@ -20,10 +20,10 @@ eal: ["--lcores=0@{CPU},1@{CPU},2@{CPU}", --no-huge, --no-pci,
       "--vdev=net_null0,no-rx=1", "--vdev=net_null1,no-rx=1"]
 workers: {{devices: [1], brokers: [2]}}
 ports:
-  - {{name: dev, device: net_null0, addresses: [10.77.0.1/16]}}
-  - {{name: brk, device: net_null1, addresses: [10.78.0.1/16]}}
-listeners: [{{name: mqtt, address: 10.77.0.1}}]
-brokers: [{{name: a, address: 10.78.0.11}}, {{name: b, address: 10.78.0.12}}]
+  - {{name: dev, device: net_null0, addresses: [10.77.0.1/16, "fd77::1/64"]}}
+  - {{name: brk, device: net_null1, addresses: [10.78.0.1/16, "fd78::1/64"]}}
+listeners: [{{name: mqtt, address: 10.77.0.1}}, {{name: six, address: "fd77::1"}}]
+brokers: [{{name: a, address: 10.78.0.11}}, {{name: b, address: "fd78::12"}}]
 routes: [{{filter: "#", brokers: [a, b]}}]
 limits: {{drain_deadline: 1s}}
 """
@@ -150,6 +150,9 @@ def main():
             wait("it runs and telemetry answers",
                  lambda: p.poll() is not None or (answers(prefix) and "is running" in text()))
             check(p.poll() is None, "it has not ended")
+            for line in ("fd77::1/64", "listener mqtt: 10.77.0.1:1883\n",
+                         "listener six: [fd77::1]:1883\n", "broker b: [fd78::12]:1883\n"):
+                check(line in text(), "the report has " + line.strip())
             if p.poll() is None:
                 ask_everything(prefix)
                 p.send_signal(signal.SIGHUP)

@@ -21,7 +21,8 @@ struct pw_addr {
 	uint8_t b[16];
 } __attribute__((aligned(4)));
 
-#define PW_ADDR_STRLEN 46
+#define PW_ADDR_STRLEN	    46
+#define PW_ADDR_PORT_STRLEN (PW_ADDR_STRLEN + sizeof("[]:65535"))
 
 /** The mapped form of an IPv4 address given in network order. */
 static inline struct pw_addr
@@ -64,6 +65,9 @@ int pw_addr_parse(struct pw_addr *a, const char *text) __attribute__((warn_unuse
 
 /** Write as text into buf (PW_ADDR_STRLEN bytes); returns buf. */
 const char *pw_addr_str(const struct pw_addr *a, char *buf);
+
+/** Write with a port, "10.0.0.1:1883" or "[fd00::1]:1883", into buf (PW_ADDR_PORT_STRLEN bytes). */
+const char *pw_addr_port_str(const struct pw_addr *a, uint16_t port, char *buf);
 
 /** The four values that name a TCP connection. */
 struct pw_flow {

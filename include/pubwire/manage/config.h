@@ -29,7 +29,8 @@ struct pw_config_port {
 	char device[64];
 	struct pw_wire_addr addr[PW_WIRE_MAX_ADDRS];
 	uint32_t nb_addrs;
-	struct pw_addr gateway; /**< all zero: none */
+	struct pw_addr gateway;	 /**< all zero: none */
+	struct pw_addr gateway6; /**< of IPv6; all zero: none */
 	uint16_t mtu;
 	uint16_t vlan;
 	uint16_t rx_desc, tx_desc;
@@ -103,7 +104,7 @@ uint32_t pw_config_neighbours(const struct pw_config *c);
 struct pw_config_memory {
 	size_t pkt, hdr, ind, tcp, sessions, logs;
 	size_t wills; /**< and sessions that outlive their connection */
-	size_t dpdk; /**< DPDK's own, and rings and tables of every worker: an estimate */
+	size_t dpdk;  /**< DPDK's own, and rings and tables of every worker: an estimate */
 	size_t total;
 	size_t idle; /**< of these, what one idle device connection takes */
 };
