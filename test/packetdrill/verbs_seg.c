@@ -113,7 +113,8 @@ run_expect(struct pd_world *w, const struct step *s)
 static bool
 run_nothing(struct pd_world *w, const struct step *s)
 {
-	return pd_all_taken(w) && (!s->when.given || pd_pass(w, w->clock + s->when.lo));
+	(void)s;
+	return pd_all_taken(w);
 }
 
 static bool
