@@ -208,6 +208,10 @@ pw_wire_icmp_error(struct pw_wire *w, uint32_t iface, const struct rte_mbuf *fra
 	struct rte_mbuf *m;
 	const void *cause;
 
+	if (ip != NULL && (ip->version_ihl >> 4) == 6) {
+		wire_icmp6_error(w, iface, frame, type, code, 0, now);
+		return;
+	}
 	if (ip == NULL || (ip->version_ihl >> 4) != IPVERSION || !may_answer(w, iface, frame, ip))
 		return;
 	if (!wire_icmp_allowed(w, &w->errors, now))
