@@ -1,68 +1,79 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What an acknowledgement does to the sending side (RFC 9293 3.10.7.4 fifth, 5681, 5961, 6582). */
+/*
+ * What an acknowledgement does to the sending side (RFC 9293 3.10.7.4 fifth, 5681, 5961): first
+ * what it says is collected, then it is given to those who learn from it.
+ */
 #include <rte_common.h>
 
 #include "stack_pvt.h"
 
-#define DUP_THRESH 3 /* RFC 5681 3.2 */
-
+/* Karn: bytes that were sent twice say nothing; a timestamp that is echoed does. */
 static void
-sample(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s, struct sq_acked a)
+sample(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s,
+       const struct ack_news *n)
 {
-	/* Karn: bytes that were sent twice say nothing; a timestamp that is echoed does. */
-	if (a.sent != 0 && !a.rtx) {
-		pw_tcp_rtt_sample(c, (t->now - a.sent) / 1000);
+	if (n->acked == 0 && n->sent == 0)
+		return;
+	if (n->sent != 0 && !n->rtx) {
+		uint64_t us = (t->now - n->sent) / 1000;
+
+		pw_tcp_rtt_sample(c, us);
+		pw_tcp_rtt_least(t, c, us);
 	} else if ((c->flags & CONN_TS) && (s->opts & SEG_OPT_TS) && s->ts_ecr != 0 &&
 		   seq_le(s->ts_ecr, tcp_ts_now(t))) {
 		pw_tcp_rtt_sample(c, (uint64_t)(tcp_ts_now(t) - s->ts_ecr) * 1000);
-	} else if (a.rtx) {
+	} else if (n->rtx) {
 		return; /* the backoff stays until there is a sample (RFC 6298 5, Karn) */
 	}
 	c->backoff = 0;
+	if (c->flight != NULL)
+		c->flight->tlp_no_rtt = 0;
+}
+
+/* Take the records that end before the acknowledgement off the flight. */
+static void
+acked_records(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s,
+	      struct ack_news *n)
+{
+	struct tx_flight *f = c->flight;
+
+	while (f->nb > 0) {
+		struct tx_rec *r = flight_rec(flight_first(f));
+		uint32_t covered = RTE_MIN(seq_ahead(r->seq, s->ack), rec_len(r));
+
+		if (covered == 0)
+			return;
+		n->rtx |= !!(r->flags & TX_RTX);
+		if (!(r->flags & TX_SACKED))
+			n->delivered += covered;
+		if (covered < rec_len(r)) {
+			pw_tcp_flight_trim(c, s->ack);
+			return;
+		}
+		if (!(r->flags & TX_SACKED)) {
+			pw_tcp_rack_delivered(t, c, r, s);
+			n->sent = r->sent;
+		}
+		pw_tcp_flight_pop(t, c);
+	}
 }
 
 static void
-recovery_step(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t acked, uint32_t flight)
+new_ack(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s, struct ack_news *n)
 {
-	c->dupacks = 0;
-	if (!(c->flags & CONN_RECOVERY)) {
-		t->cc->acked(c, acked, flight);
-		return;
-	}
-	if (seq_ge(c->snd_una, c->recover)) {
-		c->flags &= ~(CONN_RECOVERY | CONN_RTX_DUE);
-		t->cc->leave(c, c->snd_max - c->snd_una);
-		return;
-	}
-	/* RFC 6582 3.2 step 3, partial: the next hole is known now. */
-	t->cc->partial(c, acked);
-	c->flags |= CONN_RTX_DUE;
-}
+	uint32_t bytes;
 
-static void
-new_ack(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
-{
-	uint32_t flight = c->snd_max - c->snd_una;
-	uint32_t acked = s->ack - c->snd_una;
-	uint32_t bytes = RTE_MIN(acked, c->sq_bytes);
-	struct sq_acked a;
-
-	if ((c->flags & CONN_FIN_QUEUED) && acked > c->sq_bytes)
+	n->acked = s->ack - c->snd_una;
+	bytes = RTE_MIN(n->acked, c->sq_bytes);
+	if ((c->flags & CONN_FIN_QUEUED) && n->acked > c->sq_bytes)
 		c->flags |= CONN_FIN_ACKED;
-	a = pw_tcp_sq_ack(t, c, bytes);
+	if (c->flight != NULL)
+		acked_records(t, c, s, n);
+	pw_tcp_sq_ack(t, c, bytes);
 	c->snd_una = s->ack;
-	if (seq_le(c->snd_nxt, c->snd_una))
-		pw_tcp_pull_back(c);
-	sample(t, c, s, a);
 	c->progress = tcp_ms(t);
+	c->rtos = 0;
 	c->flags &= ~CONN_SOFT_ERROR;
-	recovery_step(t, c, acked, flight);
-	if (c->snd_una == c->snd_max) {
-		c->t_rtx = 0;
-		c->flags &= ~CONN_PERSIST;
-	} else if (!(c->flags & CONN_PERSIST)) {
-		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c)); /* RFC 6298 5.3 */
-	}
 	if (bytes > 0)
 		pw_tcp_post(t, c, CONN_EV_ACKED);
 	pw_tcp_dirty(t, c);
@@ -70,33 +81,34 @@ new_ack(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 
 /* RFC 5681 2 says what counts as a duplicate; answers to window probes look the same and do not. */
 static bool
-is_duplicate(const struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+is_repeated(const struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
-	return s->ack == c->snd_una && c->snd_max != c->snd_una && seg_span(s) == 0 &&
-	       !s->duplicate && (uint32_t)s->wnd << c->snd_scale == c->snd_wnd && c->snd_wnd != 0 &&
+	return s->ack == c->snd_una && seg_span(s) == 0 && !s->duplicate &&
+	       (uint32_t)s->wnd << c->snd_scale == c->snd_wnd && c->snd_wnd != 0 &&
 	       !(c->flags & CONN_PERSIST);
 }
 
+/* Nothing is on its way any more, or what is has a timer. */
 static void
-duplicate_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
+settle(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n)
 {
-	uint32_t flight = c->snd_max - c->snd_una;
+	struct tx_flight *f = c->flight;
 
-	t->count.dup_acks_in++;
-	if (c->dupacks < UINT8_MAX)
-		c->dupacks++;
-	pw_tcp_dirty(t, c);
-	if (c->flags & CONN_RECOVERY) {
-		t->cc->dup(c);
-		return;
+	if (c->snd_una == c->snd_max) {
+		/* RFC 8985 7.4: the next acknowledgement will tell. */
+		if (f != NULL && f->tlp_out && f->tlp_rtx)
+			c->flags |= CONN_TLP_OPEN;
+		pw_tcp_flight_end(t, c);
+		if (n->acked > 0) {
+			c->t_rtx = 0;
+			c->flags &= ~CONN_PERSIST;
+		}
+	} else if (f != NULL && !(c->flags & CONN_PERSIST)) {
+		if (n->acked > 0)
+			pw_tcp_rtx_restart(t, c);
+		else if (n->delivered > 0 || n->duplicate)
+			pw_tcp_rtx_arm(t, c);
 	}
-	/* One reduction for each window of data: RFC 6582 3.2 step 2. */
-	if (c->dupacks != DUP_THRESH || seq_lt(c->snd_una, c->recover))
-		return;
-	c->flags |= CONN_RECOVERY | CONN_RTX_DUE;
-	c->recover = c->snd_max;
-	t->count.fast_retransmits++;
-	t->cc->enter(c, flight);
 }
 
 /*
@@ -117,11 +129,14 @@ update_window(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *
 	if (wnd <= old)
 		return;
 	if (c->flags & CONN_PERSIST) {
-		/* What a probe carried goes again with the rest. */
 		c->flags &= ~CONN_PERSIST;
 		c->t_rtx = 0;
 		c->backoff = 0;
-		pw_tcp_pull_back(c);
+		if (c->flight != NULL) {
+			/* What a probe carried goes again with the rest. */
+			pw_tcp_flight_lose_all(c->flight);
+			pw_tcp_rtx_restart(t, c);
+		}
 	}
 	pw_tcp_dirty(t, c);
 }
@@ -129,7 +144,7 @@ update_window(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *
 bool
 pw_tcp_ack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
-	bool moved;
+	struct ack_news n = {.flight = c->snd_max - c->snd_una};
 
 	/* RFC 5961 5.2 */
 	if (seq_gt(s->ack, c->snd_max) || seq_lt(s->ack, c->snd_una - c->max_wnd)) {
@@ -139,11 +154,26 @@ pw_tcp_ack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_se
 	}
 	if (seq_lt(s->ack, c->snd_una))
 		return true;
-	moved = s->ack != c->snd_una;
-	if (moved)
-		new_ack(t, c, s);
-	else if (is_duplicate(c, s))
-		duplicate_ack(t, c);
-	update_window(t, c, s, moved);
+	if (c->flight != NULL)
+		n.sacked_before = c->flight->sacked;
+	if (s->ack != c->snd_una) {
+		new_ack(t, c, s, &n);
+	} else if (is_repeated(c, s)) {
+		n.repeated = true;
+		n.duplicate = s->nb_sack == 0 && c->flight != NULL;
+		t->count.dup_acks_in += c->flight != NULL;
+		pw_tcp_dirty(t, c);
+	}
+	if ((c->flags & CONN_SACK) && s->nb_sack > 0)
+		pw_tcp_sack_input(t, c, s, &n);
+	sample(t, c, s, &n);
+	if (c->flags & CONN_SACK) {
+		pw_tcp_rack_dsack(c, &n);
+		pw_tcp_tlp_acked(t, c, &n);
+	}
+	if (c->flight != NULL)
+		pw_tcp_recovery_acked(t, c, &n);
+	settle(t, c, &n);
+	update_window(t, c, s, n.acked > 0);
 	return true;
 }

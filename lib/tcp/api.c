@@ -220,6 +220,10 @@ pw_tcp_rx_window(const struct pw_tcp *t)
 void
 pw_tcp_info(const struct pw_tcp *t, const struct pw_tcp_conn *c, struct pw_tcp_info *out)
 {
+	static const char *const ca_name[] = {
+		[CA_OPEN] = "open", [CA_RECOVERY] = "recovery", [CA_LOSS] = "loss"};
+	const struct tx_flight *f = c->flight;
+
 	*out = (struct pw_tcp_info){
 		.state = c->state,
 		.srtt_us = c->srtt >> 3,
@@ -232,6 +236,12 @@ pw_tcp_info(const struct pw_tcp *t, const struct pw_tcp_conn *c, struct pw_tcp_i
 		.rx_queued = c->rx_len,
 		.retransmits = c->retransmits,
 		.mss = c->mss,
+		.sacked = f != NULL ? f->sacked : 0,
+		.lost = f != NULL ? f->lost : 0,
+		.pipe = pw_tcp_pipe(c),
+		.min_rtt_us = c->min_rtt,
+		.cc = pw_tcp_cc(c)->name,
+		.ca = ca_name[f != NULL ? f->ca : CA_OPEN],
 	};
 }
 

@@ -4,32 +4,40 @@
 
 #include <stdint.h>
 
-struct pw_tcp_conn;
+#include "conn_pvt.h"
+
+#define CWND_MAX (1u << 30)
 
 /**
- * Congestion control: how cwnd and ssthresh follow what the sender learns. Loss detection itself
- * (which segment to repeat, when recovery begins and ends) is not its business.
+ * Congestion control: how cwnd grows and how far it falls. When a loss has happened, which segment
+ * to repeat and how cwnd moves within a recovery (RFC 9937) is not its business.
  */
 struct pw_tcp_cc_ops {
 	const char *name;
 	/** The handshake is complete; lost: our SYN had to be repeated. */
 	void (*open)(struct pw_tcp_conn *c, int lost);
-	/** acked new bytes, flight were outstanding before; outside of recovery. */
-	void (*acked)(struct pw_tcp_conn *c, uint32_t acked, uint32_t flight);
-	/** Fast recovery begins with flight bytes outstanding. */
-	void (*enter)(struct pw_tcp_conn *c, uint32_t flight);
-	/** One more duplicate acknowledgement in recovery: a segment has left the network. */
-	void (*dup)(struct pw_tcp_conn *c);
-	/** acked new bytes, but not all that was outstanding when recovery began. */
-	void (*partial)(struct pw_tcp_conn *c, uint32_t acked);
-	/** Recovery is over with flight bytes outstanding. */
-	void (*leave)(struct pw_tcp_conn *c, uint32_t flight);
-	/** The retransmission timer fired with flight outstanding; first: not a repetition. */
-	void (*timeout)(struct pw_tcp_conn *c, uint32_t flight, int first);
+	/** acked new bytes outside of fast recovery, while the window was in use; now in ns. */
+	void (*acked)(struct pw_tcp_conn *c, uint32_t acked, uint64_t now);
+	/** A loss with flight bytes outstanding: sets ssthresh, leaves cwnd to the caller. */
+	void (*reduce)(struct pw_tcp_conn *c, uint32_t flight);
 	/** Nothing was sent for longer than a retransmission timeout. */
 	void (*idle)(struct pw_tcp_conn *c);
 };
 
 extern const struct pw_tcp_cc_ops pw_tcp_newreno;
+
+/** RFC 6928 2 */
+uint32_t pw_tcp_initial_window(const struct pw_tcp_conn *c);
+/** RFC 5681 3.1; a lost SYN is a sign of congestion. */
+void pw_tcp_cc_open(struct pw_tcp_conn *c, int lost);
+/** RFC 5681 4.1 */
+void pw_tcp_cc_idle(struct pw_tcp_conn *c);
+
+static inline const struct pw_tcp_cc_ops *
+pw_tcp_cc(const struct pw_tcp_conn *c)
+{
+	(void)c;
+	return &pw_tcp_newreno;
+}
 
 #endif

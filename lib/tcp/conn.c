@@ -98,10 +98,9 @@ pw_tcp_conn_established(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	pw_tcp_conn_state(c, PW_TCP_ESTABLISHED);
 	t->count.established++;
-	t->cc->open(c, !!(c->flags & CONN_SYN_RTX));
+	pw_tcp_cc(c)->open(c, !!(c->flags & CONN_SYN_RTX));
 	c->backoff = 0;
 	c->t_rtx = 0;
-	c->recover = c->snd_una;
 	c->progress = tcp_ms(t);
 	if (c->flags & CONN_PASSIVE) {
 		t->count.passive_opens++;
@@ -126,6 +125,7 @@ pw_tcp_conn_end(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_end why)
 	if ((c->flags & CONN_PASSIVE) && c->state != PW_TCP_TIME_WAIT && !t->closing)
 		pw_tcp_tw_spend(t, c);
 	pw_tcp_conn_state(c, PW_TCP_CLOSED);
+	pw_tcp_flight_end(t, c);
 	pw_tcp_sq_release(t, c);
 	pw_tcp_ooo_release(t, c);
 	if (c->flags & CONN_WND_HELD)

@@ -32,7 +32,7 @@ enum conn_flag {
 	CONN_FIN_RCVD = 1 << 8,	  /**< and reached in order */
 	CONN_DISCARD = 1 << 9,	  /**< closed by the owner: what it leaves unread is dropped */
 	CONN_PERSIST = 1 << 10,	  /**< t_rtx probes a closed window */
-	CONN_RECOVERY = 1 << 11,  /**< fast recovery (RFC 6582) */
+	CONN_REORDERED = 1 << 11, /**< the path has reordered segments (RFC 8985 6.2) */
 	CONN_SYN_RTX = 1 << 12,	  /**< our SYN went out more than once */
 	CONN_SOFT_ERROR =
 		1 << 13,	 /**< ICMP or the route said unreachable since the last progress */
@@ -40,9 +40,9 @@ enum conn_flag {
 	CONN_TS_STALE = 1 << 15, /**< ts_recent is too old to refuse by (RFC 7323 5.5) */
 	CONN_ON_READY = 1 << 16,
 	CONN_ON_DIRTY = 1 << 17,
-	CONN_DEAD = 1 << 18,	/**< waits on the list of the dead */
-	CONN_RTX_DUE = 1 << 19, /**< the flush sends the first segment again */
-	CONN_SACK = 1 << 21,	/**< selective acknowledgement agreed (RFC 2018 2) */
+	CONN_DEAD = 1 << 18,	 /**< waits on the list of the dead */
+	CONN_TLP_OPEN = 1 << 19, /**< all is acknowledged, a probe not yet judged (RFC 8985 7.4) */
+	CONN_SACK = 1 << 21,	 /**< selective acknowledgement agreed (RFC 2018 2) */
 	CONN_EV_ACCEPT = 1 << 24,
 	CONN_EV_CONNECTED = 1 << 25,
 	CONN_EV_READABLE = 1 << 26,
@@ -61,32 +61,28 @@ struct tx_slice {
 	struct rte_mbuf *mbuf;
 	uint16_t off; /**< from buf_addr */
 	uint16_t len;
-	uint32_t seq;	/**< of the first byte */
-	uint64_t sent;	/**< ns of the last transmission of any byte of it, 0 never */
-	uint32_t flags; /**< TX_SLICE_ */
+	uint32_t seq; /**< of the first byte; it stays when an acknowledgement cuts the slice */
 };
 
-static_assert(sizeof(struct tx_slice) == 32, "two a cache line");
+static_assert(sizeof(struct tx_slice) == 16, "four a cache line");
 
-#define TX_SLICE_RTX	(1u << 0) /**< sent more than once: no round-trip sample (RFC 6298 3) */
-
-#define TX_BLOCK_SLICES 7
+#define TX_BLOCK_SLICES 15
 
 /** A link of a send queue; slices first .. n-1 wait. */
 struct tx_block {
 	struct tx_block *next;
 	uint16_t first;
 	uint16_t n;
-	struct tx_slice s[TX_BLOCK_SLICES] __attribute__((aligned(32)));
+	uint32_t pad;
+	struct tx_slice s[TX_BLOCK_SLICES];
 };
 
-static_assert(sizeof(struct tx_block) == 256, "header and seven slices in four lines");
+static_assert(sizeof(struct tx_block) == 256, "header and fifteen slices in four lines");
 
-/** A place in a send queue; block NULL is its start. */
-struct tx_cursor {
+/** A slice of a send queue; block NULL is the first. Where in it follows from its seq. */
+struct tx_place {
 	struct tx_block *block;
-	uint16_t idx;
-	uint16_t off; /**< bytes into the slice */
+	uint32_t idx;
 };
 
 struct pw_tcp_conn {
@@ -111,32 +107,32 @@ struct pw_tcp_conn {
 	uint32_t max_wnd; /**< largest window the peer ever offered */
 	uint32_t cwnd;
 	uint32_t ssthresh;
-	uint32_t recover; /**< RFC 6582 */
-	uint8_t state;	  /**< enum pw_tcp_state */
-	uint8_t dupacks;
+	uint32_t min_rtt;    /**< us, 0 before the first sample (RFC 8985 6.2) */
+	uint8_t state;	     /**< enum pw_tcp_state */
+	uint8_t reo_mult;    /**< RFC 8985 reo_wnd_mult - 1 */
 	uint16_t rx_bufs;    /**< packet buffers that unread and out-of-order bytes stand in */
 	uint32_t rcv_fin;    /**< sequence number of the peer's FIN */
 	uint32_t ooo_recent; /**< begins the out-of-order bytes that came last */
 
 	/* Line 2: sending, and when. */
 	struct tx_block *sq_head;
-	uint32_t sq_tail;   /**< index + 1 in the pool of blocks, 0 none */
-	uint32_t cur_block; /**< the same; with cur_idx, cur_off: the place of snd_nxt */
-	uint32_t snd_nxt;   /**< where sending goes on; below snd_max while it repeats */
-	uint16_t cur_off;
-	uint8_t cur_idx;
-	uint8_t backoff;
-	uint8_t snd_scale : 4, rcv_scale : 4;
-	uint32_t sq_bytes; /**< in the send queue; its first byte is snd_una */
-	uint32_t t_rtx;	   /**< ms: retransmission, persist, or end of FIN_WAIT_2; 0 off */
-	uint32_t t_delack; /**< ms, 0 off */
-	uint32_t progress; /**< ms: snd_una last moved, or outstanding data began */
-	uint32_t last_rx;  /**< ms: last acceptable segment */
-	uint32_t srtt;	   /**< us << 3, 0 before the first sample */
-	uint32_t rttvar;   /**< us << 2 */
-	uint16_t mss;	   /**< payload of a full segment we send */
-	uint16_t mtu;	   /**< of the path, bytes of IP packet */
+	struct tx_flight *flight; /**< of what is on its way, NULL while nothing is */
+	uint32_t sq_tail;	  /**< index + 1 in the pool of blocks, 0 none */
+	uint32_t w_max;		  /**< bytes: cwnd at the last reduction (RFC 9438 4.1.2) */
+	uint32_t sq_bytes;	  /**< in the send queue; its first byte is snd_una */
+	uint32_t t_rtx;		  /**< ms: retransmission, persist, or end of FIN_WAIT_2; 0 off */
+	uint32_t t_delack;	  /**< ms, 0 off */
+	uint32_t progress;	  /**< ms: snd_una last moved, or outstanding data began */
+	uint32_t last_rx;	  /**< ms: last acceptable segment */
+	uint32_t srtt;		  /**< us << 3, 0 before the first sample */
+	uint32_t rttvar;	  /**< us << 2 */
+	uint16_t mss;		  /**< payload of a full segment we send */
+	uint16_t mtu;		  /**< of the path, bytes of IP packet */
 	uint32_t retransmits;
+	uint8_t backoff : 5, rtos : 3; /**< timeouts, and those since snd_una moved last */
+	uint8_t snd_scale : 4, rcv_scale : 4;
+	uint8_t reo_persist; /**< recoveries until reo_mult is forgotten */
+	uint8_t min_rtt_at;  /**< when min_rtt was seen, in 16 s */
 
 	/* Line 3: owner, timer, lists. */
 	union {

@@ -8,26 +8,27 @@
 
 #include "stack_pvt.h"
 
-#define MTU_LEAST_V4 576  /* smaller answers are taken for this: they are forged or broken */
-#define MTU_LEAST_V6 1280 /* RFC 8200 5 */
-
-static void
-too_big(struct pw_tcp *t, struct pw_tcp_conn *c, uint16_t mtu)
+/*
+ * Was what is named sent in a packet that the answer explains? A forger has to guess a segment that
+ * is larger than what it claims (RFC 5927 7.2), and repeats of an answer that was honoured go by.
+ */
+static bool
+was_larger(const struct pw_tcp_conn *c, uint32_t seq, uint16_t mtu)
 {
-	uint16_t least = pw_addr_is_v4(&c->flow.remote) ? MTU_LEAST_V4 : MTU_LEAST_V6;
-	uint16_t mss;
+	uint32_t headers =
+		c->mtu - pw_tcp_conn_max_mss(c) + (c->flags & CONN_TS ? TCP_OPT_TS_LEN : 0);
+	struct tx_pos p;
 
-	mtu = RTE_MAX(mtu, least);
-	if (mtu >= c->mtu || !conn_synchronized(c))
-		return;
-	c->mtu = mtu;
-	mss = pw_tcp_conn_max_mss(c) - (c->flags & CONN_TS ? TCP_OPT_TS_LEN : 0);
-	if (mss >= c->mss)
-		return;
-	c->mss = mss;
-	/* Not congestion (RFC 1191 6.5): the same bytes go again at once, in smaller pieces. */
-	pw_tcp_pull_back(c);
-	pw_tcp_dirty(t, c);
+	if (c->flight == NULL)
+		return false;
+	FLIGHT_FOREACH(c->flight, p)
+	{
+		const struct tx_rec *r = flight_rec(p);
+
+		if (seq_ge(seq, r->seq) && seq_lt(seq, r->end))
+			return rec_payload(r) + headers > mtu;
+	}
+	return false;
 }
 
 void
@@ -42,7 +43,8 @@ pw_tcp_icmp_error(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, ui
 	if (c == NULL || seq_lt(seq, c->snd_una) || !seq_lt(seq, c->snd_max))
 		return;
 	if (mtu != 0) {
-		too_big(t, c, mtu);
+		if (conn_synchronized(c) && was_larger(c, seq, mtu))
+			pw_tcp_mtu_lower(t, c, mtu);
 		return;
 	}
 	c->flags |= CONN_SOFT_ERROR;

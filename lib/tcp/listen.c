@@ -161,7 +161,6 @@ complete(struct pw_tcp *t, const struct listener *l, struct pw_tcp_seg *s, struc
 	c->rcv_adv = s->seq + pw_tcp_syn_window(t);
 	c->last_ack = s->seq;
 	c->snd_una = s->ack;
-	c->snd_nxt = s->ack;
 	c->snd_max = s->ack;
 	c->snd_wl1 = s->seq;
 	pw_tcp_conn_options(c, request);

@@ -76,7 +76,6 @@ pw_tcp_connect(struct pw_tcp *t, const struct pw_flow *flow, const struct pw_tcp
 	c->user = user;
 	c->flags |= CONN_OWNED;
 	c->snd_una = pw_tcp_isn(t, &f);
-	c->snd_nxt = c->snd_una;
 	c->snd_max = c->snd_una;
 	t->count.active_opens++;
 	pw_tcp_conn_state(c, PW_TCP_SYN_SENT);

@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What may be sent, and when to wait: the smaller of the two windows, whole segments where the
- * window is the limit (RFC 9293 3.8.6.2.1). There is no Nagle algorithm: the application corks by
- * sending within one burst, and what it has sent leaves at the flush.
+ * What may be sent, and when to wait: first what was lost, then what is new; the smaller of the two
+ * windows, whole segments where the window is the limit (RFC 9293 3.8.6.2.1). There is no Nagle
+ * algorithm: the application corks by sending within one burst, and what it has sent leaves at the
+ * flush.
  */
 #include <errno.h>
 
 #include <rte_common.h>
 
 #include "stack_pvt.h"
-
-void
-pw_tcp_pull_back(struct pw_tcp_conn *c)
-{
-	c->snd_nxt = c->snd_una;
-	c->cur_block = 0;
-	c->cur_idx = 0;
-	c->cur_off = 0;
-}
 
 static bool
 may_send(const struct pw_tcp_conn *c)
@@ -26,94 +18,228 @@ may_send(const struct pw_tcp_conn *c)
 	       !(c->flags & CONN_FIN_ACKED);
 }
 
-/* Bytes queued that snd_nxt has not passed; and whether the FIN is among what is left to send. */
+uint32_t
+pw_tcp_pipe(const struct pw_tcp_conn *c)
+{
+	const struct tx_flight *f = c->flight;
+	uint32_t out, gone;
+
+	if (f == NULL)
+		return 0;
+	out = c->snd_max - c->snd_una - f->sacked - f->lost;
+	/* Without SACK each duplicate stands for a segment; RFC 3042 takes two on trust. */
+	gone = (f->ca == CA_OPEN ? RTE_MIN(f->dupacks, 2) : f->dupacks) * (uint32_t)c->mss;
+	return out > gone ? out - gone : 0;
+}
+
+/* Bytes from a sequence number to the right edge of the peer's window. */
+static uint32_t
+window_left(const struct pw_tcp_conn *c, uint32_t seq)
+{
+	return seq_ahead(seq, c->snd_una + c->snd_wnd);
+}
+
+/* Bytes queued that were never sent; and whether the FIN is among what is left to send. */
 static uint32_t
 left_to_send(const struct pw_tcp_conn *c, bool *fin)
 {
 	uint32_t end = conn_queue_end(c);
 
-	*fin = (c->flags & CONN_FIN_QUEUED) && seq_le(c->snd_nxt, end);
-	return seq_ahead(c->snd_nxt, end);
+	*fin = (c->flags & CONN_FIN_QUEUED) && seq_le(c->snd_max, end);
+	return seq_ahead(c->snd_max, end);
 }
 
-/* RFC 3042: the first two duplicates let one new segment out each. */
-static uint32_t
-send_window(const struct pw_tcp_conn *c)
-{
-	uint32_t cwnd = c->cwnd;
+/* A segment of new data. */
+struct plan {
+	uint32_t len;
+	bool fin;
+	bool push;
+	bool blocked; /* there is something, but a window forbids it */
+};
 
-	if (!(c->flags & CONN_RECOVERY))
-		cwnd += RTE_MIN(c->dupacks, 2u) * c->mss;
-	return RTE_MIN(cwnd, c->snd_wnd);
-}
-
-/* Next segment; false where nothing is to be sent, or the window forbids it. */
 static bool
-plan(const struct pw_tcp_conn *c, uint32_t *len, uint8_t *flags, bool *blocked)
+plan(const struct pw_tcp_conn *c, struct plan *p, bool probe)
 {
-	uint32_t limit = c->snd_una + send_window(c);
-	uint32_t usable = seq_ahead(c->snd_nxt, limit);
+	uint32_t pipe = pw_tcp_pipe(c), wnd = window_left(c, c->snd_max);
+	uint32_t room = probe ? c->mss : c->cwnd > pipe ? c->cwnd - pipe : 0;
 	bool fin;
 	uint32_t left = left_to_send(c, &fin);
 
-	*blocked = false;
+	*p = (struct plan){.len = 0};
 	if (left == 0 && !fin)
 		return false;
-	*len = RTE_MIN(RTE_MIN(left, usable), (uint32_t)c->mss);
-	*flags = *len == left ? TCP_PSH : 0;
+	p->len = RTE_MIN(RTE_MIN(left, RTE_MIN(room, wnd)), (uint32_t)c->mss);
+	p->push = p->len == left;
 	/* The FIN takes a place in the peer's window, none in the network's. */
-	if (fin && *len == left && seq_lt(c->snd_nxt + *len, c->snd_una + c->snd_wnd))
-		*flags |= TCP_FIN;
-	*blocked = true;
-	if (*len == 0)
-		return *flags & TCP_FIN;
-	/* What a timeout has pulled back goes again in whatever fits. */
-	if (c->snd_nxt == c->snd_una && c->snd_nxt != c->snd_max)
-		return true;
-	return *len == left || *len == c->mss || *len >= RTE_MAX(c->max_wnd / 2, 1u);
+	p->fin = fin && p->len == left && p->len < wnd;
+	p->blocked = true;
+	if (p->len == 0)
+		return p->fin;
+	return p->len == left || p->len == c->mss || p->len >= RTE_MAX(c->max_wnd / 2, 1u);
 }
 
-/* Bookkeeping of len bytes and maybe a FIN that have left at snd_nxt. */
-static void
-advance(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor cur, uint32_t span)
-{
-	if (c->snd_max == c->snd_una)
-		c->progress = tcp_ms(t);
-	c->cur_block = cur.block != NULL ? pw_pool_index(t->blocks, cur.block) + 1 : 0;
-	c->cur_idx = (uint8_t)cur.idx;
-	c->cur_off = cur.off;
-	c->snd_nxt += span;
-	c->snd_max = seq_max(c->snd_max, c->snd_nxt);
-	if (c->flags & CONN_PERSIST) {
-		c->flags &= ~CONN_PERSIST;
-		c->t_rtx = 0;
-	}
-	if (c->t_rtx == 0)
-		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c)); /* RFC 6298 5.1 */
-}
-
-/* The first segment again, as recovery asks; the rest of the burst may have made it needless. */
+/* Send len bytes of new data and maybe the FIN, and note it. */
 static int
-retransmit_first(struct pw_tcp *t, struct pw_tcp_conn *c)
+send_new(struct pw_tcp *t, struct pw_tcp_conn *c, const struct plan *p)
 {
-	struct tx_cursor cur = {NULL, 0, 0};
-	uint32_t sent = c->snd_max - c->snd_una;
-	uint32_t len = RTE_MIN(RTE_MIN(c->sq_bytes, sent), (uint32_t)c->mss);
-	uint8_t flags = 0;
-	int rc = 0;
+	bool idle = c->flight == NULL;
+	struct tx_place at = {NULL, 0}, from;
+	uint32_t len = p->len, seq = c->snd_max;
+	uint8_t flags = (p->push ? TCP_PSH : 0) | (p->fin ? TCP_FIN : 0);
+	struct tx_rec *r;
+	int rc = pw_tcp_flight_room(t, c, p->fin || p->len <= 1);
 
-	if (len == c->sq_bytes) {
+	if (rc < 0)
+		return rc;
+	at = (struct tx_place){c->flight->cur_block, c->flight->cur_idx};
+	if (len > 0)
+		(void)pw_tcp_sq_find(c, &at, seq);
+	from = at;
+	rc = pw_tcp_xmit(t, c, &at, seq, &len, flags, false);
+	if (rc < 0) {
+		pw_tcp_flight_no_room(t, c);
+		return rc;
+	}
+	if (idle)
+		c->progress = tcp_ms(t);
+	if (len < p->len)
+		flags &= ~TCP_FIN;
+	r = pw_tcp_flight_add(t, c, seq + len + !!(flags & TCP_FIN), flags & TCP_FIN ? TX_FIN : 0);
+	if (len > 0) {
+		r->block = from.block;
+		r->idx = (uint8_t)from.idx;
+		c->flight->cur_block = at.block;
+		c->flight->cur_idx = (uint8_t)at.idx;
+	}
+	c->flight->prr_out += len;
+	return 0;
+}
+
+int
+pw_tcp_send_probe(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	struct plan p;
+
+	return plan(c, &p, true) ? send_new(t, c, &p) : -EAGAIN;
+}
+
+/*
+ * A short segment that goes again takes along what follows: the next that are lost too, and what
+ * was never sent where it was the last. So the octet of a window probe, and what an application
+ * has sent piecemeal before a timeout, do not go again each alone.
+ */
+static void
+grow(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos p, uint32_t limit)
+{
+	struct tx_flight *f = c->flight;
+	struct tx_rec *r = flight_rec(p);
+	uint32_t pipe = pw_tcp_pipe(c), more;
+	bool fin;
+
+	limit = RTE_MIN(limit, c->cwnd > pipe ? c->cwnd - pipe : 0);
+	while (!(r->flags & TX_FIN)) {
+		struct tx_pos q = flight_next(p);
+
+		if (q.b == NULL)
+			break;
+		if (!(flight_rec(q)->flags & TX_LOST) || rec_payload(r) >= limit)
+			return;
+		more = limit - rec_payload(r);
+		if (rec_len(flight_rec(q)) > more) {
+			pw_tcp_flight_shift(c, p, more);
+			return;
+		}
+		pw_tcp_flight_join(t, c, p);
+	}
+	if (r->end != c->snd_max || rec_payload(r) >= limit)
+		return;
+	more = RTE_MIN(left_to_send(c, &fin), limit - rec_payload(r));
+	if (r->flags & TX_FIN || more == 0)
+		return;
+	r->end += more;
+	c->snd_max += more;
+	f->lost += more;
+}
+
+/* Cut a record to what one segment may carry now. */
+static int
+fit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p)
+{
+	struct tx_rec *r = flight_rec(*p);
+	uint32_t wnd = window_left(c, r->seq), limit = RTE_MIN(wnd, (uint32_t)c->mss);
+
+	if (wnd == 0)
+		return -EAGAIN;
+	if (rec_payload(r) > limit)
+		return pw_tcp_flight_split(t, c, p, r->seq + limit);
+	if (rec_len(r) > wnd) /* the FIN alone lies beyond the edge */
+		return pw_tcp_flight_split(t, c, p, r->end - 1);
+	if (r->flags & TX_LOST)
+		grow(t, c, *p, limit);
+	return 0;
+}
+
+int
+pw_tcp_send_again(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p)
+{
+	struct tx_flight *f = c->flight;
+	struct tx_place at;
+	struct tx_rec *r;
+	uint32_t len;
+	uint8_t flags = 0;
+	int rc = fit(t, c, p);
+
+	if (rc < 0)
+		return rc;
+	r = flight_rec(*p);
+	at = (struct tx_place){r->block, r->idx};
+	len = rec_payload(r);
+	if (r->seq + len == conn_queue_end(c))
 		flags |= TCP_PSH;
-		if ((c->flags & CONN_FIN_QUEUED) && sent > c->sq_bytes)
-			flags |= TCP_FIN;
+	if (r->flags & TX_FIN)
+		flags |= TCP_FIN;
+	rc = pw_tcp_xmit(t, c, &at, r->seq, &len, flags, true);
+	if (rc < 0)
+		return rc;
+	/* Where one packet took less, the rest keeps its mark, or waits for its own timer. */
+	if (len < rec_payload(r) && pw_tcp_flight_split(t, c, p, r->seq + len) == 0)
+		r = flight_rec(*p);
+	r->sent = t->now;
+	pw_tcp_flight_mark(f, r, TX_RTX, TX_LOST);
+	f->prr_out += len;
+	f->force = 0;
+	if (r->seq == c->snd_una)
+		f->t_rto = tcp_deadline(t, pw_tcp_rto(t, c));
+	return 0;
+}
+
+/* Send again what is lost, as far as the windows go. True where a segment has left. */
+static int
+send_lost(struct pw_tcp *t, struct pw_tcp_conn *c, bool *sent)
+{
+	struct tx_flight *f = c->flight;
+	struct tx_pos p;
+
+	FLIGHT_FOREACH(f, p)
+	{
+		const struct tx_rec *r = flight_rec(p);
+		uint32_t pipe, len;
+		int rc;
+
+		if (f->lost == 0)
+			break;
+		if (!(r->flags & TX_LOST))
+			continue;
+		pipe = pw_tcp_pipe(c);
+		len = RTE_MIN(rec_payload(r), (uint32_t)c->mss);
+		if (!f->force && pipe > 0 && pipe + len > c->cwnd)
+			break;
+		rc = pw_tcp_send_again(t, c, &p);
+		if (rc < 0)
+			return rc == -EAGAIN ? 0 : rc;
+		*sent = true;
 	}
-	if (len > 0 || (flags & TCP_FIN))
-		rc = pw_tcp_xmit(t, c, &cur, c->snd_una, &len, flags);
-	if (rc >= 0) {
-		c->flags &= ~CONN_RTX_DUE;
-		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
-	}
-	return rc;
+	return 0;
 }
 
 static void
@@ -124,7 +250,7 @@ start_persist(struct pw_tcp *t, struct pw_tcp_conn *c)
 		c->backoff = 0;
 		if (!(c->flags & CONN_DISCARD))
 			c->progress = c->last_rx;
-		else if (c->snd_max == c->snd_una)
+		else
 			c->progress = tcp_ms(t);
 		c->t_rtx = 0;
 	}
@@ -132,64 +258,89 @@ start_persist(struct pw_tcp *t, struct pw_tcp_conn *c)
 		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
 }
 
+/* RFC 5681 4.1: after a pause the old window says nothing of the network. */
+static void
+restart_after_idle(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	uint32_t before = c->cwnd;
+
+	if (c->snd_max != c->snd_una || tcp_ms(t) - c->progress <= pw_tcp_rto(t, c))
+		return;
+	pw_tcp_cc(c)->idle(c);
+	t->count.idle_restarts += c->cwnd < before;
+}
+
 int
 pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	bool blocked;
-	uint32_t len;
-	uint8_t flags;
+	struct plan p = {.blocked = false};
+	bool sent = false;
+	int rc = 0;
 
 	if (!may_send(c))
 		return 0;
-	if ((c->flags & CONN_RTX_DUE) && retransmit_first(t, c) < 0)
-		return -ENOBUFS;
-	/* RFC 5681 4.1: after a pause the old window says nothing of the network. */
-	if (c->snd_max == c->snd_una && tcp_ms(t) - c->progress > pw_tcp_rto(t, c))
-		t->cc->idle(c);
-	while (plan(c, &len, &flags, &blocked)) {
-		struct tx_cursor cur = {c->cur_block != 0 ? pw_pool_at(t->blocks, c->cur_block - 1)
-							  : NULL,
-					c->cur_idx, c->cur_off};
-		uint32_t want = len;
-		int rc = pw_tcp_xmit(t, c, &cur, c->snd_nxt, &len, flags);
-
-		if (rc < 0)
-			return rc;
-		advance(t, c, cur, len + (len == want && (flags & TCP_FIN)));
+	restart_after_idle(t, c);
+	if (c->flight != NULL && c->flight->lost > 0)
+		rc = send_lost(t, c, &sent);
+	while (rc == 0 && (c->flight == NULL || c->flight->lost == 0) && plan(c, &p, false)) {
+		rc = send_new(t, c, &p);
+		sent |= rc == 0;
 	}
+	if (sent && (c->flags & CONN_PERSIST)) {
+		c->flags &= ~CONN_PERSIST;
+		c->t_rtx = 0;
+	}
+	if (sent || (c->flight != NULL && c->t_rtx == 0))
+		pw_tcp_rtx_arm(t, c);
 	/* Nothing is on its way whose acknowledgement would open the window: ask for it. */
-	if (blocked && c->snd_nxt == c->snd_una)
+	if (rc == 0 && p.blocked && c->flight == NULL)
 		start_persist(t, c);
-	return 0;
+	return rc;
+}
+
+/* The first octet of what is on its way, or the FIN, once more: the record stays as it is. */
+static int
+probe_again(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	struct tx_rec *r = flight_rec(flight_first(c->flight));
+	struct tx_place at = {r->block, r->idx};
+	uint32_t len = RTE_MIN(rec_payload(r), 1u);
+	int rc = pw_tcp_xmit(t, c, &at, r->seq, &len, len > 0 ? TCP_PSH : TCP_FIN, true);
+
+	if (rc >= 0)
+		r->flags |= TX_RTX;
+	return rc;
 }
 
 int
 pw_tcp_window_probe(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	struct tx_cursor cur = {NULL, 0, 0};
-	bool fin;
-	uint32_t left, len, want;
-	uint8_t flags = TCP_PSH;
+	struct plan p = {.push = true};
+	struct tx_pos first;
 	int rc;
 
-	pw_tcp_pull_back(c);
-	left = left_to_send(c, &fin);
-	if (left == 0 && !fin)
-		return 0;
-	/* A small window that is open is used (3.8.6.2.1, the override); a shut one gets one octet.
-	 */
-	len = RTE_MIN(RTE_MIN(left, RTE_MAX(c->snd_wnd, 1u)), (uint32_t)c->mss);
-	if (left == 0)
-		flags = TCP_FIN;
-	want = len;
-	rc = pw_tcp_xmit(t, c, &cur, c->snd_una, &len, flags);
-	if (rc < 0)
-		return rc;
-	t->count.zero_window_probes += rc == 0 && c->snd_wnd == 0;
-	if (c->snd_wnd > 0) {
-		advance(t, c, cur, len + (len == want && (flags & TCP_FIN)));
-		return 0;
+	if (c->flight != NULL) {
+		if (c->snd_wnd == 0) {
+			rc = probe_again(t, c);
+			t->count.zero_window_probes += rc == 0;
+			return rc;
+		}
+		first = flight_first(c->flight);
+		rc = pw_tcp_send_again(t, c, &first);
+	} else {
+		/* A small window that is open is used (3.8.6.2.1, the override); a shut one gets
+		 * one octet. */
+		p.len = left_to_send(c, &p.fin);
+		if (p.len == 0 && !p.fin)
+			return 0;
+		p.fin = p.len == 0;
+		p.len = RTE_MIN(RTE_MIN(p.len, RTE_MAX(c->snd_wnd, 1u)), (uint32_t)c->mss);
+		rc = send_new(t, c, &p);
+		t->count.zero_window_probes += rc == 0 && c->snd_wnd == 0;
 	}
-	c->snd_max = seq_max(c->snd_max, c->snd_una + 1);
-	return 0;
+	if (rc == 0 && c->snd_wnd > 0) {
+		c->flags &= ~CONN_PERSIST;
+		pw_tcp_rtx_arm(t, c);
+	}
+	return rc;
 }

@@ -7,6 +7,8 @@
 #define RTO_INITIAL_MS	1000 /* RFC 6298 2.1 */
 #define RTO_SYN_LOST_MS 3000 /* RFC 6298 5.7 */
 #define SAMPLE_MAX_US	60000000u
+#define LEAST_SHIFT	14 /* ages of min_rtt are counted in 16 s, */
+#define LEAST_AGE	18 /* and it counts for 5 minutes */
 
 void
 pw_tcp_rtt_sample(struct pw_tcp_conn *c, uint64_t us)
@@ -27,6 +29,22 @@ pw_tcp_rtt_sample(struct pw_tcp_conn *c, uint64_t us)
 		c->srtt = 1;
 }
 
+/*
+ * RFC 8985 6.2 step 1: the least round trip of the last minutes. A younger one takes the place of
+ * one that has grown old, so that a path that has become longer is noticed.
+ */
+void
+pw_tcp_rtt_least(const struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t us)
+{
+	uint32_t r = (uint32_t)RTE_MAX(RTE_MIN(us, (uint64_t)SAMPLE_MAX_US), 1u);
+	uint8_t at = (uint8_t)(tcp_ms(t) >> LEAST_SHIFT);
+
+	if (c->min_rtt != 0 && r > c->min_rtt && (uint8_t)(at - c->min_rtt_at) < LEAST_AGE)
+		return;
+	c->min_rtt = r;
+	c->min_rtt_at = at;
+}
+
 uint32_t
 pw_tcp_rto(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 {
@@ -40,6 +58,6 @@ pw_tcp_rto(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 	else
 		ms = RTO_INITIAL_MS;
 	ms = RTE_MAX(ms, (uint64_t)t->conf.min_rto_ms);
-	ms = RTE_MIN(ms << RTE_MIN(c->backoff, 20u), (uint64_t)t->conf.max_rto_ms);
+	ms = RTE_MIN(ms << c->backoff, (uint64_t)t->conf.max_rto_ms);
 	return (uint32_t)ms;
 }

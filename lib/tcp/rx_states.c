@@ -216,7 +216,6 @@ handshake_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg
 		return false;
 	}
 	c->snd_una++;
-	c->snd_nxt = seq_max(c->snd_nxt, c->snd_una);
 	c->snd_wnd = (uint32_t)s->wnd << c->snd_scale;
 	c->max_wnd = c->snd_wnd;
 	c->snd_wl1 = s->seq;
@@ -330,7 +329,6 @@ syn_sent_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 		return;
 	}
 	c->snd_una = s->ack;
-	c->snd_nxt = c->snd_una;
 	handshake_sample(t, c);
 	pw_tcp_conn_established(t, c);
 	c->flags |= CONN_ACK_NOW;

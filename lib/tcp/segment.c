@@ -27,42 +27,28 @@ emit_conn(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
 	return rc == 0 ? 0 : XMIT_LOST;
 }
 
-/* Pieces of slices that len bytes from a cursor touch, counted up to limit + 1. */
+/* Pieces of slices that len bytes from seq on touch, counted up to limit + 1. */
 static uint32_t
-count_pieces(const struct pw_tcp_conn *c, struct tx_cursor cur, uint32_t len, uint32_t limit)
+count_pieces(const struct pw_tcp_conn *c, struct tx_place at, uint32_t seq, uint32_t len,
+	     uint32_t limit)
 {
 	uint32_t n = 0;
 
 	while (len > 0 && n <= limit) {
-		const struct tx_slice *s = pw_tcp_sq_at(c, &cur);
-		uint32_t k = RTE_MIN(len, (uint32_t)s->len - cur.off);
+		const struct tx_slice *s = pw_tcp_sq_find(c, &at, seq);
+		uint32_t k = RTE_MIN(len, s->seq + s->len - seq);
 
 		len -= k;
-		cur.idx++;
-		cur.off = 0;
+		seq += k;
 		n++;
 	}
 	return n;
 }
 
-/* Step a cursor over k bytes of the slice under it, and note that they go out now. */
-static void
-step(struct pw_tcp *t, struct tx_cursor *cur, struct tx_slice *s, uint32_t k, bool rtx)
-{
-	s->sent = t->now != 0 ? t->now : 1;
-	if (rtx)
-		s->flags |= TX_SLICE_RTX;
-	cur->off += k;
-	if (cur->off == s->len) {
-		cur->idx++;
-		cur->off = 0;
-	}
-}
-
 /* Hang references to len bytes, in so many pieces, behind m; all or -ENOBUFS and nothing done. */
 static int
-attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, struct tx_cursor *cur,
-	       uint32_t len, uint32_t pieces, bool rtx)
+attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, struct tx_place *at,
+	       uint32_t seq, uint32_t len, uint32_t pieces)
 {
 	struct rte_mbuf *ind[PIECES_MAX], *last = m;
 
@@ -71,15 +57,15 @@ attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, stru
 		return -ENOBUFS;
 	}
 	for (uint32_t i = 0; i < pieces; i++) {
-		struct tx_slice *s = pw_tcp_sq_at(c, cur);
-		uint32_t k = RTE_MIN(len, (uint32_t)s->len - cur->off);
+		struct tx_slice *s = pw_tcp_sq_find(c, at, seq);
+		uint32_t k = RTE_MIN(len, s->seq + s->len - seq);
 		struct rte_mbuf *mi = ind[i];
 
 		/* The buffer may stand in a receive queue: of its metadata only the data matters.
 		 */
 		rte_pktmbuf_attach(mi, s->mbuf);
 		mi->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-		mi->data_off = s->off + cur->off;
+		mi->data_off = (uint16_t)(s->off + (seq - s->seq));
 		mi->data_len = (uint16_t)k;
 		mi->pkt_len = k;
 		mi->next = NULL;
@@ -89,27 +75,27 @@ attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, stru
 		m->nb_segs++;
 		m->pkt_len += k;
 		len -= k;
-		step(t, cur, s, k, rtx);
+		seq += k;
 	}
 	return 0;
 }
 
 static void
-copy_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, struct tx_cursor *cur,
-	     uint32_t len, bool rtx)
+copy_payload(const struct pw_tcp_conn *c, struct rte_mbuf *m, struct tx_place *at, uint32_t seq,
+	     uint32_t len)
 {
 	uint8_t *to = rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len);
 
 	m->data_len += len;
 	m->pkt_len = m->data_len;
 	while (len > 0) {
-		struct tx_slice *s = pw_tcp_sq_at(c, cur);
-		uint32_t k = RTE_MIN(len, (uint32_t)s->len - cur->off);
+		struct tx_slice *s = pw_tcp_sq_find(c, at, seq);
+		uint32_t k = RTE_MIN(len, s->seq + s->len - seq);
 
-		memcpy(to, (uint8_t *)s->mbuf->buf_addr + s->off + cur->off, k);
+		memcpy(to, (uint8_t *)s->mbuf->buf_addr + s->off + (seq - s->seq), k);
 		to += k;
 		len -= k;
-		step(t, cur, s, k, rtx);
+		seq += k;
 	}
 }
 
@@ -142,11 +128,11 @@ put_conn_header(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, uin
 
 /* A segment with payload in one of the two shapes; *len may come back smaller. */
 static struct rte_mbuf *
-payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint32_t *len,
-	     bool rtx, bool *copied)
+payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32_t seq,
+	     uint32_t *len, bool *copied)
 {
 	uint32_t header = header_len(c), limit = RTE_MIN(c->max_segs - 1u, (uint32_t)PIECES_MAX);
-	uint32_t pieces = count_pieces(c, *cur, *len, limit);
+	uint32_t pieces = count_pieces(c, *at, seq, *len, limit);
 	struct rte_mbuf *m;
 
 	*copied = pieces > limit;
@@ -155,13 +141,13 @@ payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uin
 		if (m == NULL)
 			return NULL;
 		*len = RTE_MIN(*len, (uint32_t)rte_pktmbuf_tailroom(m));
-		copy_payload(t, c, m, cur, *len, rtx);
+		copy_payload(c, m, at, seq, *len);
 		return m;
 	}
 	m = pw_tcp_header_mbuf(t, t->conf.mem->hdr, header);
 	if (m == NULL)
 		return NULL;
-	if (attach_payload(t, c, m, cur, *len, pieces, rtx) < 0) {
+	if (attach_payload(t, c, m, at, seq, *len, pieces) < 0) {
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
@@ -169,12 +155,12 @@ payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uin
 }
 
 int
-pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint32_t seq,
-	    uint32_t *len, uint8_t flags)
+pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32_t seq,
+	    uint32_t *len, uint8_t flags, bool rtx)
 {
 	uint32_t want = *len;
-	bool rtx = seq_lt(seq, c->snd_max), copied;
-	struct rte_mbuf *m = payload_mbuf(t, c, cur, len, rtx, &copied);
+	bool copied;
+	struct rte_mbuf *m = payload_mbuf(t, c, at, seq, len, &copied);
 
 	if (m == NULL)
 		return -ENOBUFS;
@@ -202,8 +188,7 @@ pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
 
 	/* The timer stands for it where no buffer can be had. */
 	c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
-	c->snd_nxt = c->snd_una + 1;
-	c->snd_max = c->snd_nxt;
+	c->snd_max = c->snd_una + 1;
 	opts |= !reply || (c->flags & CONN_SACK) ? SEG_OPT_SACK_OK : 0;
 	opts |= !reply || (c->flags & CONN_TS) ? SEG_OPT_TS : 0;
 	opts |= !reply || (c->flags & CONN_WS) ? SEG_OPT_WS : 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The send queue: linked blocks of slices, none while nothing waits. Every slice owns one reference
- * on its buffer until its last byte is acknowledged. An acknowledgement may cut a slice anywhere.
+ * on its buffer until its last byte is acknowledged. An acknowledgement may end anywhere in a
+ * slice; nothing is written into it then.
  */
 #include <errno.h>
 
@@ -15,10 +16,7 @@ block_at(const struct pw_tcp *t, uint32_t id)
 	return id != 0 ? pw_pool_at(t->blocks, id - 1) : NULL;
 }
 
-/*
- * Extend the last slice where s follows it in the same buffer. Not where all of it is on its way:
- * its time of sending would speak for bytes that were not sent.
- */
+/* Extend the last slice where s follows it in the same buffer. */
 static bool
 extends(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s)
 {
@@ -30,8 +28,6 @@ extends(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s)
 	last = &b->s[b->n - 1];
 	if (last->mbuf != s->mbuf || (uint32_t)last->off + last->len != s->off ||
 	    (uint32_t)last->len + s->len > UINT16_MAX)
-		return false;
-	if (c->cur_block == c->sq_tail && c->cur_idx >= b->n)
 		return false;
 	last->len += s->len;
 	return true;
@@ -47,6 +43,7 @@ tail_block(struct pw_tcp *t, struct pw_tcp_conn *c)
 	b = pw_pool_get(t->blocks);
 	assert(b != NULL);
 	t->blocks_free--;
+	t->blocks_slices--;
 	if (last != NULL)
 		last->next = b;
 	else
@@ -61,7 +58,9 @@ pw_tcp_sq_append(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice 
 	uint32_t room = c->sq_tail != 0 ? TX_BLOCK_SLICES - block_at(t, c->sq_tail)->n : 0;
 	uint32_t blocks = n > room ? (n - room + TX_BLOCK_SLICES - 1) / TX_BLOCK_SLICES : 0;
 
-	if (blocks > t->blocks_free)
+	/* What is queued is to find blocks for its records when it leaves. */
+	if (blocks > t->blocks_slices ||
+	    (blocks > 0 && (uint64_t)blocks + t->blocks_urgent > t->blocks_free))
 		return -ENOBUFS;
 	for (uint32_t i = 0; i < n; i++) {
 		struct tx_block *b;
@@ -88,54 +87,38 @@ static void
 free_head(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	struct tx_block *b = c->sq_head;
-	uint32_t id = pw_pool_index(t->blocks, b) + 1;
 
 	c->sq_head = b->next;
 	if (c->sq_head == NULL)
 		c->sq_tail = 0;
-	/* A cursor at its end is one at the start of what follows. */
-	if (c->cur_block == id) {
-		c->cur_block = 0;
-		c->cur_idx = 0;
-		c->cur_off = 0;
+	if (c->flight != NULL && c->flight->cur_block == b) {
+		c->flight->cur_block = NULL;
+		c->flight->cur_idx = 0;
 	}
 	pw_pool_put(t->blocks, b);
 	t->blocks_free++;
+	t->blocks_slices++;
 }
 
-struct sq_acked
+void
 pw_tcp_sq_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n)
 {
-	struct sq_acked a = {0, false};
+	uint32_t una = c->snd_una + n;
 
 	assert(n <= c->sq_bytes);
 	c->sq_bytes -= n;
-	while (n > 0) {
+	while (c->sq_head != NULL) {
 		struct tx_block *b = c->sq_head;
-		struct tx_block *cur = block_at(t, c->cur_block);
 		struct tx_slice *s = &b->s[b->first];
 
-		a.rtx |= s->flags & TX_SLICE_RTX;
-		if (n < s->len) {
-			if (cur == b && c->cur_idx == b->first)
-				c->cur_off -= RTE_MIN(n, (uint32_t)c->cur_off);
-			s->off += n;
-			s->len -= n;
-			s->seq += n;
+		if (seq_gt(s->seq + s->len, una))
 			break;
-		}
-		n -= s->len;
-		a.sent = s->sent;
 		rte_pktmbuf_free_seg(s->mbuf);
-		b->first++;
-		if (cur == b && c->cur_idx < b->first) {
-			c->cur_idx = b->first;
-			c->cur_off = 0;
-		}
-		if (b->first == b->n)
+		if (++b->first == b->n)
 			free_head(t, c);
+		else if (c->flight != NULL && c->flight->cur_block == b)
+			c->flight->cur_idx = RTE_MAX(c->flight->cur_idx, (uint8_t)b->first);
 	}
-	return a;
 }
 
 void
@@ -152,14 +135,24 @@ pw_tcp_sq_release(struct pw_tcp *t, struct pw_tcp_conn *c)
 }
 
 struct tx_slice *
-pw_tcp_sq_at(const struct pw_tcp_conn *c, struct tx_cursor *cur)
+pw_tcp_sq_find(const struct pw_tcp_conn *c, struct tx_place *p, uint32_t seq)
 {
-	if (cur->block == NULL) {
+	if (p->block == NULL) {
 		if (c->sq_head == NULL)
 			return NULL;
-		*cur = (struct tx_cursor){c->sq_head, c->sq_head->first, 0};
+		*p = (struct tx_place){c->sq_head, c->sq_head->first};
 	}
-	if (cur->idx == cur->block->n && cur->block->next != NULL)
-		*cur = (struct tx_cursor){cur->block->next, cur->block->next->first, 0};
-	return cur->idx < cur->block->n ? &cur->block->s[cur->idx] : NULL;
+	/* The last slice may yet be extended: a place does not move beyond it. */
+	for (;;) {
+		struct tx_slice *s = &p->block->s[p->idx];
+
+		if (seq_lt(seq, s->seq + s->len))
+			return s;
+		if (p->idx + 1u < p->block->n)
+			p->idx++;
+		else if (p->block->next != NULL)
+			*p = (struct tx_place){p->block->next, p->block->next->first};
+		else
+			return NULL;
+	}
 }

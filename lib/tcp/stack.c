@@ -12,6 +12,13 @@
 #define TICK_NS	  1000000 /* 1 ms */
 #define SCALE_MAX 14	  /* RFC 7323 2.3 */
 
+/*
+ * Segments of one connection on their way at once: each acknowledgement with SACK blocks walks
+ * their records, so a peer must not make us hold any number of them.
+ */
+#define FLIGHT_LEAST 1024u
+#define FLIGHT_BYTES 256 /* and as many more as the send queue has of these */
+
 static uint32_t
 or_default(uint32_t value, uint32_t otherwise)
 {
@@ -37,11 +44,22 @@ fill_defaults(struct pw_tcp_conf *f)
 	f->delack_ms = or_default(f->delack_ms, 40);
 }
 
+/*
+ * A connection with something to send takes two blocks at least, one for its slices and one for the
+ * records of its flight; slices fill half of a block on average where there are many connections.
+ */
+static uint32_t
+queue_blocks(const struct pw_tcp_conf *f)
+{
+	return 2 *
+	       RTE_MAX((f->max_tx_slices + TX_BLOCK_SLICES / 2 - 1) / (TX_BLOCK_SLICES / 2), 2u);
+}
+
 static int
 take_memory(struct pw_tcp *t)
 {
 	const struct pw_tcp_conf *f = &t->conf;
-	uint32_t blocks = (f->max_tx_slices + TX_BLOCK_SLICES - 1) / TX_BLOCK_SLICES;
+	uint32_t blocks = queue_blocks(f);
 	char name[32];
 
 	snprintf(name, sizeof(name), "pw_tcp_%.16s_conn", f->name);
@@ -51,6 +69,9 @@ take_memory(struct pw_tcp *t)
 	if (t->conns == NULL || t->blocks == NULL)
 		return -ENOMEM;
 	t->blocks_free = blocks;
+	t->blocks_slices = blocks / 2;
+	t->blocks_urgent = RTE_MAX(blocks / 16, 1u);
+	t->max_flight = RTE_MAX(FLIGHT_LEAST, f->tx_queue_bytes / FLIGHT_BYTES);
 	if (pw_tcp_table_init(&t->table, f->max_conns, f->socket) < 0 ||
 	    pw_tcp_tw_init(&t->tw, f->max_time_wait, f->socket) < 0)
 		return -ENOMEM;
@@ -91,7 +112,6 @@ pw_tcp_create(const struct pw_tcp_conf *conf, uint64_t now)
 	t->retry_at = UINT64_MAX;
 	t->refuse_second = UINT64_MAX;
 	t->challenge_second = UINT64_MAX;
-	t->cc = &pw_tcp_newreno;
 	while (t->rcv_scale < SCALE_MAX && t->conf.rx_window > 65535u << t->rcv_scale)
 		t->rcv_scale++;
 	pw_siphash_key(&t->key_isn, conf->seed, 1);

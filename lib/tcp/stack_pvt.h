@@ -23,6 +23,7 @@
 
 #include "cc_pvt.h"
 #include "conn_pvt.h"
+#include "flight_pvt.h"
 #include "siphash_pvt.h"
 
 #define TCP_FIN		0x01
@@ -144,7 +145,6 @@ struct pw_tcp {
 	struct pw_tcp_conf conf;
 	uint64_t now;
 	uint64_t epoch; /**< what the millisecond clock counts from */
-	const struct pw_tcp_cc_ops *cc;
 	uint32_t pressure;
 	uint8_t rcv_scale; /**< what we offer (RFC 7323 2.2) */
 	bool in_upcall;
@@ -158,7 +158,10 @@ struct pw_tcp {
 	struct pw_pool *conns;
 	struct pw_pool *blocks;
 	uint32_t blocks_free;
-	uint32_t nb_passive; /**< connections that came from listeners, the dead among them */
+	uint32_t blocks_slices; /**< of them slices may take so many yet */
+	uint32_t blocks_urgent; /**< and only what must not wait takes the last so many */
+	uint32_t max_flight;	/**< records of one connection */
+	uint32_t nb_passive;	/**< connections that came from listeners, the dead among them */
 	uint32_t nb_ooo;
 	uint32_t nb_held;    /**< connections with CONN_WND_HELD */
 	uint32_t held_sweep; /**< bucket from which they are looked for */
@@ -330,15 +333,11 @@ void pw_tcp_window_sweep(struct pw_tcp *t);
 
 /* sendq.c */
 int pw_tcp_sq_append(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s, uint32_t n);
-/** What an acknowledgement of n bytes has covered. */
-struct sq_acked {
-	uint64_t sent; /**< ns when the last slice that is covered whole was sent, 0 none */
-	bool rtx;      /**< a byte of it was sent more than once */
-};
-struct sq_acked pw_tcp_sq_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n);
+/** The first n bytes from snd_una on are acknowledged; snd_una itself is moved by the caller. */
+void pw_tcp_sq_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n);
 void pw_tcp_sq_release(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** Slice under a cursor, NULL at the end of the queue; moves the cursor off a block's end. */
-struct tx_slice *pw_tcp_sq_at(const struct pw_tcp_conn *c, struct tx_cursor *cur);
+/** Slice that holds a byte, looked for from a place on, which moves to it; NULL where none does. */
+struct tx_slice *pw_tcp_sq_find(const struct pw_tcp_conn *c, struct tx_place *p, uint32_t seq);
 
 /*
  * segment.c: one segment. 0; -ENOBUFS where it could not be built; XMIT_LOST where it was built and
@@ -346,11 +345,12 @@ struct tx_slice *pw_tcp_sq_at(const struct pw_tcp_conn *c, struct tx_cursor *cur
  */
 #define XMIT_LOST 1
 /**
- * Send *len bytes from a cursor, which moves over them; *len comes back smaller where one buffer
- * holds no more, and then without FIN.
+ * Send *len bytes of the queue from seq on, whose slice is looked for from a place on; the place
+ * moves to the last slice of them. *len comes back smaller where one packet holds no more, and then
+ * without FIN.
  */
-int pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_cursor *cur, uint32_t seq,
-		uint32_t *len, uint8_t flags);
+int pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32_t seq,
+		uint32_t *len, uint8_t flags, bool rtx);
 int pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** SYN|ACK for a request; nothing is kept of it. */
 int pw_tcp_send_syn_ack(struct pw_tcp *t, const struct pw_tcp_seg *s, uint32_t iss,
@@ -370,15 +370,82 @@ bool pw_tcp_challenge_allowed(struct pw_tcp *t);
 /* output.c: what may be sent. */
 int pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c);
 int pw_tcp_window_probe(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** Sending goes on from snd_una. */
-void pw_tcp_pull_back(struct pw_tcp_conn *c);
+/** Bytes that are thought to be in the network (RFC 6675 4, RFC 9937 5). */
+uint32_t pw_tcp_pipe(const struct pw_tcp_conn *c);
+/**
+ * Send a record again, in a segment of the present size; p stays at it. 0, -ENOBUFS, or -EAGAIN
+ * where it lies beyond the peer's window.
+ */
+int pw_tcp_send_again(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p);
+/**
+ * Send one segment of new data whatever cwnd says; 0, -ENOBUFS, or -EAGAIN where there is none or
+ * the peer's window forbids it.
+ */
+int pw_tcp_send_probe(struct pw_tcp *t, struct pw_tcp_conn *c);
+
+/** What one acknowledgement has told about what is on its way. */
+struct ack_news {
+	uint32_t acked;	    /**< by how much snd_una has moved */
+	uint32_t delivered; /**< bytes that the peer did not say it had before */
+	uint32_t flight;    /**< snd_max - snd_una before */
+	uint64_t sent;	    /**< ns: when the last of them that went out once was sent, 0 none */
+	bool rtx;	    /**< a byte below snd_una was sent more than once */
+	uint32_t sacked_before; /**< bytes with TX_SACKED before */
+	bool dsack;		/**< something arrived twice: */
+	struct sack_block twice;
+	bool duplicate; /**< a duplicate acknowledgement without SACK blocks (RFC 5681 2) */
+	bool repeated;	/**< the same, even where nothing is on its way */
+};
+
+/* sack.c: the scoreboard (RFC 2018, 2883). */
+void pw_tcp_sack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s,
+		       struct ack_news *n);
+
+/* rack.c (RFC 8985 6) */
+/** A record has been delivered; in the order of sequence numbers. */
+void pw_tcp_rack_delivered(struct pw_tcp *t, struct pw_tcp_conn *c, const struct tx_rec *r,
+			   const struct pw_tcp_seg *s);
+/** Learn from reports of duplicates. */
+void pw_tcp_rack_dsack(struct pw_tcp_conn *c, const struct ack_news *n);
+/** Mark what is lost; bytes of it. Arms the reordering timer where time will tell. */
+uint32_t pw_tcp_rack_detect(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** Mark what a retransmission timeout says is lost (RFC 8985 6.3). */
+void pw_tcp_rack_timeout(struct pw_tcp *t, struct pw_tcp_conn *c);
+
+/* tlp.c (RFC 8985 7) */
+/** Deadline of a probe where there should be one, else 0. */
+uint32_t pw_tcp_tlp_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c);
+void pw_tcp_tlp_fired(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** What an acknowledgement says about a probe; before the flight it belongs to may end. */
+void pw_tcp_tlp_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n);
+
+/* recovery.c: from news to congestion state. */
+void pw_tcp_recovery_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n);
+/** The reordering timer has fired. */
+void pw_tcp_recovery_reorder(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** The retransmission timer has fired. */
+void pw_tcp_recovery_timeout(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** One reduction of the window, without a recovery. */
+void pw_tcp_recovery_reduce(struct pw_tcp *t, struct pw_tcp_conn *c);
+
+/* mtu.c: segments that are too large for the path. */
+/** Take over a smaller MTU of the path; what is on its way goes again in pieces that fit. */
+void pw_tcp_mtu_lower(struct pw_tcp *t, struct pw_tcp_conn *c, uint16_t mtu);
+/** After a timeout: may the size of what is sent be the reason? */
+void pw_tcp_mtu_black_hole(struct pw_tcp *t, struct pw_tcp_conn *c);
 
 /* rtt.c (RFC 6298) */
 void pw_tcp_rtt_sample(struct pw_tcp_conn *c, uint64_t us);
+/** A round trip measured in ns, for the least of the last minutes. */
+void pw_tcp_rtt_least(const struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t us);
 uint32_t pw_tcp_rto(const struct pw_tcp *t, const struct pw_tcp_conn *c);
 
 /* timer.c */
 void pw_tcp_timer_update(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** Set t_rtx to what is due first of what is on its way. */
+void pw_tcp_rtx_arm(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** The same, with the retransmission timer started anew (RFC 6298 5.3). */
+void pw_tcp_rtx_restart(struct pw_tcp *t, struct pw_tcp_conn *c);
 void pw_tcp_timer_fired(void *ctx, struct pw_timer *tm, uint64_t now);
 
 #endif

@@ -16,6 +16,7 @@
 #define KEEP_MAX_MS 75000
 #define TS_OLD_MS   (24u * 86400000u) /* RFC 7323 5.5 */
 #define BACKOFF_MAX 20
+#define RTOS_MAX    7 /* three bits */
 #define FIRE_BUDGET 65536
 
 /* The earlier of a deadline and another, where 0 is none. */
@@ -141,21 +142,58 @@ syn_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 	}
 }
 
-/* RFC 6298 5.4 to 5.6: from snd_una on, everything goes again as the window grows anew. */
-static void
-retransmission_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
+void
+pw_tcp_rtx_arm(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	t->count.rto_fired++;
-	t->cc->timeout(c, c->snd_max - c->snd_una, c->backoff == 0);
-	back_off(c);
-	c->flags &= ~(CONN_RECOVERY | CONN_RTX_DUE);
-	c->recover = c->snd_max;
-	c->dupacks = 0;
-	pw_tcp_pull_back(c);
-	c->t_rtx = 0;
+	struct tx_flight *f = c->flight;
+	uint32_t pto;
+
+	if (f == NULL || (c->flags & CONN_PERSIST))
+		return;
+	if (f->t_rto == 0)
+		f->t_rto = tcp_deadline(t, pw_tcp_rto(t, c)); /* RFC 6298 5.1 */
+	c->t_rtx = f->t_rto;
+	f->timer = TX_TIMER_RTO;
+	if (f->reo_at != 0 && seq_lt(f->reo_at, f->t_rto)) {
+		c->t_rtx = f->reo_at;
+		f->timer = TX_TIMER_REORDER;
+		return;
+	}
+	pto = pw_tcp_tlp_deadline(t, c);
+	if (pto != 0) {
+		/* RFC 8985 7.2: no later than the timeout, in whose place it comes. */
+		c->t_rtx = seq_lt(pto, f->t_rto) ? pto : f->t_rto;
+		f->timer = TX_TIMER_PTO;
+	}
+}
+
+void
+pw_tcp_rtx_restart(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	c->flight->t_rto = 0;
+	pw_tcp_rtx_arm(t, c);
+}
+
+/* What is on its way goes unanswered: one of the three clocks of t_rtx has run out. */
+static void
+flight_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	switch (c->flight->timer) {
+	case TX_TIMER_REORDER:
+		pw_tcp_recovery_reorder(t, c);
+		break;
+	case TX_TIMER_PTO:
+		pw_tcp_tlp_fired(t, c);
+		return;
+	default: /* RFC 6298 5.4 to 5.6 */
+		pw_tcp_recovery_timeout(t, c);
+		if (c->rtos < RTOS_MAX)
+			c->rtos++;
+		pw_tcp_mtu_black_hole(t, c);
+		back_off(c);
+		pw_tcp_rtx_restart(t, c);
+	}
 	(void)pw_tcp_output(t, c);
-	if (c->t_rtx == 0)
-		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
 }
 
 static void
@@ -192,7 +230,7 @@ rtx_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 		if (c->flags & CONN_PERSIST)
 			persist_timeout(t, c);
 		else if (c->snd_max != c->snd_una)
-			retransmission_timeout(t, c);
+			flight_timeout(t, c);
 		else
 			c->t_rtx = 0;
 	}

@@ -143,8 +143,9 @@ static const struct {
 	uint32_t at;
 	uint32_t size;
 } field[] = {
-	FIELD(srtt_us), FIELD(rto_ms),	FIELD(cwnd),	  FIELD(ssthresh),    FIELD(snd_wnd),
-	FIELD(rcv_wnd), FIELD(unacked), FIELD(rx_queued), FIELD(retransmits), FIELD(mss),
+	FIELD(sacked),	FIELD(lost),	  FIELD(pipe),	      FIELD(min_rtt_us), FIELD(srtt_us),
+	FIELD(rto_ms),	FIELD(cwnd),	  FIELD(ssthresh),    FIELD(snd_wnd),	 FIELD(rcv_wnd),
+	FIELD(unacked), FIELD(rx_queued), FIELD(retransmits), FIELD(mss),
 };
 
 static bool

@@ -150,6 +150,19 @@ struct pw_tcp_conf {
 	X(timeouts, "Connections ended because the peer stopped acknowledging")                    \
 	X(retransmits, "Segments retransmitted")                                                   \
 	X(fast_retransmits, "Fast recoveries entered")                                             \
+	X(sack_recoveries, "Fast recoveries entered by selective acknowledgement")                 \
+	X(cwnd_reductions, "Reductions of the congestion window")                                  \
+	X(rack_lost, "Segments found lost by the times of others")                                 \
+	X(reorder_timeouts, "Times that reordering was waited for in vain")                        \
+	X(tlp_probes, "Tail loss probes sent")                                                     \
+	X(tlp_recovered, "Tail losses that a probe has mended")                                    \
+	X(sacks_in, "Acknowledgements that told of bytes beyond a gap")                            \
+	X(dsacks_in, "Reports of bytes that arrived twice")                                        \
+	X(sack_invalid, "SACK blocks of bytes that are not on their way")                          \
+	X(sack_reneged, "Timeouts of bytes that the peer said it held")                            \
+	X(mtu_lowered, "Segment sizes lowered because the path said so")                           \
+	X(mtu_black_holes, "Segment sizes lowered because large segments went unanswered")         \
+	X(idle_restarts, "Congestion windows taken back after a pause")                            \
 	X(rto_fired, "Retransmission timeouts")                                                    \
 	X(dup_acks_in, "Duplicate acknowledgements received")                                      \
 	X(acks_delayed, "Acknowledgements sent by the delay timer")                                \
@@ -328,6 +341,12 @@ struct pw_tcp_info {
 	uint32_t rx_queued;   /**< bytes */
 	uint32_t retransmits; /**< segments */
 	uint16_t mss;	      /**< bytes of payload a segment may carry */
+	uint32_t sacked;      /**< bytes that the peer holds beyond a gap */
+	uint32_t lost;	      /**< bytes that wait to be sent again */
+	uint32_t pipe;	      /**< bytes thought to be in the network */
+	uint32_t min_rtt_us;  /**< least round trip seen in the last minutes, 0 none */
+	const char *cc;	      /**< congestion control: "newreno" or "cubic" */
+	const char *ca;	      /**< its state: "open", "recovery" (fast), "loss" (after a timeout) */
 };
 
 /** Fill info. Owner lcore. */
