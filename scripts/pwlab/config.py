@@ -68,16 +68,23 @@ def write_pubwire(opts):
     for side, port in (("dev", "devices"), ("brk", "brokers")):
         text.append(f"  - name: {port}\n"
                     f"    device: {names[side]}\n"
-                    f"    addresses: [{net.PUBWIRE[side]}/16]\n")
+                    f"    addresses: [{net.PUBWIRE[side]}/16"
+                    + (f", \"{net.PUBWIRE6[side]}/64\"" if net.has_ipv6() else "") + "]\n")
     text.append("listeners:\n"
                 "  - name: mqtt\n"
                 f"    address: {net.PUBWIRE['dev']}\n"
-                "    port: 1883\n"
-                "brokers:\n")
+                "    port: 1883\n")
+    if net.has_ipv6():
+        text.append("  - name: mqtt-ipv6\n"
+                    f"    address: \"{net.PUBWIRE6['dev']}\"\n"
+                    "    port: 1883\n")
+    text.append("brokers:\n")
     for i in range(opts["brokers"]):
+        # The last ones, where IPv6 is asked for.
+        v6 = i >= opts["brokers"] - opts["ipv6_brokers"]
         # A broker of the lab is near, and back within moments when a test restarts it.
         text.append(f"  - name: broker{i + 1}\n"
-                    f"    address: {net.broker_address(i)}\n"
+                    f"    address: \"{net.broker_address(i, v6)}\"\n"
                     "    port: 1883\n"
                     "    connect_timeout: 2s\n"
                     "    restart_timeout: [100ms, 1s]\n")
@@ -102,6 +109,7 @@ def write_mosquitto(i, persistence):
     store = os.path.join(RUN_DIR, name)
     lines = [
         f"listener 1883 {net.broker_address(i)}",
+    ] + ([f"listener 1883 {net.broker_address(i, v6=True)}"] if net.has_ipv6() else []) + [
         "allow_anonymous true",
         # It stays root: everything it writes is below the lab's own directory.
         "user root",

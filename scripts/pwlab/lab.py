@@ -2,6 +2,7 @@
 """Up, down, status: everything between the namespaces and a pubwire that forwards."""
 
 import fcntl
+import ipaddress
 import json
 import os
 import shutil
@@ -33,7 +34,7 @@ def default_cpus():
 def default_options():
     return {"brokers": 2, "no_brokers": False, "driver": "af_packet", "lcores": default_cpus(),
             "split": False, "config": None, "persistence": False, "no_huge": False,
-            "pubwire": None, "no_pubwire": False}
+            "pubwire": None, "no_pubwire": False, "ipv6_brokers": 0}
 
 
 def binary(opts):
@@ -99,17 +100,22 @@ def start_broker(i, persistence=False):
     # "ip netns exec" becomes the program: the PID is mosquitto's.
     proc.start(name, ["ip", "netns", "exec", net.namespace("brk"), prog, "-c", conf])
     _wait_listen(name, net.broker_address(i))
+    if net.has_ipv6():
+        _wait_listen(name, net.broker_address(i, v6=True))
 
 
 def _wait_listen(name, address, port=1883, patience=10.0):
-    want = "".join(f"{int(b):02X}" for b in reversed(address.split("."))) + f":{port:04X}"
+    # The kernel shows addresses as words of the host's order.
+    raw = ipaddress.ip_address(address).packed
+    want = "".join(raw[i:i + 4][::-1].hex().upper() for i in range(0, len(raw), 4)) + f":{port:04X}"
+    table = "tcp6" if ":" in address else "tcp"
     end = time.monotonic() + patience
     while time.monotonic() < end:
         pid = proc.read_pid(name)
         if pid is None:
             break
         try:
-            with open(f"/proc/{pid}/net/tcp", encoding="ascii") as f:
+            with open(f"/proc/{pid}/net/{table}", encoding="ascii") as f:
                 if any(line.split()[1] == want and line.split()[3] == "0A" for line in f):
                     return
         except OSError:
@@ -205,6 +211,8 @@ def keep_logs():
 
 
 def _up(opts, state, tell):
+    if opts["ipv6_brokers"] and not net.has_ipv6():
+        raise LabError("--ipv6-brokers: this kernel has no IPv6")
     if opts["driver"] == "tap" and opts["no_pubwire"]:
         raise LabError("--no-pubwire needs a veth driver: with tap pubwire makes the interfaces")
     net.make_namespaces()
@@ -245,7 +253,10 @@ def describe(opts, huge):
     if opts["split"]:
         shape += ", device and broker lcores apart"
     kind = "addresses for brokers" if opts["no_brokers"] else "mosquitto"
-    return (f"up: devices in pw-dev connect to {net.PUBWIRE['dev']}:1883; {opts['brokers']} {kind} "
+    where = f"{net.PUBWIRE['dev']}:1883"
+    if net.has_ipv6():
+        where += f" or [{net.PUBWIRE6['dev']}]:1883"
+    return (f"up: devices in pw-dev connect to {where}; {opts['brokers']} {kind} "
             f"in pw-brk from {net.broker_address(0)}; {opts['driver']}, {shape}, "
             + ("hugepages" if huge else "no hugepages"))
 

@@ -2,8 +2,9 @@
 """Namespaces, links and addresses.
 
     pw-dev  dev0 10.77.0.2/16  ----  pubwire 10.77.0.1 | 10.78.0.1  ----  pw-brk  brk0 10.78.0.11...
+                 fd77::2/64                  fd77::1   | fd78::1                       fd78::11...
 
-With af_packet and af_xdp a link is a veth pair whose other end, pwl-dev or pwl-brk, stays in the
+IPv6 is there where the kernel has it. With af_packet and af_xdp a link is a veth pair whose other end, pwl-dev or pwl-brk, stays in the
 root namespace for pubwire; with tap pubwire makes the interface and it moves afterwards."""
 
 import os
@@ -15,6 +16,7 @@ SIDES = ("dev", "brk")
 BROKER_FIRST = 11
 MAX_BROKERS = 32
 PUBWIRE = {"dev": "10.77.0.1", "brk": "10.78.0.1"}
+PUBWIRE6 = {"dev": "fd77::1", "brk": "fd78::1"}
 
 
 def namespace(side):
@@ -31,14 +33,22 @@ def outer(side):
     return "pwl-" + side + SUFFIX
 
 
-def broker_address(i):
-    return f"10.78.0.{BROKER_FIRST + i}"
+def has_ipv6():
+    """True where the kernel speaks IPv6."""
+    return os.path.exists("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+
+
+def broker_address(i, v6=False):
+    return f"fd78::{BROKER_FIRST + i}" if v6 else f"10.78.0.{BROKER_FIRST + i}"
 
 
 def addresses(side, brokers):
-    if side == "dev":
-        return ["10.77.0.2"]
-    return [broker_address(i) for i in range(max(brokers, 1))]
+    """Those in a namespace, with the lengths of their prefixes."""
+    four, six = ["10.77.0.2"], ["fd77::2"]
+    if side == "brk":
+        four = [broker_address(i) for i in range(max(brokers, 1))]
+        six = [broker_address(i, v6=True) for i in range(max(brokers, 1))]
+    return [a + "/16" for a in four] + ([a + "/64" for a in six] if has_ipv6() else [])
 
 
 def exists(side):
@@ -61,7 +71,8 @@ def _set_up_inner(side, brokers):
     ns, dev = namespace(side), inner(side)
     _whole_frames(dev, ns)
     for a in addresses(side, brokers):
-        sh("ip", "-n", ns, "addr", "add", a + "/16", "dev", dev)
+        # Nobody else is there to have the address: brokers bind to it at once.
+        sh("ip", "-n", ns, "addr", "add", a, "dev", dev, *(["nodad"] if ":" in a else []))
     sh("ip", "-n", ns, "link", "set", dev, "up")
 
 
@@ -69,9 +80,10 @@ def make_namespaces():
     for side in SIDES:
         ns = namespace(side)
         sh("ip", "netns", "add", ns)
-        # No router solicitations or DAD between the tests' packets.
-        _sysctl("net.ipv6.conf.all.disable_ipv6", 1, ns)
-        _sysctl("net.ipv6.conf.default.disable_ipv6", 1, ns)
+        # No router solicitations between the tests' packets, no waiting for link-local addresses.
+        _sysctl("net.ipv6.conf.default.router_solicitations", 0, ns)
+        _sysctl("net.ipv6.conf.default.accept_ra", 0, ns)
+        _sysctl("net.ipv6.conf.default.accept_dad", 0, ns)
         sh("ip", "-n", ns, "link", "set", "lo", "up")
 
 

@@ -239,15 +239,36 @@ conn_check_done(struct conn *c)
 	shutdown(c->fd, SHUT_WR);
 }
 
+/* Where the connections go: IPv4 or IPv6. */
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static bool
+read_address(union address *to, const char *text)
+{
+	memset(to, 0, sizeof(*to));
+	if (inet_pton(AF_INET, text, &to->v4.sin_addr) == 1)
+		to->v4.sin_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &to->v6.sin6_addr) == 1)
+		to->v6.sin6_family = AF_INET6;
+	else
+		return false;
+	to->v4.sin_port = htons(port); /* at the same place in both */
+	return true;
+}
+
 static int
-conn_open(struct conn *c, uint32_t index, const struct sockaddr_in *to, int ep)
+conn_open(struct conn *c, uint32_t index, const union address *to, int ep)
 {
 	int one = 1;
 
 	c->index = index;
 	c->out = malloc(OUT_SIZE + 2 * frame_size() + 128);
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->out == NULL || connect(c->fd, (const struct sockaddr *)to, sizeof(*to)) < 0) {
+	c->fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->out == NULL || connect(c->fd, &to->any, sizeof(*to)) < 0) {
 		perror("flood: connect");
 		return -1;
 	}
@@ -358,19 +379,18 @@ arguments(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET};
+	union address to;
 	int ep = epoll_create1(EPOLL_CLOEXEC), rc;
 	struct conn *conns;
 	uint64_t start;
 	double took;
 
-	if (arguments(argc, argv) < 0 || inet_pton(AF_INET, argv[optind], &to.sin_addr) != 1) {
+	if (arguments(argc, argv) < 0 || !read_address(&to, argv[optind])) {
 		fprintf(stderr, "usage: flood [-c CONNECTIONS] [-n INFLIGHT] [-s PAYLOAD] [-q 0|1] "
 				"[-V 4|5] "
 				"[-t TOPIC] [-p PORT] [-m MESSAGES] [-d SECONDS] ADDRESS\n");
 		return 64;
 	}
-	to.sin_port = htons(port);
 	rtt = malloc(MAX_RTTS * sizeof(*rtt));
 	conns = calloc(nb_conns, sizeof(*conns));
 	if (rtt == NULL || conns == NULL)

@@ -29,6 +29,7 @@ from pwlab import process as proc  # noqa: E402
 from pwlab.telemetry import Telemetry, TelemetryError  # noqa: E402
 
 PUBWIRE = net.PUBWIRE["dev"]
+PUBWIRE6 = net.PUBWIRE6["dev"]
 PORT = 1883
 CLIENTS = ("mosquitto", "paho_c", "paho_py", "mqttjs")
 MQTTJS = os.path.join(REPO, "build", "mqttjs")
@@ -76,7 +77,8 @@ def connect_from(side, address, port=PORT, timeout=5.0, source=None, bufs=0):
             if _libc.setns(ns.fileno(), 0x40000000) != 0:
                 done["error"] = OSError(ctypes.get_errno(), "setns")
                 return
-        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
+                          socket.SOCK_STREAM)
         s.settimeout(timeout)
         try:
             if bufs:
@@ -99,9 +101,9 @@ def connect_from(side, address, port=PORT, timeout=5.0, source=None, bufs=0):
     return done["socket"]
 
 
-def device(client_id=None, **kw):
+def device(client_id=None, address=PUBWIRE, **kw):
     """A raw MQTT connection from pw-dev; connected when client_id is given."""
-    peer = mq.Peer(connect_from("dev", PUBWIRE))
+    peer = mq.Peer(connect_from("dev", address))
     if client_id is not None:
         code = peer.connect(client_id, **kw)[1]
         if code != 0:
@@ -153,9 +155,9 @@ def install_mqttjs():
         raise unittest.SkipTest("npm cannot install mqtt@4.3.8: " + r.stderr.strip()[-200:])
 
 
-def start_client(kind, version, plan, env=None):
+def start_client(kind, version, plan, env=None, address=PUBWIRE):
     """Start a client program that publishes a plan."""
-    args = [PUBWIRE, str(version), plan.client, str(plan.count), str(plan.topics),
+    args = [address, str(version), plan.client, str(plan.count), str(plan.topics),
             ",".join(map(str, plan.sizes)), ",".join(map(str, plan.qos))]
     if kind == "paho_c":
         argv = [helper("paho_c_pub")]
