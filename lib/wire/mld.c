@@ -152,7 +152,7 @@ answer_later(struct pw_wire *w, const struct rx *rx, uint64_t longest, bool v1)
 	struct nd_iface *nd = &w->iface[rx->iface].nd;
 	uint32_t some =
 		rte_jhash_3words((uint32_t)rx->now, (uint32_t)(rx->now >> 32), rx->iface, w->seed);
-	uint64_t at = rx->now + longest * some / UINT32_MAX;
+	uint64_t at = rx->now + (longest * (some & UINT16_MAX) >> 16); /* both fit: 34 + 16 bits */
 
 	if (nd->mld_due && nd->mld_at < at) /* RFC 3810 6.2: one answer for both */
 		at = nd->mld_at;

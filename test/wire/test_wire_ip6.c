@@ -307,6 +307,23 @@ test_no_way_out(void **state)
 	rig_down(&r);
 }
 
+/* What is beyond the link could not answer it. */
+static void
+test_no_way_beyond_the_link_from_a_link_local_address(void **state)
+{
+	struct pw_addr far = rig6_addr("2001:db8::7");
+	struct pw_wire_path path;
+	struct rig r;
+
+	(void)state;
+	rig6_plan(&r);
+	r.conf.iface[1].addr[1] = (struct pw_wire_addr){rig6_addr("fe80::5"), 64};
+	r.conf.iface[1].gateway6 = rig6_addr("fe80::fe");
+	rig_up(&r);
+	assert_int_equal(pw_wire_path(r.w, &far, &path), -EHOSTUNREACH);
+	rig_down(&r);
+}
+
 static void
 test_what_does_not_fit_is_refused(void **state)
 {
@@ -511,6 +528,7 @@ main(void)
 		cmocka_unit_test(test_checksum_is_left_to_a_port_that_does_it),
 		cmocka_unit_test(test_ways_out),
 		cmocka_unit_test(test_no_way_out),
+		cmocka_unit_test(test_no_way_beyond_the_link_from_a_link_local_address),
 		cmocka_unit_test(test_what_does_not_fit_is_refused),
 		cmocka_unit_test(test_configurations_that_cannot_work),
 		cmocka_unit_test(test_headers_that_may_be_skipped_are),
