@@ -16,8 +16,8 @@ PATH = {"d": 4, "r": 100, "q": 50}
 TOTAL = {0: 4 << 20, 1: 2 << 20, 5: 512 << 10, 20: 96 << 10}
 
 
-class Lossy:
-    """Mixed into a case for each family."""
+class Cable(unittest.TestCase):
+    """A case over a cable of its own."""
 
     family = 4
 
@@ -43,6 +43,9 @@ class Lossy:
         self.assertTrue(right["buffers_back"])
         return left, right, counters
 
+    def mixed(self):
+        self.transfer({"l": 2, "o": 3, "u": 2, "c": 1, "s": 13}, conns=10, size=100000, both=True)
+
     def at(self, loss, conns):
         """Both ways: the kernel opens and sends, then pubwire does."""
         for n, end in enumerate((LEFT, RIGHT)):
@@ -52,6 +55,8 @@ class Lossy:
             lost = sum(side["lost"] for side in counters.values())
             self.assertEqual(lost > 0, loss > 0)
 
+
+class LossyIPv4(Cable):
     def test_no_loss_1_connection(self):
         self.at(0, 1)
 
@@ -95,7 +100,7 @@ class Lossy:
             self.assertGreater(right["wire"]["drop_l4_cksum"], 0)
 
     def test_everything_at_once_both_ways_at_once(self):
-        self.transfer({"l": 2, "o": 3, "u": 2, "c": 1, "s": 13}, conns=10, size=100000, both=True)
+        self.mixed()
 
     def test_what_was_heard_is_said_again_from_the_same_buffers(self):
         """The path of a forwarder: a buffer that was received waits in a send queue, and may be
@@ -105,8 +110,19 @@ class Lossy:
         self.assertEqual(right["tcp"]["bytes_linearised"], 0)
 
 
-class LossyIPv4(Lossy, unittest.TestCase):
-    pass
+class LossyIPv6(Cable):
+    """What differs is below TCP: one case of each kind will do."""
+
+    family = 6
+
+    def test_no_loss_50_connections(self):
+        self.at(0, 50)
+
+    def test_loss_of_5_percent_1_connection(self):
+        self.at(5, 1)
+
+    def test_everything_at_once_both_ways_at_once(self):
+        self.mixed()
 
 
 if __name__ == "__main__":

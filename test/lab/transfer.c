@@ -108,7 +108,7 @@ transfer_open(struct transfer *t, uint16_t connector_port, uint64_t now)
 		t->began = now;
 	stream_start(&c->out, k->listen ? other : seed);
 	stream_start(&c->in, k->listen ? seed : other);
-	c->open = true;
+	c->began = now;
 	return c;
 }
 
@@ -131,6 +131,7 @@ void
 transfer_eof(struct transfer *t, struct transfer_conn *c, uint64_t now)
 {
 	c->eof = true;
+	c->ended_in = now;
 	t->eofs = now;
 }
 
@@ -167,6 +168,31 @@ transfer_done(const struct transfer *t)
 	return t->ended >= t->conf.conns;
 }
 
+static int
+by_value(const void *a, const void *b)
+{
+	double d = *(const double *)a - *(const double *)b;
+
+	return (d > 0) - (d < 0);
+}
+
+/* Mbit/s that the connection in the middle heard. */
+static double
+median_goodput(const struct transfer *t)
+{
+	double each[TRANSFER_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < t->opened; i++) {
+		const struct transfer_conn *c = &t->conn[i];
+
+		if (c->eof && c->ended_in > c->began)
+			each[n++] = (double)c->in.pos * 8000 / (double)(c->ended_in - c->began);
+	}
+	qsort(each, n, sizeof(each[0]), by_value);
+	return n == 0 ? 0 : each[n / 2];
+}
+
 int
 transfer_report(struct transfer *t, const char *more)
 {
@@ -186,9 +212,10 @@ transfer_report(struct transfer *t, const char *more)
 		fail(t, "not done in time", in);
 	printf("{\"conns\": %u, \"ended\": %u, \"failed\": %u, \"failure\": \"%s\", "
 	       "\"in\": %" PRIu64 ", \"out\": %" PRIu64 ", \"hash_in\": \"%016" PRIx64
-	       "\", \"hash_out\": \"%016" PRIx64 "\", \"seconds\": %.4f, \"goodput\": %.4f%s}\n",
+	       "\", \"hash_out\": \"%016" PRIx64
+	       "\", \"seconds\": %.4f, \"goodput\": %.4f, \"median\": %.4f%s}\n",
 	       t->opened, t->ended, t->failed, t->first_failure, in, out, hash_in, hash_out, s,
-	       s > 0 ? (double)in * 8 / s / 1e6 : 0, more);
+	       s > 0 ? (double)in * 8 / s / 1e6 : 0, median_goodput(t), more);
 	fflush(stdout);
 	return t->failed != 0;
 }

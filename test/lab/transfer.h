@@ -41,9 +41,10 @@ struct transfer_conf {
 struct transfer_conn {
 	struct stream out;
 	struct stream in;
-	bool open;
-	bool closed_out; /* this side has said everything and closed */
-	bool eof;	 /* the other side has */
+	uint64_t began;	   /* ns */
+	uint64_t ended_in; /* ns, the other side's stream was complete */
+	bool closed_out;   /* this side has said everything and closed */
+	bool eof;	   /* the other side has */
 	bool ended;
 };
 
