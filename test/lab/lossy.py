@@ -130,22 +130,24 @@ def cable(program, **options):
 class Transfer:
     """What tcp_host and tcp_peer are to do. `sender` is the side that says `size` bytes on each
     connection, `opener` the one that connects; `acquainted`: without ARP and ND before;
-    `max_rto`: ms between repetitions at most, for both ends."""
+    `max_rto`: ms between repetitions at most, for both ends;
+    `greeting`: bytes that the other side than the sender says."""
 
     def __init__(self, programs, ours, conns=1, size=1 << 20, sender=LEFT, opener=LEFT, family=4,
                  seed=1, seconds=30, cc="cubic", window=0, max_ooo=0, echo=False, both=False, acquainted=False,
-                 max_rto=0):
+                 max_rto=0, greeting=0):
         self.programs, self.ours, self.conns, self.size = programs, ours, conns, size
         self.sender, self.opener, self.family, self.seed = sender, opener, family, seed
         self.seconds, self.cc, self.window, self.max_ooo = seconds, cc, window, max_ooo
         self.echo, self.both, self.acquainted = echo, both, acquainted
-        self.max_rto = max_rto
+        self.max_rto, self.greeting = max_rto, greeting
 
     def argv(self, side):
         other = RIGHT if side == LEFT else LEFT
         mine = ADDRESS[self.family][side]
-        says = self.size if self.both or self.echo or side == self.sender else 0
-        hears = self.size if self.both or self.echo or side != self.sender else 0
+        every = self.both or self.echo
+        says, hears = (self.size if every or end == self.sender else self.greeting
+                       for end in (side, other))
         args = ["-n", self.conns, "-o", says, "-r", hears, "-S", self.seed, "-t", self.seconds,
                 "-w", self.window]
         args += ["-e"] if self.echo else []
