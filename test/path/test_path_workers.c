@@ -101,6 +101,43 @@ test_two_workers_share_ports_of_one_queue(void **state)
 	world_destroy(w);
 }
 
+/* The same hash over longer addresses, chosen ports of ours included. */
+static void
+test_two_workers_share_ports_over_ipv6(void **state)
+{
+	static const struct world_conf conf = {.workers = 2, .v6 = true};
+	struct world *w = world_create(&conf);
+
+	(void)state;
+	run(w);
+	assert_true(sessions(w, 0) > 0 && sessions(w, 1) > 0);
+	assert_int_equal(sessions(w, 0) + sessions(w, 1), DEVICES);
+	assert_int_equal(pw_fleet_counters(w->fleet, 1)->rx_frames, 0);
+	assert_true(pw_fleet_counters(w->fleet, 1)->steered_in > 0);
+	for (uint32_t i = 0; i < 2; i++)
+		assert_true(pw_wire_counters(pw_fleet_wire(w->fleet, i))->nd_conflicts == 0);
+	assert_true(pw_wire_counters(pw_fleet_wire(w->fleet, 0))->nd_adverts_in > 0);
+	assert_int_equal(pw_wire_counters(pw_fleet_wire(w->fleet, 0))->arp_requests_out, 0);
+	world_destroy(w);
+}
+
+static void
+test_split_roles_over_ipv6_on_one_port(void **state)
+{
+	static const struct world_conf conf = {
+		.workers = 2,
+		.role = {PW_ROLE_BROKERS, PW_ROLE_DEVICES},
+		.one_port = true,
+		.v6 = true,
+	};
+	struct world *w = world_create(&conf);
+
+	(void)state;
+	run(w);
+	assert_int_equal(sessions(w, 1), DEVICES);
+	world_destroy(w);
+}
+
 static void
 test_strays_of_two_queues_find_their_worker(void **state)
 {
@@ -218,6 +255,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_workers_share_ports_of_one_queue),
+		cmocka_unit_test(test_two_workers_share_ports_over_ipv6),
+		cmocka_unit_test(test_split_roles_over_ipv6_on_one_port),
 		cmocka_unit_test(test_strays_of_two_queues_find_their_worker),
 		cmocka_unit_test(test_split_roles_keep_devices_and_brokers_apart),
 		cmocka_unit_test(test_split_roles_behind_one_port_are_told_apart_by_the_local_port),

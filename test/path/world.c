@@ -10,13 +10,26 @@
 
 #include "world.h"
 
-#define STEP	 (MS / 10)
-#define PORT	 1883
-#define NEAR_DEV "10.1.0.1"
-#define NEAR_BRK "10.2.0.1"
-#define FAR_DEV	 "10.1.0.2"
+#define STEP (MS / 10)
+#define PORT 1883
+#define DEV  1 /* networks */
+#define BRK  2
+#define NEAR 1 /* hosts; others count from here */
+#define FAR  2
 
 static struct world the_world;
+
+/* Address of a host on a network, as text that lives until the fourth call from here. */
+static const char *
+address(const struct world *w, uint32_t net, uint32_t host)
+{
+	static char text[4][24];
+	static uint32_t turn;
+	char *t = text[turn++ % RTE_DIM(text)];
+
+	snprintf(t, sizeof(text[0]), w->v6 ? "fd0%u::%u" : "10.%u.0.%u", net, host);
+	return t;
+}
 
 static void
 memory(struct world *w)
@@ -44,18 +57,17 @@ settings(struct world *w, const struct world_conf *conf)
 	snprintf(s->instance, sizeof(s->instance), "world");
 	s->nb_listeners = 1;
 	snprintf(s->listener[0].name, sizeof(s->listener[0].name), "devices");
-	assert_int_equal(pw_addr_parse(&s->listener[0].address, NEAR_DEV), 0);
+	assert_int_equal(pw_addr_parse(&s->listener[0].address, address(w, DEV, NEAR)), 0);
 	s->listener[0].port = PORT;
 	s->nb_brokers = WORLD_BROKERS;
 	for (uint32_t i = 0; i < WORLD_BROKERS; i++) {
 		struct pw_broker_conf *b = &s->broker[i];
-		char text[16];
+		const char *text =
+			conf->one_port ? address(w, DEV, FAR + 1 + i) : address(w, BRK, FAR + i);
 
 		if (i > 0)
 			*b = s->broker[0];
 		snprintf(b->name, sizeof(b->name), "b%u", i);
-		snprintf(text, sizeof(text), conf->one_port ? "10.1.0.%u" : "10.2.0.%u",
-			 conf->one_port ? 3 + i : 2 + i);
 		assert_int_equal(pw_addr_parse(&b->address, text), 0);
 		b->port = PORT;
 		b->keepalive_interval = 60000;
@@ -81,16 +93,17 @@ settings(struct world *w, const struct world_conf *conf)
 static void
 links_up(struct world *w, const struct world_conf *conf, struct pw_fleet_conf *fleet)
 {
-	static const char *const dev[] = {FAR_DEV, "10.1.0.3", "10.1.0.4"};
-	static const char *const brk[] = {"10.2.0.2", "10.2.0.3"};
-	static const char *const near[] = {NEAR_DEV, NEAR_BRK};
 	uint32_t queues = conf->queues != 0 ? conf->queues : 1;
 	char err[256] = "";
 
 	w->nb_sides = conf->one_port ? 1 : 2;
-	peer_create(&w->side[0], "d", queues, dev, 3, &w->far_mem, w->now);
-	if (!conf->one_port)
-		peer_create(&w->side[1], "b", queues, brk, 2, &w->far_mem, w->now);
+	for (uint32_t i = 0; i < w->nb_sides; i++) {
+		const char *const far[] = {address(w, DEV + i, FAR), address(w, DEV + i, FAR + 1),
+					   address(w, DEV + i, FAR + 2)};
+
+		peer_create(&w->side[i], i == 0 ? "d" : "b", queues, far, RTE_DIM(far), &w->far_mem,
+			    w->now);
+	}
 	for (uint32_t i = 0; i < w->nb_sides; i++) {
 		struct pw_port_conf port = {
 			.device = w->side[i].near_device,
@@ -105,7 +118,8 @@ links_up(struct world *w, const struct world_conf *conf, struct pw_fleet_conf *f
 		fleet->iface[i].port = &w->port[i];
 		fleet->iface[i].nb_addrs = 1;
 		fleet->iface[i].addr[0].prefix_len = 16;
-		assert_int_equal(pw_addr_parse(&fleet->iface[i].addr[0].addr, near[i]), 0);
+		assert_int_equal(
+			pw_addr_parse(&fleet->iface[i].addr[0].addr, address(w, DEV + i, NEAR)), 0);
 	}
 	fleet->nb_ifaces = w->nb_sides;
 }
@@ -127,6 +141,7 @@ world_create(const struct world_conf *conf)
 
 	memset(w, 0, sizeof(*w));
 	w->real_time = conf->real_time;
+	w->v6 = conf->v6;
 	w->now = conf->real_time ? pw_clock_now() : 1000 * MS;
 	w->step = STEP;
 	memory(w);
@@ -217,8 +232,8 @@ world_connect(struct world *w, uint32_t n, uint8_t version)
 		char id[16];
 
 		snprintf(id, sizeof(id), "dev%u", w->nb_devices);
-		device_create(&w->device[w->nb_devices++], &w->side[0], FAR_DEV, NEAR_DEV, PORT,
-			      version, id, w->now);
+		device_create(&w->device[w->nb_devices++], &w->side[0], address(w, DEV, FAR),
+			      address(w, DEV, NEAR), PORT, version, id, w->now);
 	}
 	assert_true(world_until(w, all_up, 5000));
 }

@@ -8,6 +8,8 @@
  * fleet runs on net_ring ports, each far end has a wire and a TCP stack of its own.
  *
  *     devices 10.1.0.2 -- 10.1.0.1 pubwire 10.2.0.1 -- 10.2.0.2 broker 0, 10.2.0.3 broker 1
+ *
+ * or, over IPv6, fd01::2, fd01::1, fd02::1, fd02::2, fd02::3.
  */
 
 #include <pubwire/worker/worker.h>
@@ -25,6 +27,7 @@ struct world_conf {
 	uint32_t workers;	/* 1 or 2 */
 	uint8_t role[2];	/* 0: both */
 	uint32_t queues;	/* of the near ports, 0: 1 */
+	bool v6;		/* over IPv6 */
 	bool one_port;		/* brokers are reached through the devices' port */
 	uint32_t max_queued;	/* 0: 512 */
 	uint32_t copy_break;	/* of the forward log */
@@ -49,6 +52,7 @@ struct world {
 	uint64_t now;
 	uint64_t step;
 	bool real_time;
+	bool v6;
 };
 
 struct world *world_create(const struct world_conf *conf);

@@ -46,13 +46,11 @@ run_without_worker_1(struct world *w)
 }
 
 static void
-test_rejoined_packets_reach_the_worker_of_their_flow(void **state)
+rejoin(const struct world_conf *conf)
 {
-	static const struct world_conf conf = {.workers = 2};
-	struct world *w = world_create(&conf);
+	struct world *w = world_create(conf);
 	const struct pw_wire_counters *n = pw_wire_counters(pw_fleet_wire(w->fleet, 0));
 
-	(void)state;
 	world_connect(w, DEVICES, PW_MQTT_3_1_1);
 	assert_true(pw_forward_sessions(pw_fleet_forward(w->fleet, 1)) > 0);
 	publish_in_pieces(w);
@@ -63,6 +61,14 @@ test_rejoined_packets_reach_the_worker_of_their_flow(void **state)
 	for (uint32_t i = 0; i < 2; i++)
 		assert_int_equal(pw_tcp_counters(pw_fleet_tcp(w->fleet, i))->resets_out, 0);
 	world_destroy(w);
+}
+
+static void
+test_rejoined_packets_reach_the_worker_of_their_flow(void **state)
+{
+	(void)state;
+	rejoin(&(struct world_conf){.workers = 2});
+	rejoin(&(struct world_conf){.workers = 2, .v6 = true});
 }
 
 static void
