@@ -162,6 +162,21 @@ hugepages(const char *pattern)
 	return sum;
 }
 
+/* EAL's files lie in a file system of their own. */
+static bool
+hugetlbfs_mounted(void)
+{
+	FILE *f = fopen("/proc/self/mounts", "r");
+	char line[4096];
+	bool found = f == NULL; /* who knows */
+
+	while (!found && fgets(line, sizeof(line), f) != NULL)
+		found = strstr(line, " hugetlbfs ") != NULL;
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
 const char *
 app_eal_hint(const struct app_eal *e, int err)
 {
@@ -169,6 +184,9 @@ app_eal_hint(const struct app_eal *e, int err)
 		return "No hugepages are reserved: run 'dpdk-hugepages.py --setup 64M' as root, or "
 		       "try "
 		       "without them: pubwire ... -- --no-huge";
+	if (!e->no_huge && err == EACCES && !hugetlbfs_mounted())
+		return "No hugetlbfs is mounted: 'mount -t hugetlbfs none /dev/hugepages' as root, "
+		       "or try without hugepages: pubwire ... -- --no-huge";
 	if (geteuid() != 0 && (err == EACCES || err == EPERM || err == ENOMEM || err == 0))
 		return "Permission: run as root, or give the user write access to the hugetlbfs "
 		       "mount "

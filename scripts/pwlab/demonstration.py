@@ -106,6 +106,19 @@ def micro(ns):
     return f"{ns / 1000:,.0f} us" if ns >= 1000 else "under 1 us"
 
 
+# What a message can come to; the first ones are shown always, the others where there are any.
+ENDS = (("acknowledged", "acknowledged"), ("completed_qos0", "of QoS 0 done"),
+        ("outstanding", "outstanding"), ("given_up_qos0", "of QoS 0 that no broker was given"),
+        ("orphaned", "whose device had gone"), ("dropped_on_shutdown", "given up at the end"))
+
+
+def balance(ledger):
+    """Both sides of it are the same number."""
+    ends = [f"{ledger[key]:,} {what}" for i, (key, what) in enumerate(ENDS) if i < 3 or ledger[key]]
+    wrong = f", {ledger['unexplained']} UNEXPLAINED" if ledger["unexplained"] else ""
+    return f"{ledger['accepted']:,} accepted = " + " + ".join(ends) + wrong
+
+
 def table(took, brokers):
     with Telemetry(config.PREFIX) as t:
         f = t.ask("/pubwire/counters")["forward"]
@@ -125,9 +138,7 @@ def table(took, brokers):
                                   "acknowledged by every broker and to the device"),
         ("buffers in use now", ", ".join(f"{name.split('_')[0]} {row['in_use']} of {row['count']}"
                                          for name, row in pools.items() if isinstance(row, dict))),
-        ("ledger", f"{ledger['accepted']:,} accepted = {ledger['acknowledged']:,} acknowledged + "
-                   f"{ledger['completed_qos0']:,} of QoS 0 done + {ledger['outstanding']} outstanding"
-                   + (f", {ledger['unexplained']} UNEXPLAINED" if ledger["unexplained"] else "")),
+        ("ledger", balance(ledger)),
     ]
     width = max(len(name) for name, _ in rows)
     print()

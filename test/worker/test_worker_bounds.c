@@ -23,7 +23,9 @@ static uint32_t want;
 /* Descriptors that each receive queue claims to have; 0: its driver does not tell. */
 static uint16_t told;
 
-int __wrap_rte_eth_rx_queue_info_get(uint16_t port, uint16_t queue, struct rte_eth_rxq_info *info);
+/* "used": the optimiser of links (b_lto) does not see the linker's renaming. */
+int __wrap_rte_eth_rx_queue_info_get(uint16_t port, uint16_t queue, struct rte_eth_rxq_info *info)
+	__attribute__((used));
 
 int
 __wrap_rte_eth_rx_queue_info_get(uint16_t port, uint16_t queue, struct rte_eth_rxq_info *info)

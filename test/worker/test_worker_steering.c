@@ -84,8 +84,9 @@ static enum reta_mood { RETA_HONEST, RETA_REFUSES, RETA_LIES } reta_mood;
 
 int __real_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entry64 *entry,
 				       uint16_t size);
+/* "used": the optimiser of links (b_lto) does not see the linker's renaming. */
 int __wrap_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entry64 *entry,
-				       uint16_t size);
+				       uint16_t size) __attribute__((used));
 
 int
 __wrap_rte_eth_dev_rss_reta_update(uint16_t id, struct rte_eth_rss_reta_entry64 *entry,
