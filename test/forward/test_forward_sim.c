@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Seeded histories of everything at once: devices that publish, vanish and come back, brokers that
- * hold their acknowledgements, reset and return, a path that loses segments. Whatever happened: a
- * message whose PUBACK a device has received is on every broker, each device's messages came first
- * in their order, the ledger balances, and every buffer is back.
+ * Seeded histories of everything at once: devices that publish in one piece or in crumbs, vanish
+ * and come back, brokers that hold their acknowledgements, reset and return, messages that expire,
+ * a path that loses segments. Whatever happened: a message whose PUBACK a device has received is on
+ * every broker, whole, or has expired there; each device's messages came first in their order, and
+ * again in their order on each connection; the ledger balances, and every buffer is back.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,13 +18,23 @@
 #define DEVICES	 6
 #define MESSAGES 120 /* of one device */
 #define STEPS	 400
+#define TRANSIT	 (100 * MS) /* from one end to the other, and clocks that differ */
+
+/* A message as its device sent it. */
+struct sent {
+	bool qos1;
+	bool acked;
+	uint32_t expiry; /* seconds, 0: none */
+	uint32_t len, sum;
+	uint64_t at;
+	uint64_t known; /* when the first broker had it, which pubwire had before; 0: none has */
+};
 
 static struct {
 	uint32_t sent;
 	uint8_t version;
 	bool on;
-	bool qos1[MESSAGES];
-	bool acked[MESSAGES];
+	struct sent m[MESSAGES];
 } dev[DEVICES];
 
 static uint64_t rng;
@@ -43,9 +54,9 @@ harvest(uint32_t i)
 
 	for (uint32_t k = 0; k < n; k++) {
 		assert_in_range(ids[k], 1, dev[i].sent);
-		assert_true(dev[i].qos1[ids[k] - 1]);
+		assert_true(dev[i].m[ids[k] - 1].qos1);
 		assert_true(k == 0 || ids[k] > ids[k - 1]); /* in the order of its messages */
-		dev[i].acked[ids[k] - 1] = true;
+		dev[i].m[ids[k] - 1].acked = true;
 	}
 }
 
@@ -65,22 +76,61 @@ come(uint32_t i, uint32_t workers)
 	dev[i].on = true;
 }
 
+/* Some of it, then some time, so that it travels in segments that small. */
+static void
+send_crumbs(uint32_t i, const uint8_t *p, uint32_t len)
+{
+	for (uint32_t at = 0, n; at < len && w.device[i].conn != NULL; at += n) {
+		n = RTE_MIN(len - at, 1 + dice(200));
+		device_send(i, p + at, n);
+		world_run(1);
+	}
+}
+
 static void
 publish(uint32_t i)
 {
-	static const uint32_t sizes[] = {8, 100, 300, 1500, 5000};
-	static uint8_t out[8192], payload[8192];
-	uint32_t n = dev[i].sent, size = sizes[dice(RTE_DIM(sizes))];
+	static const uint32_t sizes[] = {8, 100, 300, 1500, 5000}, expiries[] = {1, 2, 3600};
+	static uint8_t out[8192];
+	struct pw_mqtt_prop_out expiry = {.which = PW_MQTT_PROP_MESSAGE_EXPIRY};
+	struct pw_mqtt_props_out props = {.p = &expiry};
+	uint32_t n = dev[i].sent;
+	struct sent *m = &dev[i].m[n];
+	uint8_t *payload;
+	int head;
 
 	if (n == MESSAGES || w.device[i].conn == NULL || w.device[i].closed)
 		return;
-	dev[i].qos1[n] = dice(3) > 0;
+	m->qos1 = dice(3) > 0;
+	m->len = sizes[dice(RTE_DIM(sizes))];
+	m->at = w.now;
+	if (dev[i].version == 5 && dice(2)) {
+		m->expiry = expiry.num = expiries[dice(RTE_DIM(expiries))];
+		props.n = 1;
+	}
 	dev[i].sent++;
-	memset(payload, ' ', size);
-	snprintf((char *)payload, size, "%u %u", i, n);
-	device_send(i, out,
-		    publish_bytes(out, sizeof(out), dev[i].version, dev[i].qos1[n], false,
-				  dev[i].qos1[n] ? (uint16_t)(n + 1) : 0, "t", payload, size));
+	head = pw_mqtt_encode_publish(out, sizeof(out), dev[i].version, false, m->qos1, false,
+				      (struct pw_mqtt_str){"t", 1}, m->qos1 ? (uint16_t)(n + 1) : 0,
+				      &props, m->len);
+	assert_true(head > 0);
+	payload = out + head;
+	for (uint32_t k = 0; k < m->len; k++)
+		payload[k] = (uint8_t)dice(256);
+	snprintf((char *)payload, m->len, "%u %u", i, n);
+	m->sum = payload_sum(payload, m->len);
+	if (dice(3) == 0)
+		send_crumbs(i, out, (uint32_t)head + m->len);
+	else
+		device_send(i, out, (uint32_t)head + m->len);
+}
+
+/* A broker goes for longer, or is back: connections are taken, and not answered. */
+static void
+away(uint32_t b)
+{
+	w.broker[b].mute = !w.broker[b].mute;
+	if (w.broker[b].mute)
+		broker_reset(b);
 }
 
 static void
@@ -105,35 +155,106 @@ step(uint32_t workers)
 		world_ack(b, dice(20));
 	else if (what == 85)
 		broker_reset(b);
+	else if (what == 86)
+		away(b);
 	world_run(dice(4) == 0 ? dice(300) : dice(3));
 }
 
+/* When the first broker had each message. */
 static void
-check_broker(uint32_t b)
+find_known(void)
+{
+	for (uint32_t b = 0; b < 2; b++) {
+		for (uint32_t k = 0; k < w.broker[b].nb; k++) {
+			const struct record *r = &w.broker[b].record[k];
+			unsigned int i, n;
+
+			assert_int_equal(sscanf(r->text, "%u %u", &i, &n), 2);
+			assert_true(i < DEVICES && n < dev[i].sent);
+			if (dev[i].m[n].known == 0 || r->at < dev[i].m[n].known)
+				dev[i].m[n].known = r->at;
+		}
+	}
+}
+
+/*
+ * The interval that is left has shrunk by the time that the message waited in pubwire: no more than
+ * since it was sent, and, where no segment was lost, no less than since another broker had it.
+ */
+static void
+check_expiry(const struct record *r, const struct sent *m, bool lossless)
+{
+	uint64_t most = (r->at - m->at) / (1000 * MS) + 1, least = 0;
+
+	assert_int_equal(r->expiry != 0, m->expiry != 0);
+	if (m->expiry == 0)
+		return;
+	assert_in_range(r->expiry, 1, m->expiry);
+	assert_true(r->expiry == 1 || r->expiry + most >= m->expiry);
+	if (lossless && r->at - m->known > TRANSIT)
+		least = (r->at - m->known - TRANSIT) / (1000 * MS);
+	assert_true(r->expiry == 1 || r->expiry + least <= m->expiry);
+	/* Only what was begun in time goes on. */
+	assert_true((r->first & 0x08) || least < m->expiry);
+}
+
+static uint64_t
+expired_at(uint32_t b)
+{
+	struct pw_upstream_info u[16];
+	uint64_t sum = 0;
+
+	for (uint32_t k = 0; k < w.nb_workers; k++) {
+		uint32_t n = pw_forward_upstreams(w.forward[k], u, RTE_DIM(u));
+
+		for (uint32_t i = 0; i < n; i++)
+			sum += u[i].broker == b ? u[i].counters.dropped_expired : 0;
+	}
+	return sum;
+}
+
+static void
+check_broker(uint32_t b, bool lossless)
 {
 	static bool seen[DEVICES][MESSAGES];
-	uint32_t next[DEVICES] = {0};
+	uint32_t next[DEVICES] = {0}, conn[DEVICES] = {0}, last[DEVICES] = {0};
+	uint64_t missing = 0;
 
 	memset(seen, 0, sizeof(seen));
 	for (uint32_t k = 0; k < w.broker[b].nb; k++) {
 		const struct record *r = &w.broker[b].record[k];
+		const struct sent *m;
 		unsigned int i, n;
 
 		assert_int_equal(sscanf(r->text, "%u %u", &i, &n), 2);
-		assert_true(i < DEVICES && n < dev[i].sent);
+		m = &dev[i].m[n];
+		assert_int_equal(r->len, m->len);
+		assert_int_equal(r->sum, m->sum);
+		check_expiry(r, m, lossless);
+		/* In their order on each connection, those that come again too [MQTT-4.6.0-1]. */
+		assert_true(r->conn != conn[i] || n > last[i]);
+		conn[i] = r->conn;
+		last[i] = n;
 		if (!seen[i][n]) {
 			assert_true(n >= next[i]);
 			next[i] = n + 1;
 		} else {
-			assert_true(dev[i].qos1[n]);  /* QoS 0 at most once */
+			assert_true(m->qos1);	      /* QoS 0 at most once */
 			assert_true(r->first & 0x08); /* DUP */
 		}
 		seen[i][n] = true;
 	}
 	for (uint32_t i = 0; i < DEVICES; i++) {
-		for (uint32_t n = 0; n < dev[i].sent; n++)
-			assert_true(!dev[i].acked[n] || seen[i][n]);
+		for (uint32_t n = 0; n < dev[i].sent; n++) {
+			const struct sent *m = &dev[i].m[n];
+
+			if (!m->acked || seen[i][n])
+				continue;
+			assert_in_range(m->expiry, 1, 2); /* an hour has not passed */
+			missing++;
+		}
 	}
+	assert_true(missing <= expired_at(b));
 }
 
 static uint32_t
@@ -153,6 +274,7 @@ static void
 history(uint64_t seed, uint32_t workers, uint8_t role0, uint8_t role1)
 {
 	void *state = NULL;
+	bool lossless;
 
 	world_setup(&state);
 	memset(dev, 0, sizeof(dev));
@@ -162,17 +284,22 @@ history(uint64_t seed, uint32_t workers, uint8_t role0, uint8_t role1)
 	w.set.limits.max_queued_messages = 32u << dice(3);
 	w.set.limits.copy_break = dice(2) ? 256 : 0;
 	w.set.route[0].when_full_qos0 = dice(2) ? PW_WHEN_FULL_BLOCK : PW_WHEN_FULL_DROP;
+	w.rx_copy_break = (uint32_t[]){1, 256, 1460}[dice(3)];
+	lossless = dice(2);
 	w.behind[1] = dice(2) ? 3000 : 2 * MS;
-	for (uint32_t b = 0; b < 2; b++)
+	for (uint32_t b = 0; b < 2; b++) {
 		w.set.broker[b].restart_cap = 2000;
+		w.set.broker[b].connect_timeout = 1000;
+	}
 	world_start(workers, role0, role1);
-	w.lost = dice(2) ? 0 : 40 + dice(60);
+	w.lost = lossless ? 0 : 40 + dice(60);
 	for (uint32_t k = 0; k < STEPS; k++) {
 		step(role1 & PW_ROLE_DEVICES ? workers : 1);
 		ledger();
 	}
 	w.lost = 0;
-	w.broker[0].hold = w.broker[1].hold = false;
+	for (uint32_t b = 0; b < 2; b++)
+		w.broker[b].hold = w.broker[b].mute = false;
 	for (uint32_t k = 0; k < 100 && (outstanding() > 0 || k < 10); k++) {
 		world_ack(0, WORLD_RECORDS);
 		world_ack(1, WORLD_RECORDS);
@@ -183,8 +310,9 @@ history(uint64_t seed, uint32_t workers, uint8_t role0, uint8_t role1)
 		if (dev[i].on)
 			harvest(i);
 	}
-	check_broker(0);
-	check_broker(1);
+	find_known();
+	check_broker(0, lossless);
+	check_broker(1, lossless);
 	ledger();
 	world_teardown(&state);
 }

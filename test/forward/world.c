@@ -350,6 +350,16 @@ broker_connect(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
 	assert_int_equal(pw_tcp_send_copy(w.broker_tcp, l->conn, out, (uint32_t)n), 0);
 }
 
+uint32_t
+payload_sum(const uint8_t *p, uint32_t len)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < len; i++)
+		sum = sum * 31 + p[i];
+	return sum;
+}
+
 static void
 broker_publish(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
 {
@@ -369,8 +379,8 @@ broker_publish(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
 	if (pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
 		r->expiry = p.props.value[PW_MQTT_PROP_MESSAGE_EXPIRY].num;
 	payload = l->buf + p.payload.off;
-	for (uint32_t i = 0; i < p.payload.len; i++)
-		r->sum = r->sum * 31 + payload[i];
+	r->sum = payload_sum(payload, p.payload.len);
+	r->at = w.now;
 	memcpy(r->topic, l->buf + p.topic.off, RTE_MIN(p.topic.len, 63u));
 	memcpy(r->text, payload, RTE_MIN(p.payload.len, 63u));
 	if (p.qos == 0)
@@ -660,6 +670,7 @@ stack(const char *name, uint64_t seed, uint64_t now)
 		.max_conns = 128,
 		.max_tx_slices = 8192,
 		.rx_window = seed >= 10 ? w.rx_window : 131072,
+		.rx_copy_break = w.rx_copy_break,
 		.seed = seed,
 		.mem = &w.mem,
 		.hooks = {.output = output, .path = path},

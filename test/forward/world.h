@@ -43,8 +43,9 @@ struct record {
 	uint8_t first; /**< first byte of the frame */
 	uint16_t id;
 	uint32_t len; /**< payload */
-	uint32_t sum; /**< of the payload */
+	uint32_t sum; /**< of the payload: payload_sum() */
 	uint32_t expiry;
+	uint64_t at; /**< ns, when it came */
 	char topic[64];
 	char text[64]; /**< beginning of the payload */
 };
@@ -95,6 +96,7 @@ struct world {
 	struct broker broker[WORLD_BROKERS];
 	bool post_full;	    /**< posting fails */
 	uint32_t rx_window; /**< of the workers' stacks */
+	uint32_t rx_copy_break;
 	uint64_t behind[2]; /**< ns that a worker's clock stands behind `now` */
 	uint32_t lost;	    /**< drop every n-th segment, 0: none */
 };
@@ -131,6 +133,7 @@ uint32_t publish_bytes(uint8_t *out, uint32_t room, uint8_t version, uint8_t qos
 		       uint16_t id, const char *topic, const void *payload, uint32_t len);
 void device_publish(uint32_t i, uint8_t version, uint8_t qos, uint16_t id, const char *topic,
 		    const char *text);
+uint32_t payload_sum(const uint8_t *p, uint32_t len);
 /** PUBACKs received: how many, and their identifiers in order. */
 uint32_t device_acks(uint32_t i, uint8_t version, uint16_t *ids, uint8_t *reasons, uint32_t max);
 /** True where the bytes received end in these. */
