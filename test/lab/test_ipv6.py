@@ -9,6 +9,18 @@ import kit
 import mqttraw as mq
 from kit import LabCase, Plan, net
 
+UDP = """
+import socket, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.connect((sys.argv[1], 9))
+s.send(bytes(4000))
+try:
+    s.recv(1)
+except ConnectionRefusedError:
+    print("refused")
+"""
+
 
 @unittest.skipUnless(net.has_ipv6(), "this kernel has no IPv6")
 class BothFamilies(LabCase):
@@ -35,6 +47,13 @@ class BothFamilies(LabCase):
         for side in net.SIDES:
             kit.inside(side, ["ip", "-6", "neigh", "flush", "all"]).communicate()
             self.ping(side, "-c", "2")
+
+    def test_fragments_of_the_kernel_are_put_together(self):
+        """A datagram to a port that is nobody's is whole before it is refused."""
+        before = kit.ask("/pubwire/counters")["wire"]["frag_joined"]
+        p = kit.inside("dev", ["/usr/bin/python3", "-c", UDP, kit.PUBWIRE6])
+        self.assertEqual(p.communicate(timeout=20)[0].strip(), "refused")
+        self.assertEqual(kit.ask("/pubwire/counters")["wire"]["frag_joined"], before + 1)
 
     def test_a_closed_port_refuses(self):
         for side in net.SIDES:
