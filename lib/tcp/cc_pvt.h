@@ -25,6 +25,7 @@ struct pw_tcp_cc_ops {
 };
 
 extern const struct pw_tcp_cc_ops pw_tcp_newreno;
+extern const struct pw_tcp_cc_ops pw_tcp_cubic;
 
 /** RFC 6928 2 */
 uint32_t pw_tcp_initial_window(const struct pw_tcp_conn *c);
@@ -33,11 +34,14 @@ void pw_tcp_cc_open(struct pw_tcp_conn *c, int lost);
 /** RFC 5681 4.1 */
 void pw_tcp_cc_idle(struct pw_tcp_conn *c);
 
+/**
+ * CUBIC for what we open: brokers, few, each with much to send. NewReno for what comes to us:
+ * devices, many, each with little.
+ */
 static inline const struct pw_tcp_cc_ops *
 pw_tcp_cc(const struct pw_tcp_conn *c)
 {
-	(void)c;
-	return &pw_tcp_newreno;
+	return c->flags & CONN_PASSIVE ? &pw_tcp_newreno : &pw_tcp_cubic;
 }
 
 #endif

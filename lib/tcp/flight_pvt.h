@@ -86,14 +86,20 @@ struct tx_flight {
 	uint32_t reo_at;   /**< ms: when what may only be reordered counts as lost, 0 none */
 	uint32_t dsack_round;
 	uint32_t tlp_end;
-	/* Proportional rate reduction (RFC 9937). */
-	uint32_t prr_delivered;
-	uint32_t prr_out;
-	uint32_t recover_fs;
-	/* CUBIC (RFC 9438 4.1.2). */
-	uint32_t cubic_k; /**< ms */
-	uint32_t cubic_origin;
-	uint32_t w_est;
+	/* How the window moves: in fast recovery, and outside of it. */
+	union {
+		struct {
+			uint32_t prr_delivered; /**< RFC 9937 5 */
+			uint32_t prr_out;
+			uint32_t recover_fs;
+		};
+		struct {
+			uint32_t cubic_k; /**< ms (RFC 9438 4.1.2); valid with epoch */
+			uint32_t cubic_origin;
+			uint32_t w_est;
+		};
+	};
+	uint32_t cwnd_prior; /**< before the last reduction (RFC 9438 4.1.2), 0 not known */
 	uint8_t cur_idx;
 	uint8_t ca;		/**< enum tx_ca */
 	uint8_t timer;		/**< enum tx_timer */
@@ -104,6 +110,7 @@ struct tx_flight {
 	uint8_t tlp_rtx : 1;	/**< it repeated something */
 	uint8_t tlp_no_rtt : 1; /**< no round trip was measured since */
 	uint16_t mss_before;	/**< while a smaller size is tried against timeouts, 0 else */
+	uint32_t unused[2];	/**< what is left of four lines beside four records */
 	struct tx_recs head __attribute__((aligned(8))); /**< TX_FLIGHT_RECS of them */
 };
 

@@ -59,6 +59,7 @@ pw_tcp_mtu_black_hole(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (c->rtos == TRY_BEFORE && f->mss_before != 0) {
 		/* Small ones do not arrive either: the path is down, whatever the size. */
 		c->mss = f->mss_before;
+		c->cwnd = c->mss;
 		f->mss_before = 0;
 		return;
 	}
@@ -74,4 +75,5 @@ pw_tcp_mtu_black_hole(struct pw_tcp *t, struct pw_tcp_conn *c)
 		f->mss_before = c->mss;
 	t->count.mtu_black_holes++;
 	take_size(t, c, size);
+	c->cwnd = size; /* the loss window is one segment */
 }

@@ -111,7 +111,8 @@ send_new(struct pw_tcp *t, struct pw_tcp_conn *c, const struct plan *p)
 		c->flight->cur_block = at.block;
 		c->flight->cur_idx = (uint8_t)at.idx;
 	}
-	c->flight->prr_out += len;
+	if (c->flight->ca == CA_RECOVERY)
+		c->flight->prr_out += len;
 	return 0;
 }
 
@@ -206,7 +207,8 @@ pw_tcp_send_again(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p)
 		r = flight_rec(*p);
 	r->sent = t->now;
 	pw_tcp_flight_mark(f, r, TX_RTX, TX_LOST);
-	f->prr_out += len;
+	if (f->ca == CA_RECOVERY)
+		f->prr_out += len;
 	f->force = 0;
 	if (r->seq == c->snd_una)
 		f->t_rto = tcp_deadline(t, pw_tcp_rto(t, c));

@@ -110,7 +110,9 @@ void
 pw_tcp_rack_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	struct tx_flight *f = c->flight;
-	uint64_t allow = (uint64_t)f->rack_rtt * 1000 + reo_wnd(c);
+	/* Nothing of this flight may have been delivered: then the last round trips tell. */
+	uint64_t rtt = f->rack_sent != 0 ? f->rack_rtt : c->srtt >> 3;
+	uint64_t allow = rtt * 1000 + reo_wnd(c);
 	struct tx_pos p;
 
 	FLIGHT_FOREACH(f, p)

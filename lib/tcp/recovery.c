@@ -59,6 +59,7 @@ enter_recovery(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n
 {
 	struct tx_flight *f = c->flight;
 
+	reduce(t, c, n->flight);
 	f->ca = CA_RECOVERY;
 	f->recover = c->snd_max;
 	f->force = 1;
@@ -68,7 +69,6 @@ enter_recovery(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n
 	f->recover_fs = RTE_MAX(n->flight - RTE_MIN(n->sacked_before, n->flight), (uint32_t)c->mss);
 	t->count.fast_retransmits++;
 	t->count.sack_recoveries += f->nb_sacked > 0;
-	reduce(t, c, n->flight);
 }
 
 /* RFC 8985 6.2 step 4: reports of duplicates are forgotten after some recoveries without one. */
@@ -142,8 +142,12 @@ detect(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n)
 static void
 grow(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n)
 {
-	if (n->acked > 0 && (uint64_t)n->flight * 2 >= c->cwnd)
+	if (n->acked == 0)
+		return;
+	if ((uint64_t)n->flight * 2 >= c->cwnd)
 		pw_tcp_cc(c)->acked(c, n->acked, t->now);
+	else
+		c->flight->epoch = 0;
 }
 
 void
@@ -194,6 +198,7 @@ pw_tcp_recovery_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (c->rtos == 0)
 		reduce(t, c, c->snd_max - c->snd_una);
 	c->cwnd = c->mss;
+	c->w_max = 0; /* RFC 9438 4.8 */
 	f->ca = CA_LOSS;
 	f->recover = c->snd_max;
 	f->dupacks = 0;

@@ -39,7 +39,7 @@ fill_defaults(struct pw_tcp_conf *f)
 	f->msl_ms = or_default(f->msl_ms, 30000);
 	f->min_rto_ms = or_default(f->min_rto_ms, 200);
 	f->max_rto_ms = RTE_MAX(or_default(f->max_rto_ms, 60000), f->min_rto_ms);
-	f->syn_retries = or_default(f->syn_retries, 5);
+	f->syn_retries = RTE_MIN(or_default(f->syn_retries, 5), PW_TCP_BACKOFF_MAX);
 	f->user_timeout_ms = or_default(f->user_timeout_ms, 120000);
 	f->delack_ms = or_default(f->delack_ms, 40);
 }

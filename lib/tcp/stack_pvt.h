@@ -119,6 +119,9 @@ struct tw_table {
 
 #define MAX_LISTENERS 16
 
+/** Doublings of the retransmission timeout; as many times a SYN goes again at most. */
+#define PW_TCP_BACKOFF_MAX 20u
+
 /** FIN_WAIT_2 of a connection that its owner has closed ends after so long without a byte. */
 #define PW_TCP_FIN_WAIT_2_MS 60000
 

@@ -15,8 +15,7 @@
 #define KEEP_STEPS  4 /* probes come this often in the idle time, at most 75 s apart */
 #define KEEP_MAX_MS 75000
 #define TS_OLD_MS   (24u * 86400000u) /* RFC 7323 5.5 */
-#define BACKOFF_MAX 20
-#define RTOS_MAX    7 /* three bits */
+#define RTOS_MAX    7		      /* three bits */
 #define FIRE_BUDGET 65536
 
 /* The earlier of a deadline and another, where 0 is none. */
@@ -122,7 +121,7 @@ give_up(struct pw_tcp *t, struct pw_tcp_conn *c)
 static void
 back_off(struct pw_tcp_conn *c)
 {
-	if (c->backoff < BACKOFF_MAX)
+	if (c->backoff < PW_TCP_BACKOFF_MAX)
 		c->backoff++;
 }
 

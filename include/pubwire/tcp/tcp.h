@@ -122,7 +122,7 @@ struct pw_tcp_conf {
 	uint32_t msl_ms;      /**< maximum segment lifetime [30000]: TIME_WAIT lasts twice that */
 	uint32_t min_rto_ms;  /**< [200] */
 	uint32_t max_rto_ms;  /**< [60000] */
-	uint32_t syn_retries; /**< of pw_tcp_connect() [5] */
+	uint32_t syn_retries; /**< of pw_tcp_connect(), at most 20 [5] */
 	uint32_t user_timeout_ms; /**< unacknowledged data older than this ends a connection
 				     [120000] */
 	uint32_t keepalive_ms;	  /**< idle time before probes, 0: none */

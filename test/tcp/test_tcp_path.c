@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Segments that are too large for the path, told and untold: RFC 1191, 5927, 2923, 4821. */
+#include <string.h>
+
+#include "script.h"
+
+#define MSS 1460
+
+static struct pw_tcp_info
+info(struct script *s)
+{
+	struct pw_tcp_info i;
+
+	pw_tcp_info(s->t, s->conn, &i);
+	return i;
+}
+
+/** Active open, no options, round trip 10 ms. */
+static struct script *
+open_path(void)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.user_timeout_ms = 600000});
+
+	script_syn(s);
+	script_pass(s, 10 * MS);
+	PEER(s, .flags = S | A, .seq = 0, .ack = 1, .win = 65535, .mss = MSS);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+	return s;
+}
+
+static void
+large_segments_that_vanish_are_tried_smaller(void **state)
+{
+	struct script *s = open_path();
+
+	(void)state;
+	script_send(s, 0, 3 * MSS);
+	script_skip(s);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_true(script_until_sent(s, 10000 * MS));
+		EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = MSS);
+	}
+	assert_int_equal(pw_tcp_counters(s->t)->mtu_black_holes, 0);
+	assert_true(script_until_sent(s, 10000 * MS));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 1240, .data = script_bytes(0));
+	assert_int_equal(pw_tcp_counters(s->t)->mtu_black_holes, 1);
+	PEER(s, .flags = A, .seq = 1, .ack = 1241, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1241, .ack = 1, .len = 1240, .data = script_bytes(1240));
+	EXPECT(s, .flags = A, .seq = 2481, .ack = 1, .len = 1240);
+	PEER(s, .flags = A, .seq = 1, .ack = 3721, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 3721, .ack = 1, .len = 660, .data = script_bytes(3720));
+	PEER(s, .flags = A, .seq = 1, .ack = 4381, .win = 65535);
+	assert_int_equal(info(s).mss, 1240); /* what got through stays */
+}
+
+static void
+smallest_size_is_tried_after_five_timeouts(void **state)
+{
+	struct script *s = open_path();
+
+	(void)state;
+	script_send(s, 0, MSS);
+	script_skip(s);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_true(script_until_sent(s, 60000 * MS));
+		script_skip(s);
+	}
+	assert_true(script_until_sent(s, 60000 * MS));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 536, .data = script_bytes(0));
+	PEER(s, .flags = A, .seq = 1, .ack = 537, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 537, .ack = 1, .len = 536);
+	EXPECT(s, .flags = A, .seq = 1073, .ack = 1, .len = 388);
+	PEER(s, .flags = A, .seq = 1, .ack = 1461, .win = 65535);
+}
+
+static void
+path_that_was_down_gets_its_size_back(void **state)
+{
+	struct script *s = open_path();
+
+	(void)state;
+	script_send(s, 0, 3 * MSS);
+	script_skip(s);
+	for (uint32_t i = 0; i < 6; i++) {
+		assert_true(script_until_sent(s, 60000 * MS));
+		script_skip(s);
+	}
+	assert_true(script_until_sent(s, 60000 * MS));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = MSS, .data = script_bytes(0));
+	assert_int_equal(info(s).mss, MSS);
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + MSS, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1 + MSS, .ack = 1, .len = MSS, .data = script_bytes(MSS));
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + 3 * MSS, .win = 65535);
+}
+
+static void
+small_segments_that_vanish_say_nothing_of_the_size(void **state)
+{
+	struct script *s = open_path();
+
+	(void)state;
+	script_send(s, 0, 400);
+	for (uint32_t i = 0; i < 7; i++) {
+		assert_true(script_until_sent(s, 60000 * MS));
+		script_skip(s);
+	}
+	assert_int_equal(pw_tcp_counters(s->t)->mtu_black_holes, 0);
+	assert_int_equal(info(s).mss, MSS);
+	PEER(s, .flags = A, .seq = 1, .ack = 401, .win = 65535);
+}
+
+static void
+answer_about_a_segment_that_was_small_enough_is_forged(void **state)
+{
+	struct script *s = open_path();
+	struct pw_flow flow = script_flow(s);
+
+	(void)state;
+	script_send(s, 0, 500);
+	script_skip(s);
+	pw_tcp_icmp_error(s->t, &flow, s->iss + 1, 576, 4, s->now); /* RFC 5927 7.2 */
+	assert_int_equal(info(s).mss, MSS);
+	assert_int_equal(pw_tcp_counters(s->t)->mtu_lowered, 0);
+	PEER(s, .flags = A, .seq = 1, .ack = 501, .win = 65535);
+	script_send(s, 500, MSS);
+	script_skip(s);
+	pw_tcp_icmp_error(s->t, &flow, s->iss + 501, 576, 4, s->now);
+	assert_int_equal(info(s).mss, 536);
+	assert_int_equal(pw_tcp_counters(s->t)->mtu_lowered, 1);
+	script_act(s);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 501 + MSS, .win = 65535);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCRIPT(large_segments_that_vanish_are_tried_smaller),
+		SCRIPT(smallest_size_is_tried_after_five_timeouts),
+		SCRIPT(path_that_was_down_gets_its_size_back),
+		SCRIPT(small_segments_that_vanish_say_nothing_of_the_size),
+		SCRIPT(answer_about_a_segment_that_was_small_enough_is_forged),
+	};
+
+	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);
+}
