@@ -24,7 +24,11 @@
 #include "eal.h"
 #include "world.h"
 
-#define MAX_BAD 10
+#define MAX_BAD		  10
+
+#define END_NAME(e, text) #e,
+static const char *const end_name[] = {PW_TCP_ENDS(END_NAME)};
+#undef END_NAME
 
 static struct world world;
 static struct tally tally;
@@ -100,6 +104,73 @@ replay(uint64_t seed, const char *trace)
 	return !good;
 }
 
+/* Lines that scripts/soak adds up over its processes. */
+static void
+print_tally(void)
+{
+	const struct pw_tcp_counters *n = &tally.tcp;
+
+#define SUM(name, value) printf("sum %s %" PRIu64 "\n", name, (uint64_t)(value))
+	SUM("histories", tally.histories);
+	SUM("connections", tally.conns);
+	SUM("connections_ipv6", tally.v6);
+	SUM("frames", tally.frames);
+	SUM("segments", tally.segments);
+	SUM("bytes_delivered", tally.bytes);
+	SUM("frames_lost", tally.lost);
+	SUM("frames_duplicated", tally.duplicated);
+	SUM("frames_corrupted", tally.corrupted);
+	SUM("frames_forged", tally.forged);
+	SUM("retransmits", n->retransmits);
+	SUM("fast_recoveries", n->fast_retransmits);
+	SUM("timeouts_rto", n->rto_fired);
+	SUM("window_probes", n->zero_window_probes);
+	SUM("keepalive_probes", n->keepalive_probes);
+	SUM("out_of_order", n->ooo_in);
+	SUM("challenges", n->challenge_acks);
+	SUM("refused_paws", n->drop_paws);
+	SUM("wrong_checksums", tally.wire.drop_l4_cksum + tally.wire.drop_ip_cksum);
+	SUM("no_buffer", n->drop_tx_no_buffer);
+	for (uint32_t i = 0; i < RTE_DIM(tally.states); i++) {
+		char name[40];
+
+		snprintf(name, sizeof(name), "in_%s", pw_tcp_state_str((enum pw_tcp_state)i));
+		if (tally.states[i] != 0)
+			SUM(name, tally.states[i]);
+	}
+	for (uint32_t i = 0; i < RTE_DIM(tally.ends); i++) {
+		char name[40];
+
+		snprintf(name, sizeof(name), "end_%s", end_name[i]);
+		if (tally.ends[i] != 0)
+			SUM(name, tally.ends[i]);
+	}
+#undef SUM
+}
+
+/* Fresh seeds until the time is up: every stride-th from the first on. */
+static int
+soak(uint64_t seconds, uint64_t seed, uint64_t stride)
+{
+	time_t start = time(NULL), said = start;
+	uint64_t bad = 0;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (setup(NULL) != 0)
+		return 1;
+	for (; (uint64_t)(time(NULL) - start) < seconds && bad < MAX_BAD; seed += stride) {
+		bad += !play(seed);
+		if (time(NULL) - said >= 5) {
+			said = time(NULL);
+			printf("so far: %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", tally.histories,
+			       tally.segments, bad);
+		}
+	}
+	print_tally();
+	world_stop(&world);
+	return bad != 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -110,6 +181,9 @@ main(int argc, char **argv)
 
 	if (argc > 2 && strcmp(argv[1], "--replay") == 0)
 		return replay(strtoull(argv[2], NULL, 10), argc > 3 ? argv[3] : NULL);
+	if (argc > 4 && strcmp(argv[1], "--soak") == 0)
+		return soak(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10),
+			    strtoull(argv[4], NULL, 10));
 	if (argc > 1)
 		first = last = strtoull(argv[1], NULL, 10);
 	if (argc > 2)
