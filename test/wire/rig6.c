@@ -194,3 +194,28 @@ rig6_send(struct rig *r, struct pw_addr dst, struct rte_mbuf *m)
 
 	return pw_wire_send_tcp(r->w, &flow, m, 0, r->now);
 }
+
+void
+assert_nd(struct rig *r, uint32_t i, uint8_t type, struct pw_addr src, struct pw_addr dst,
+	  struct pw_addr target, const struct rte_ether_addr *mac)
+{
+	struct frame f;
+
+	rig_sent(r, i, &f);
+	assert_memory_equal(f.b, mac, 6);
+	assert_true(frame_sum6_right(&f));
+	assert_int_equal(frame_type6(&f), type);
+	assert_int_equal(f.b[f.l4 + 1], 0);
+	assert_int_equal(f.b[f.l3 + 7], 255);
+	assert_addr(&f, f.l3 + 8, src);
+	assert_addr(&f, f.l3 + 24, dst);
+	assert_addr(&f, f.l4 + 8, target);
+	if (src.b[0] == 0) {
+		assert_int_equal(f.len, f.l4 + 24);
+		return;
+	}
+	assert_int_equal(f.len, f.l4 + 32);
+	assert_int_equal(f.b[f.l4 + 24], type == SOLICIT ? SOURCE : TARGET);
+	assert_int_equal(f.b[f.l4 + 25], 1);
+	assert_memory_equal(f.b + f.l4 + 26, &rig_mac[r->sent_iface[i]], 6);
+}

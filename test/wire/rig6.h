@@ -9,13 +9,23 @@
 
 #include "rig.h"
 
-#define OURS6	 (rig6_addr("fd77::1"))
-#define OURS6_1	 (rig6_addr("fd78::1"))
-#define OURS6_LL (rig6_addr("fe80::ff:fe00:1"))
-#define PEER6	 (rig6_addr("fd77::2"))
-#define PEER6_LL (rig6_addr("fe80::ff:fe00:77"))
-#define ALL6	 (rig6_addr("ff02::1"))
-#define NONE6	 (rig6_addr("::"))
+#define OURS6	      (rig6_addr("fd77::1"))
+#define OURS6_1	      (rig6_addr("fd78::1"))
+#define OURS6_LL      (rig6_addr("fe80::ff:fe00:1"))
+#define PEER6	      (rig6_addr("fd77::2"))
+#define PEER6_LL      (rig6_addr("fe80::ff:fe00:77"))
+#define GROUP_OF_OURS (rig6_addr("ff02::1:ff00:1")) /* where both of ours are asked for */
+#define ALL6	      (rig6_addr("ff02::1"))
+#define NONE6	      (rig6_addr("::"))
+
+/* Types, flags and options of RFC 4861. */
+#define SOLICIT	  135
+#define ADVERT	  136
+#define SOLICITED 0x40000000u
+#define OVERRIDE  0x20000000u
+#define ROUTER	  0x80000000u
+#define SOURCE	  1
+#define TARGET	  2
 
 struct pw_addr rig6_addr(const char *text);
 void rig6_plan(struct rig *r);
@@ -46,6 +56,10 @@ struct pw_addr frame_addr(const struct frame *f, uint32_t off);
 
 void rig6_know(struct rig *r, uint32_t iface, struct pw_addr ip, const struct rte_ether_addr *mac);
 int rig6_send(struct rig *r, struct pw_addr dst, struct rte_mbuf *m);
+
+/* Sent frame i is a neighbour message of this type about target, whole and in order. */
+void assert_nd(struct rig *r, uint32_t i, uint8_t type, struct pw_addr src, struct pw_addr dst,
+	       struct pw_addr target, const struct rte_ether_addr *mac);
 
 #define assert_addr(f, off, addr)                                                                  \
 	do {                                                                                       \
