@@ -44,9 +44,9 @@ def run(argv, **kw):
                           stderr=subprocess.STDOUT, check=False, **kw)
 
 
-def build(count, kind):
+def build(count, kind, *options):
     start = time.monotonic()
-    r = run(["scripts/build", kind])
+    r = run(["scripts/build", kind, *options])
     count.case(r.returncode == 0, f"build {kind}", r.stdout[-3000:])
     say(f"build {kind}: {'ok' if r.returncode == 0 else 'FAILED'} "
         f"({time.monotonic() - start:.0f} s)")
@@ -159,6 +159,7 @@ def main():
     if "build" in parts:
         build(count, "debug")
         build(count, "clang")
+        build(count, "lto", "--no-tests")
     if "asan" in parts:
         asan = build(count, "asan")
     if "unit" in parts and release:
