@@ -78,6 +78,20 @@ hoarders_beyond_a_gap_leave_buffers_for_the_others(void **state)
 	script_skip(s);
 }
 
+/* What was advertised last: acknowledgement and right edge, in the script's numbers. */
+static void
+last_word(struct script *s, uint32_t *ack, uint32_t *edge)
+{
+	for (; s->taken != s->nb_out; s->taken++) {
+		const struct tcp_seg *o = &s->out[s->taken % SCRIPT_OUT].seg;
+		uint32_t now = o->ack - PEER_ISS + o->win;
+
+		assert_true(now >= *edge); /* never to the left */
+		*ack = o->ack - PEER_ISS;
+		*edge = now;
+	}
+}
+
 static void
 arm_retransmission(struct script *s)
 {
@@ -155,6 +169,43 @@ timers_of_a_reset_connection_do_not_fire_in_its_successor(void **state)
 	script_setup(NULL);
 }
 
+/* Three timers stand side by side in the wheel; the one in the middle goes. */
+static void
+neighbours_of_a_reset_connection_keep_their_timers(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_conns = 3});
+	uint32_t iss[3];
+
+	(void)state;
+	for (uint32_t c = 0; c < 3; c++) {
+		s->rport = PEER_PORT + c;
+		s->iss_known = false;
+		script_accept(s);
+		iss[c] = s->iss;
+		script_send(s, 0, 100);
+		script_skip(s);
+	}
+	s->rport = PEER_PORT + 1;
+	s->iss = iss[1];
+	PEER(s, .flags = R, .seq = 1);
+	assert_int_equal(s->gone, 1);
+	script_pass(s, 1200 * MS);
+	assert_int_equal(script_skip(s), 2);
+	/* And so does the one that takes its place. */
+	s->rport = PEER_PORT + 3;
+	s->iss_known = false;
+	script_accept(s);
+	script_send(s, 0, 100);
+	script_skip(s);
+	script_pass(s, 1200 * MS);
+	assert_true(pw_tcp_counters(s->t)->rto_fired >= 3);
+	assert_true(script_skip(s) >= 1);
+	script_pass(s, 200000 * MS);
+	script_skip(s);
+	assert_int_equal(s->gone, 4);
+	assert_int_equal(pw_tcp_next(s->t), UINT64_MAX);
+}
+
 /* A reset that arrives in the burst in which a timer is due, and one from inside an upcall. */
 static void
 abort_at_the_moment_of_a_timer_leaves_nothing(void **state)
@@ -218,20 +269,6 @@ tiny_windows_of_a_peer_that_loses_updates_carry_the_stream(void **state)
 		assert_int_equal(script_teardown(NULL), 0);
 	}
 	script_setup(NULL);
-}
-
-/* What was advertised last: acknowledgement and right edge, in the script's numbers. */
-static void
-last_word(struct script *s, uint32_t *ack, uint32_t *edge)
-{
-	for (; s->taken != s->nb_out; s->taken++) {
-		const struct tcp_seg *o = &s->out[s->taken % SCRIPT_OUT].seg;
-		uint32_t now = o->ack - PEER_ISS + o->win;
-
-		assert_true(now >= *edge); /* never to the left */
-		*ack = o->ack - PEER_ISS;
-		*edge = now;
-	}
 }
 
 /* Receiving: the window is 0 to 3 bytes; exactly what was offered is taken. */
@@ -305,6 +342,7 @@ main(void)
 		SCRIPT(control_goes_on_while_the_packet_pool_is_empty),
 		SCRIPT(hoarders_beyond_a_gap_leave_buffers_for_the_others),
 		SCRIPT(timers_of_a_reset_connection_do_not_fire_in_its_successor),
+		SCRIPT(neighbours_of_a_reset_connection_keep_their_timers),
 		SCRIPT(abort_at_the_moment_of_a_timer_leaves_nothing),
 		SCRIPT(tiny_windows_of_a_peer_that_loses_updates_carry_the_stream),
 		SCRIPT(tiny_windows_that_are_advertised_are_the_ones_enforced),
