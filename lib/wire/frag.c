@@ -37,7 +37,7 @@
 #define ECHOES		   8 /* ICMP messages in pieces at a time */
 
 /* The largest payload: an IPv4 packet's first piece may have a header of 60 bytes. */
-#define PAYLOAD_MAX	(UINT16_MAX - 60)
+#define PAYLOAD4_MAX	(UINT16_MAX - 60)
 
 #define FRAG6_MF	1 /* RFC 8200 4.5, of frag_data in host order */
 #define FRAG6_OFFSET	0xfff8
@@ -202,15 +202,6 @@ join(struct pw_wire *w, const struct piece *p, struct rx *rx)
 	return whole;
 }
 
-/* The same for every family: what is known of a piece by its place. */
-static bool
-sane(uint32_t at, uint32_t len, bool more)
-{
-	/* RFC 791 3.1: all but the last are a multiple of eight bytes. Nobody needs an empty one.
-	 */
-	return len > 0 && (!more || len % 8 == 0) && len <= PAYLOAD_MAX && at <= PAYLOAD_MAX - len;
-}
-
 /* True where a transport header is whole between p and end: RFC 1858 3, RFC 7112 5. */
 static bool
 transport_whole(uint8_t proto, const uint8_t *p, const uint8_t *end)
@@ -240,13 +231,16 @@ wire_frag4_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx)
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, m->l2_len);
 	uint16_t field = rte_be_to_cpu_16(ip->fragment_offset);
 	uint32_t at = (field & RTE_IPV4_HDR_OFFSET_MASK) * RTE_IPV4_HDR_OFFSET_UNITS;
+	uint32_t len = m->pkt_len - m->l2_len - m->l3_len;
 	const uint8_t *payload = (const uint8_t *)ip + m->l3_len;
 	const uint8_t *end = rte_pktmbuf_mtod_offset(m, const uint8_t *, m->data_len);
 	struct piece p = {.m = m, .ip4 = ip};
 
 	w->n.frag_in++;
-	if (w->frag == NULL ||
-	    !sane(at, m->pkt_len - m->l2_len - m->l3_len, field & RTE_IPV4_HDR_MF_FLAG))
+	if (w->frag == NULL || len == 0 || len > PAYLOAD4_MAX || at > PAYLOAD4_MAX - len)
+		return refuse(w, m);
+	/* RFC 791 3.1: all but the last are a multiple of eight bytes. */
+	if ((field & RTE_IPV4_HDR_MF_FLAG) && len % 8 != 0)
 		return refuse(w, m);
 	if (at == 0 && !transport_whole(ip->next_proto_id, payload, end))
 		return refuse(w, m);
@@ -293,47 +287,79 @@ cut(struct rte_mbuf *m, uint32_t keep, uint16_t len)
 	rte_pktmbuf_adj(m, len);
 }
 
-struct rte_mbuf *
-wire_frag6_in(struct pw_wire *w, struct rte_mbuf *m, uint16_t ext_off, struct rx *rx)
+/*
+ * RFC 8200 4.5: who sends what can't be a piece is told which field is wrong, at an offset from the
+ * fixed header.
+ */
+static struct rte_mbuf *
+refuse_and_tell6(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, uint8_t code,
+		 uint32_t at)
+{
+	wire_icmp6_error(w, rx->iface, m, ICMP6_PARAMETER_PROBLEM, code, at, rx->now);
+	return refuse(w, m);
+}
+
+/* Takes a piece of several; ext_off as in wire_frag6_in(). */
+static struct rte_mbuf *
+join6(struct pw_wire *w, struct rte_mbuf *m, uint16_t ext_off, struct rx *rx)
 {
 	uint32_t fixed = m->l2_len + sizeof(struct rte_ipv6_hdr);
-	struct rte_ipv6_fragment_ext *ext;
-	uint32_t at, len = m->pkt_len - ext_off - sizeof(*ext);
-	struct rte_ipv6_hdr *ip;
-	const uint8_t *end;
-	uint16_t field;
-	bool more;
+	struct piece p = {.m = m};
 
-	w->n.frag_in++;
 	/* The headers in front have been obeyed: the table wants the fragment header first. */
 	cut(m, fixed, (uint16_t)(ext_off - fixed));
-	ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, m->l2_len);
-	ext = (struct rte_ipv6_fragment_ext *)(ip + 1);
-	ip->proto = IPPROTO_FRAGMENT;
-	ip->payload_len = rte_cpu_to_be_16((uint16_t)(sizeof(*ext) + len));
-	m->l3_len = sizeof(*ip) + sizeof(*ext);
-	field = rte_be_to_cpu_16(ext->frag_data);
-	at = field & FRAG6_OFFSET;
-	more = field & FRAG6_MF;
-	end = rte_pktmbuf_mtod_offset(m, const uint8_t *, m->data_len);
-	if (at == 0 && !headers6_whole(ext->next_header, (const uint8_t *)(ext + 1), end))
-		return refuse(w, m);
-	if (at == 0 && !more) {
-		/* RFC 6946 4: whole in one piece, whatever else came with its identification. */
-		ip->proto = ext->next_header;
-		ip->payload_len = rte_cpu_to_be_16((uint16_t)len);
-		cut(m, fixed, sizeof(*ext));
-		rx->detour = true;
-	} else {
-		struct piece p = {.m = m, .ip6 = ip, .ext = ext};
-
-		if (w->frag == NULL || !sane(at, len, more))
-			return refuse(w, m);
-		m = join(w, &p, rx);
-	}
+	p.ip6 = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, m->l2_len);
+	p.ext = (struct rte_ipv6_fragment_ext *)(p.ip6 + 1);
+	p.ip6->proto = IPPROTO_FRAGMENT;
+	p.ip6->payload_len = rte_cpu_to_be_16((uint16_t)(m->pkt_len - fixed));
+	m->l3_len = sizeof(*p.ip6) + sizeof(*p.ext);
+	m = join(w, &p, rx);
 	if (m != NULL)
 		m->l3_len = sizeof(struct rte_ipv6_hdr);
 	return m;
+}
+
+/* RFC 6946 4: whole in one piece, whatever else came with its identification. Takes m. */
+static struct rte_mbuf *
+atomic6(struct rte_mbuf *m, uint16_t ext_off, uint8_t next_header, struct rx *rx)
+{
+	uint32_t fixed = m->l2_len + sizeof(struct rte_ipv6_hdr);
+	struct rte_ipv6_hdr *ip;
+
+	cut(m, fixed, (uint16_t)(ext_off + sizeof(struct rte_ipv6_fragment_ext) - fixed));
+	ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, m->l2_len);
+	ip->proto = next_header;
+	ip->payload_len = rte_cpu_to_be_16((uint16_t)(m->pkt_len - fixed));
+	m->l3_len = sizeof(*ip);
+	rx->detour = true;
+	return m;
+}
+
+struct rte_mbuf *
+wire_frag6_in(struct pw_wire *w, struct rte_mbuf *m, uint16_t ext_off, struct rx *rx)
+{
+	const struct rte_ipv6_fragment_ext *ext =
+		rte_pktmbuf_mtod_offset(m, const struct rte_ipv6_fragment_ext *, ext_off);
+	const uint8_t *end = rte_pktmbuf_mtod_offset(m, const uint8_t *, m->data_len);
+	uint16_t field = rte_be_to_cpu_16(ext->frag_data);
+	uint32_t at = field & FRAG6_OFFSET, len = m->pkt_len - ext_off - sizeof(*ext);
+	bool more = field & FRAG6_MF;
+
+	w->n.frag_in++;
+	if (more && len % 8 != 0)
+		return refuse_and_tell6(w, m, rx, ICMP6_CODE_FIELD,
+					offsetof(struct rte_ipv6_hdr, payload_len));
+	if (len > UINT16_MAX - at)
+		return refuse_and_tell6(w, m, rx, ICMP6_CODE_FIELD,
+					ext_off - m->l2_len +
+						offsetof(struct rte_ipv6_fragment_ext, frag_data));
+	if (at == 0 && !headers6_whole(ext->next_header, (const uint8_t *)(ext + 1), end))
+		return refuse_and_tell6(w, m, rx, ICMP6_CODE_FIRST_FRAGMENT, 0);
+	if (at == 0 && !more)
+		return atomic6(m, ext_off, ext->next_header, rx);
+	if (len == 0 || w->frag == NULL)
+		return refuse(w, m);
+	return join6(w, m, ext_off, rx);
 }
 
 void

@@ -29,18 +29,19 @@ struct rx;
 #define IP6_HEADERS_MAX 296
 
 /* RFC 4443 */
-#define ICMP6_UNREACHABLE	0x01
-#define ICMP6_TOO_BIG		0x02
-#define ICMP6_TIME_EXCEEDED	0x03
-#define ICMP6_PARAMETER_PROBLEM 0x04
-#define ICMP6_INFORMATIONAL	0x80 /* types from here on are no errors */
-#define ICMP6_ECHO		128
-#define ICMP6_ECHO_REPLY	129
-#define ICMP6_CODE_PORT		4 /* of UNREACHABLE */
-#define ICMP6_CODE_FIELD	0 /* of PARAMETER_PROBLEM, here to the end */
-#define ICMP6_CODE_NEXT_HEADER	1
-#define ICMP6_CODE_OPTION	2
-#define ICMP6_CODE_CHAIN	6 /* RFC 8883 3.1: extension header chain too long */
+#define ICMP6_UNREACHABLE	  0x01
+#define ICMP6_TOO_BIG		  0x02
+#define ICMP6_TIME_EXCEEDED	  0x03
+#define ICMP6_PARAMETER_PROBLEM	  0x04
+#define ICMP6_INFORMATIONAL	  0x80 /* types from here on are no errors */
+#define ICMP6_ECHO		  128
+#define ICMP6_ECHO_REPLY	  129
+#define ICMP6_CODE_PORT		  4 /* of UNREACHABLE */
+#define ICMP6_CODE_FIELD	  0 /* of PARAMETER_PROBLEM, here to the end */
+#define ICMP6_CODE_NEXT_HEADER	  1
+#define ICMP6_CODE_OPTION	  2
+#define ICMP6_CODE_FIRST_FRAGMENT 3 /* RFC 7112 5 */
+#define ICMP6_CODE_CHAIN	  6 /* RFC 8883 3.1: extension header chain too long */
 
 /* RFC 2710, RFC 3810 */
 #define MLD_QUERY     130

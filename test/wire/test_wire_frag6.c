@@ -178,6 +178,7 @@ test_first_piece_holds_all_headers(void **state)
 
 	(void)state;
 	rig6_with_fragments(&r);
+	rig6_know(&r, 0, PEER6, &rig_peer);
 	frame_tcp6(&whole, 300);
 	piece_of(&f, &whole, 0, 16, 1, false);
 	assert_dropped(&r, 0, &f, drop_fragment);
@@ -199,6 +200,7 @@ test_pieces_that_make_no_sense_are_dropped(void **state)
 
 	(void)state;
 	rig6_with_fragments(&r);
+	rig6_know(&r, 0, PEER6, &rig_peer);
 	frame_tcp6(&whole, 300);
 	piece_of(&f, &whole, 0, 61, 1, false); /* not a multiple of eight */
 	assert_dropped(&r, 0, &f, drop_fragment);
@@ -211,6 +213,78 @@ test_pieces_that_make_no_sense_are_dropped(void **state)
 	frame_ip6_insert(&f, 44, f.b + f.l3 + 40, 8);
 	assert_dropped(&r, 0, &f, drop_fragment);
 	assert_int_equal(counter(&r, frag_joined), 0);
+	rig_down(&r);
+}
+
+/* The error that the last frame sent is: its code and pointer. */
+static void
+assert_told(const struct rig *r, uint8_t code, uint32_t pointer)
+{
+	struct frame f;
+
+	rig_sent(r, r->nb_sent - 1, &f);
+	assert_true(frame_sum6_right(&f));
+	assert_int_equal(frame_type6(&f), 4);
+	assert_int_equal(f.b[f.l4 + 1], code);
+	assert_int_equal(get32(&f, f.l4 + 4), pointer);
+}
+
+static void
+test_sender_is_told_what_is_wrong_with_a_piece(void **state)
+{
+	struct frame whole, f;
+	struct rig r;
+
+	(void)state;
+	rig6_with_fragments(&r);
+	rig6_know(&r, 0, PEER6, &rig_peer);
+	frame_tcp6(&whole, 300);
+	for (uint32_t front = 0; front < 2; front++) {
+		piece_of(&f, &whole, 0, 61, 1, front);
+		assert_dropped(&r, 0, &f, drop_fragment);
+		assert_told(&r, 0, 4); /* the payload length */
+		piece_of(&f, &whole, 64, 256, 1, front);
+		put16(&f, f.l3 + 42 + 8 * front, 0xfff8);
+		assert_dropped(&r, 0, &f, drop_fragment);
+		assert_told(&r, 0, 42 + 8 * front); /* the fragment's offset */
+		piece_of(&f, &whole, 0, 16, 1, front);
+		assert_dropped(&r, 0, &f, drop_fragment);
+		assert_told(&r, 3, 0);
+	}
+	assert_int_equal(r.nb_sent, 6);
+	rig_down(&r);
+}
+
+static void
+test_largest_payload_is_put_together(void **state)
+{
+	static uint8_t payload[65535];
+	const uint32_t piece = 8192;
+	struct rte_mbuf *m = NULL;
+	struct frame f;
+	struct rig r;
+	uint32_t sum;
+
+	(void)state;
+	rig6_with_fragments(&r);
+	payload[12] = 5 << 4;
+	frame_ip6(&f, PEER6, OURS6, 6, 63, NULL, 0);
+	sum = sum_add(6 + sizeof(payload), f.b + f.l3 + 8, 32, false);
+	sum = ~sum_fold(sum_add(sum, payload, sizeof(payload), false));
+	payload[16] = sum >> 8 & 0xff;
+	payload[17] = sum & 0xff;
+	for (uint32_t at = 0; at < sizeof(payload); at += piece) {
+		uint32_t len = RTE_MIN(piece, sizeof(payload) - at);
+		uint8_t ext[8] = {0, 0, at >> 8, (at & 0xf8) | (at + len < sizeof(payload))};
+
+		assert_null(m);
+		frame_ip6(&f, PEER6, OURS6, 6, 63, payload + at, len);
+		frame_ip6_insert(&f, 44, ext, sizeof(ext));
+		m = rig_in_mbuf(&r, 0, rig_mbuf(&r, &f, 2048));
+	}
+	assert_non_null(m);
+	assert_int_equal(m->pkt_len, 14 + 40 + sizeof(payload));
+	rte_pktmbuf_free(m);
 	rig_down(&r);
 }
 
@@ -367,6 +441,8 @@ main(void)
 		cmocka_unit_test(test_atomic_fragment_is_a_packet),
 		cmocka_unit_test(test_first_piece_holds_all_headers),
 		cmocka_unit_test(test_pieces_that_make_no_sense_are_dropped),
+		cmocka_unit_test(test_sender_is_told_what_is_wrong_with_a_piece),
+		cmocka_unit_test(test_largest_payload_is_put_together),
 		cmocka_unit_test(test_overlap_gives_the_packet_up),
 		cmocka_unit_test(test_neighbour_discovery_in_fragments_is_ignored),
 		cmocka_unit_test(test_both_families_share_the_table),
