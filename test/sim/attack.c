@@ -70,7 +70,8 @@ blind(struct world *w, struct end *to)
 	s.flags = flags[dice(w, RTE_DIM(flags))];
 	/* A SYN that meets one in SYN_SENT is a simultaneous open, whoever sent it (RFC 9293 3.5).
 	 */
-	if (s.flags == F_SYN && to->side == 0 && !(inside_aim(to, &aim) && aim.synchronized))
+	if (s.flags == F_SYN && (to->side == 0 || to->conn->both_open) &&
+	    !(inside_aim(to, &aim) && aim.synchronized))
 		return;
 	s.seq = any(w);
 	s.ack = any(w);
@@ -83,11 +84,17 @@ static void
 near(struct world *w, struct end *to)
 {
 	struct seg s = blank(to);
+	uint32_t beyond, room;
 	struct aim aim;
 
-	if (!inside_aim(to, &aim) || !aim.synchronized || aim.rcv_wnd < 2)
+	if (!inside_aim(to, &aim) || !aim.synchronized)
 		return;
-	s.seq = aim.rcv_nxt + 1 + dice(w, aim.rcv_wnd - 1);
+	/* Behind all that the peer will ever send: it never becomes the exact number. */
+	beyond = to->conn->view[!to->side].iss + app_total(&to->conn->end[!to->side]) + 3;
+	if ((int32_t)(aim.rcv_nxt + aim.rcv_wnd - beyond) < 2)
+		return;
+	room = aim.rcv_nxt + aim.rcv_wnd - beyond;
+	s.seq = beyond + dice(w, room);
 	s.ack = aim.snd_max + 1 + dice(w, 1u << 30);
 	switch (dice(w, 4)) {
 	case 0:
@@ -101,7 +108,7 @@ near(struct world *w, struct end *to)
 		break;
 	default:
 		s.flags = F_ACK | F_PSH;
-		s.len = 1 + dice(w, RTE_MIN(100u, aim.rcv_wnd - 1));
+		s.len = 1 + dice(w, RTE_MIN(100u, room - 1));
 	}
 	forge(to, &s);
 }

@@ -253,7 +253,7 @@ ghost(const struct conn *c, uint32_t side, const struct seg *s)
 	const struct end *e = &c->end[side];
 	const struct view *peer = &c->view[!side];
 
-	if (e->opened)
+	if (e->opened && !e->gone)
 		return false;
 	if ((s->flags & F_SYN) && s->ack != peer->iss + 1)
 		return true;

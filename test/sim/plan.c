@@ -13,6 +13,7 @@
 
 #define MOST_BYTES 150000
 #define OPEN_PORT  40000
+#define MTU_V6	   1280 /* RFC 8200 5 */
 
 static bool
 chance(struct sim_rng *r, uint32_t per_mille)
@@ -89,6 +90,7 @@ draw_plan(struct world *w, uint64_t seed)
 	if (chance(r, 250)) {
 		p->mtu_at = chance(r, 300) ? w->now : w->now + sim_rng_below(r, 4000) * MS;
 		p->mtu_to = (uint16_t)sim_rng_range(r, 600, 1492);
+		p->mtu_silent = chance(r, 300);
 	}
 	if (chance(r, 80)) {
 		p->cut_at = w->now + sim_rng_below(r, 5000) * MS;
@@ -242,13 +244,16 @@ match(struct world *w, struct conn *c, const struct pw_tcp_conf *tcp)
 
 		e->nibble = chance(r, 150) ? 1 + app_total(peer) / sim_rng_range(r, 1, 100) : 0;
 		e->abort_at = chance(r, 300) ? 0 : sim_rng_below(r, all + 1);
+		/* A black hole is found in less than a minute or not: wait for the peer longer. */
+		if (w->plan.mtu_silent && e->leave == LEAVE_WHEN_SENT)
+			e->leave = LEAVE_HALF;
 		if (e->leave == LEAVE_ABORT || e->leave == LEAVE_EARLY || e->refuses)
 			c->may_fail = true;
 	}
 }
 
 static void
-draw_conn(struct world *w, uint32_t id, const struct pw_tcp_conf *tcp)
+draw_conn(struct world *w, uint32_t id, const struct pw_tcp_conf *tcp, const struct pw_port *port)
 {
 	struct conn *c = &w->conn[id];
 	struct sim_rng *r = &w->rng;
@@ -261,8 +266,10 @@ draw_conn(struct world *w, uint32_t id, const struct pw_tcp_conf *tcp)
 	c->fixed = (uint16_t)(OPEN_PORT + id);
 	c->server = (uint16_t)(FIRST_PORT + sim_rng_below(r, SERVER_PORTS));
 	c->may_fail = w->plan.may_fail;
+	c->v6 = port[from].mtu >= MTU_V6 && port[to].mtu >= MTU_V6 && chance(r, 400);
 	c->open_at = w->now + (chance(r, 500) ? 0 : sim_rng_below(r, 5000) * MS);
-	c->lives = chance(r, 200) ? sim_rng_range(r, 2, 4) : 1;
+	c->both_open = chance(r, 60);
+	c->lives = !c->both_open && chance(r, 200) ? sim_rng_range(r, 2, 4) : 1;
 	for (uint32_t i = 0; i < 2; i++) {
 		c->end[i] = (struct end){.conn = c, .side = i, .next = NEVER};
 		c->end[i].host = &w->host[i == 0 ? from : to];
@@ -290,7 +297,11 @@ plan_draw(struct world *w, uint64_t seed, struct pw_tcp_conf *tcp, struct pw_por
 	}
 	w->nb_conns = chance(r, 700) ? sim_rng_range(r, 1, 3) : sim_rng_range(r, 1, CONNS);
 	for (uint32_t i = 0; i < w->nb_conns; i++)
-		draw_conn(w, i, tcp);
+		draw_conn(w, i, tcp, port);
+	for (uint32_t i = 0; i < w->nb_conns; i++) {
+		if (w->conn[i].v6)
+			w->plan.mtu_to = RTE_MAX(w->plan.mtu_to, MTU_V6);
+	}
 	w->plan.patience = 400 * SEC;
 }
 
