@@ -487,6 +487,59 @@ sessions_are_listed(void **state)
 }
 
 static void
+long_identifiers_are_told_apart_by_all_of_their_bytes_and_listed_by_the_first(void **state)
+{
+	static const char first[] = "urn:example:site-0123456789:device-4567:a";
+	static const char second[] = "urn:example:site-0123456789:device-4567:b";
+	struct pw_session_info info[4];
+	uint32_t at = 0;
+
+	(void)state;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, first);
+	device_connect(1, 0, 5, second);
+	world_run(5);
+	assert_false(w.device[0].closed);
+	assert_int_equal(counters()->takeovers, 0);
+	assert_int_equal(pw_forward_session_list(w.forward[0], &at, info, 4), 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(strlen(info[i].client_id), 39);
+		assert_memory_equal(info[i].client_id, first, 39);
+		assert_int_equal(info[i].flow.lport, 1883);
+	}
+	device_connect(2, 0, 5, second);
+	world_run(5);
+	assert_true(w.device[1].closed);
+	assert_false(w.device[0].closed);
+	assert_int_equal(counters()->takeovers, 1);
+}
+
+static void
+an_assigned_identifier_is_told_whole_and_listed_whole(void **state)
+{
+	struct pw_session_info info[4];
+	uint32_t at = 0, len;
+
+	(void)state;
+	snprintf(w.set.clientid_prefix, sizeof(w.set.clientid_prefix), "0123456789abcdefghij");
+	world_start(1, 3, 0);
+	connect_with(0, 0, &(struct connect){.version = 5, .id = ""});
+	assert_int_equal(connack_code(0), 0);
+	assert_int_equal(pw_forward_session_list(w.forward[0], &at, info, 4), 1);
+	len = (uint32_t)strlen(info[0].client_id);
+	assert_int_equal(len, 16 + 1 + 18);
+	assert_memory_equal(info[0].client_id, "0123456789abcdef-00", 19);
+	/* CONNACK holds it: property 0x12 and the string. */
+	for (uint32_t i = 0; i + 3 + len <= w.device[0].len; i++) {
+		const uint8_t *p = w.device[0].rx + i;
+
+		if (p[0] == 0x12 && p[2] == len && memcmp(p + 3, info[0].client_id, len) == 0)
+			return;
+	}
+	fail_msg("CONNACK does not name %s", info[0].client_id);
+}
+
+static void
 more_devices_than_sessions_are_refused_and_the_rest_stay(void **state)
 {
 	(void)state;
@@ -529,6 +582,8 @@ main(void)
 		T(topic_aliases_are_an_error_because_none_were_granted),
 		T(receive_maximum_ends_a_device_of_5_and_holds_one_of_3),
 		T(sessions_are_listed),
+		T(long_identifiers_are_told_apart_by_all_of_their_bytes_and_listed_by_the_first),
+		T(an_assigned_identifier_is_told_whole_and_listed_whole),
 		T(more_devices_than_sessions_are_refused_and_the_rest_stay),
 	};
 
