@@ -226,7 +226,7 @@ pw_config_defaults(struct pw_config *c)
 	c->tcp.max_tx_slices = 16384;
 	c->tcp.rx_window = 262144;
 	c->tcp.tx_queue_bytes = 262144;
-	c->tcp.max_ooo = 8;
+	c->tcp.max_ooo = 64;
 	c->tcp.rx_copy_break = 256;
 	c->tcp.msl_ms = 30000;
 	c->tcp.min_rto_ms = 200;

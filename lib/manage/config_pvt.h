@@ -79,7 +79,7 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(max_rto, max_rto_ms, NUM_MS, 1000, 240000)                                               \
 	X(syn_retries, syn_retries, NUM_COUNT, 1, 20)                                              \
 	X(msl, msl_ms, NUM_MS, 100, 240000)                                                        \
-	X(max_out_of_order, max_ooo, NUM_COUNT, 1, 1024)                                           \
+	X(max_out_of_order, max_ooo, NUM_COUNT, 1, 255)                                            \
 	X(rx_copy_break, rx_copy_break, NUM_BYTES, 1, 1460)
 
 #define MEMORY_NUMBERS(X)                                                                          \

@@ -128,6 +128,7 @@ pw_tcp_conn_end(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_end why)
 	pw_tcp_flight_end(t, c);
 	pw_tcp_sq_release(t, c);
 	pw_tcp_ooo_release(t, c);
+	pw_tcp_sack_forget(t, c);
 	if (c->flags & CONN_WND_HELD)
 		t->nb_held--;
 	c->flags &= ~(CONN_WND_HELD | CONN_ACK_NOW | CONN_EV_ACKED | CONN_EV_CONNECTED);

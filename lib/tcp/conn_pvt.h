@@ -107,12 +107,12 @@ struct pw_tcp_conn {
 	uint32_t max_wnd; /**< largest window the peer ever offered */
 	uint32_t cwnd;
 	uint32_t ssthresh;
-	uint32_t min_rtt;    /**< us, 0 before the first sample (RFC 8985 6.2) */
-	uint8_t state;	     /**< enum pw_tcp_state */
-	uint8_t reo_mult;    /**< RFC 8985 reo_wnd_mult - 1 */
-	uint16_t rx_bufs;    /**< packet buffers that unread and out-of-order bytes stand in */
-	uint32_t rcv_fin;    /**< sequence number of the peer's FIN */
-	uint32_t ooo_recent; /**< begins the out-of-order bytes that came last */
+	uint32_t min_rtt; /**< us, 0 before the first sample (RFC 8985 6.2) */
+	uint8_t state;	  /**< enum pw_tcp_state */
+	uint8_t reo_mult; /**< RFC 8985 reo_wnd_mult - 1 */
+	uint16_t unused;
+	uint32_t rcv_fin; /**< sequence number of the peer's FIN */
+	uint32_t rx_bufs; /**< packet buffers that unread and out-of-order bytes stand in */
 
 	/* Line 2: sending, and when. */
 	struct tx_block *sq_head;

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Payload: in order it is linked to the receive queue segment by segment, beyond a gap it waits in
- * a short sorted list. A buffer's sequence number stands in hash.usr there; an entry never overlaps
- * its neighbours. Every buffer is direct and ours alone when it arrives; from the moment it stands
- * in the queue the application may hold it too, so its `next` is cleared before the queue lets go.
+ * a short sorted list (ooo.c). Every buffer is direct and ours alone when it arrives; from the
+ * moment it stands in the queue the application may hold it too, so its `next` is cleared before
+ * the queue lets go.
+ *
+ * A peer that sends little in each segment pins a buffer with each. Small ones are copied behind
+ * the bytes before them, as far as nobody else holds that buffer; and larger ones too, once the
+ * connection has used a quarter of its buffers for less than their share of the window. So the
+ * window in bytes is the narrower one, unless the application holds what it has not consumed.
  */
 #include <rte_common.h>
 
+#include "rx_pvt.h"
 #include "stack_pvt.h"
 
 void
@@ -58,9 +64,8 @@ pw_tcp_seg_trim_tail(struct pw_tcp_seg *s, uint32_t n)
 	}
 }
 
-/* Take the first buffer of a chain, alone; NULL at its end. */
-static struct rte_mbuf *
-take_first(struct rte_mbuf **chain)
+struct rte_mbuf *
+pw_tcp_take_first(struct rte_mbuf **chain)
 {
 	struct rte_mbuf *m = *chain;
 
@@ -73,16 +78,11 @@ take_first(struct rte_mbuf **chain)
 	return m;
 }
 
-/*
- * Copy a small buffer behind the bytes of another one that nobody else reads, so that tiny segments
- * do not pin a buffer each.
- */
-static bool
-joins(struct pw_tcp *t, struct rte_mbuf *into, struct rte_mbuf *m)
+bool
+pw_tcp_rx_join(struct pw_tcp *t, struct rte_mbuf *into, struct rte_mbuf *m, uint32_t most)
 {
-	if (into == NULL || m->data_len > t->conf.rx_copy_break ||
-	    rte_pktmbuf_tailroom(into) < m->data_len || rte_mbuf_refcnt_read(into) != 1 ||
-	    !RTE_MBUF_DIRECT(into))
+	if (into == NULL || m->data_len > most || rte_pktmbuf_tailroom(into) < m->data_len ||
+	    rte_mbuf_refcnt_read(into) != 1 || !RTE_MBUF_DIRECT(into))
 		return false;
 	memcpy(rte_pktmbuf_mtod_offset(into, uint8_t *, into->data_len),
 	       rte_pktmbuf_mtod(m, uint8_t *), m->data_len);
@@ -93,9 +93,18 @@ joins(struct pw_tcp *t, struct rte_mbuf *into, struct rte_mbuf *m)
 	return true;
 }
 
-/* One buffer, in order and alone. */
-static void
-append(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
+/* The longest buffer that is copied behind the one before it. */
+static uint32_t
+copy_break(const struct pw_tcp *t, const struct pw_tcp_conn *c)
+{
+	if (c->rx_bufs < t->conf.rx_buffers / 4 ||
+	    (uint64_t)c->rx_bufs * pw_tcp_buffer_share(t) <= c->rx_len)
+		return t->conf.rx_copy_break;
+	return UINT16_MAX;
+}
+
+void
+pw_tcp_rx_append(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
 {
 	uint32_t len = m->data_len;
 
@@ -106,165 +115,14 @@ append(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
 		return;
 	}
 	c->rx_len += len;
-	if (joins(t, c->rx_tail, m))
+	if (pw_tcp_rx_join(t, c->rx_tail, m, copy_break(t, c)))
 		return;
+	c->rx_bufs++;
 	if (c->rx_tail != NULL)
 		c->rx_tail->next = m;
 	else
 		c->rx_head = m;
 	c->rx_tail = m;
-}
-
-static struct rte_mbuf *
-ooo_pop(struct pw_tcp *t, struct pw_tcp_conn *c)
-{
-	struct rte_mbuf *m = take_first(&c->ooo);
-
-	c->ooo_count--;
-	t->nb_ooo--;
-	return m;
-}
-
-/* Append what the last bytes have connected. */
-static void
-ooo_drain(struct pw_tcp *t, struct pw_tcp_conn *c)
-{
-	while (c->ooo != NULL && seq_le(c->ooo->hash.usr, c->rcv_nxt)) {
-		struct rte_mbuf *m = ooo_pop(t, c);
-		uint32_t old = c->rcv_nxt - m->hash.usr;
-
-		if (old >= m->data_len) {
-			t->count.drop_duplicate += m->data_len;
-			rte_pktmbuf_free_seg(m);
-			continue;
-		}
-		t->count.drop_duplicate += old;
-		m->data_off += old;
-		m->data_len -= old;
-		m->pkt_len = m->data_len;
-		append(t, c, m);
-	}
-}
-
-/* Is there room for one more; where the list is full, the last entry yields to an earlier one. */
-static bool
-ooo_room(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t seq)
-{
-	struct rte_mbuf **link = &c->ooo;
-
-	if (c->ooo_count < RTE_MIN(t->conf.max_ooo, (uint32_t)UINT8_MAX) &&
-	    t->nb_ooo < t->conf.max_ooo_total)
-		return true;
-	t->count.drop_ooo_full++;
-	if (c->ooo == NULL)
-		return false;
-	while ((*link)->next != NULL)
-		link = &(*link)->next;
-	if (!seq_lt(seq, (*link)->hash.usr))
-		return false;
-	rte_pktmbuf_free_seg(take_first(link));
-	c->ooo_count--;
-	t->nb_ooo--;
-	return true;
-}
-
-static void
-cut_front(struct rte_mbuf *m, uint32_t n)
-{
-	m->hash.usr += n;
-	m->data_off += n;
-	m->data_len -= n;
-	m->pkt_len = m->data_len;
-}
-
-/* One buffer beyond a gap. Bytes that stand in the list already win over those that come again. */
-static void
-ooo_insert(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
-{
-	struct rte_mbuf **link = &c->ooo, *before = NULL, *at;
-	uint32_t end;
-
-	while (*link != NULL && seq_le((*link)->hash.usr, m->hash.usr)) {
-		before = *link;
-		link = &before->next;
-	}
-	end = m->hash.usr + m->data_len;
-	if (before != NULL) {
-		uint32_t dup = seq_ahead(m->hash.usr, before->hash.usr + before->data_len);
-
-		dup = RTE_MIN(dup, (uint32_t)m->data_len);
-		t->count.drop_duplicate += dup;
-		cut_front(m, dup);
-	}
-	/* Entries that this one covers go; the first that it only reaches into cuts it. */
-	while (m->data_len > 0 && (at = *link) != NULL && seq_lt(at->hash.usr, end)) {
-		uint32_t over = end - at->hash.usr;
-
-		if (over < at->data_len) {
-			t->count.drop_duplicate += over;
-			m->data_len -= over;
-			m->pkt_len = m->data_len;
-			break;
-		}
-		t->count.drop_duplicate += at->data_len;
-		rte_pktmbuf_free_seg(take_first(link));
-		c->ooo_count--;
-		t->nb_ooo--;
-	}
-	if (m->data_len == 0) {
-		rte_pktmbuf_free_seg(m);
-		return;
-	}
-	if (before != NULL && before->hash.usr + before->data_len == m->hash.usr &&
-	    joins(t, before, m))
-		return;
-	m->next = *link;
-	*link = m;
-	c->ooo_count++;
-	t->nb_ooo++;
-}
-
-/* Do all of these bytes stand in the list already? */
-static bool
-ooo_covers(const struct pw_tcp_conn *c, uint32_t seq, uint32_t len)
-{
-	uint32_t end = seq + len;
-
-	for (const struct rte_mbuf *at = c->ooo; at != NULL && seq_lt(seq, end); at = at->next) {
-		if (seq_gt(at->hash.usr, seq))
-			return false;
-		seq = seq_max(seq, at->hash.usr + at->data_len);
-	}
-	return seq_ge(seq, end);
-}
-
-static void
-hold(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
-{
-	uint32_t seq = s->seq;
-	struct rte_mbuf *m;
-
-	/* Out-of-order data is the first to go when buffers run short. */
-	if (t->pressure > 0) {
-		t->count.drop_pressure++;
-		return;
-	}
-	t->count.ooo_in++;
-	while ((m = take_first(&s->m)) != NULL) {
-		uint32_t len = m->data_len;
-
-		m->hash.usr = seq;
-		seq += len;
-		if (ooo_covers(c, m->hash.usr, len)) {
-			/* Nothing yields its place to what it brings. */
-			t->count.drop_duplicate += len;
-			rte_pktmbuf_free_seg(m);
-		} else if (!ooo_room(t, c, m->hash.usr)) {
-			rte_pktmbuf_free_seg(m);
-		} else {
-			ooo_insert(t, c, m);
-		}
-	}
 }
 
 /* Cut a segment to the window and to what stands before the peer's FIN. */
@@ -276,6 +134,7 @@ fit(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 
 	if (old > 0) {
 		t->count.drop_duplicate += old;
+		pw_tcp_sack_duplicate(t, c, s->seq, s->seq + old);
 		pw_tcp_seg_trim_head(s, old);
 		c->flags |= CONN_ACK_NOW;
 	}
@@ -317,10 +176,10 @@ take_in_order(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	uint32_t before = c->rx_len;
 	struct rte_mbuf *m;
 
-	while ((m = take_first(&s->m)) != NULL)
-		append(t, c, m);
+	while ((m = pw_tcp_take_first(&s->m)) != NULL)
+		pw_tcp_rx_append(t, c, m);
 	if (gap) {
-		ooo_drain(t, c);
+		pw_tcp_ooo_drain(t, c);
 		c->flags |= CONN_ACK_NOW;
 	}
 	schedule_ack(t, c);
@@ -342,7 +201,7 @@ pw_tcp_rx_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	if (s->len > 0 && s->seq == c->rcv_nxt) {
 		take_in_order(t, c, s);
 	} else if (s->len > 0) {
-		hold(t, c, s);
+		pw_tcp_ooo_hold(t, c, s);
 		c->flags |= CONN_ACK_NOW;
 	} else {
 		c->flags |= CONN_ACK_NOW;
@@ -371,7 +230,8 @@ pw_tcp_consume(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n)
 			break;
 		}
 		n -= m->data_len;
-		rte_pktmbuf_free_seg(take_first(&c->rx_head));
+		rte_pktmbuf_free_seg(pw_tcp_take_first(&c->rx_head));
+		c->rx_bufs--;
 	}
 	if (c->rx_head == NULL)
 		c->rx_tail = NULL;
@@ -384,15 +244,10 @@ pw_tcp_rx_release(struct pw_tcp_conn *c)
 {
 	struct rte_mbuf *m;
 
-	while ((m = take_first(&c->rx_head)) != NULL)
+	while ((m = pw_tcp_take_first(&c->rx_head)) != NULL) {
 		rte_pktmbuf_free_seg(m);
+		c->rx_bufs--;
+	}
 	c->rx_tail = NULL;
 	c->rx_len = 0;
-}
-
-void
-pw_tcp_ooo_release(struct pw_tcp *t, struct pw_tcp_conn *c)
-{
-	while (c->ooo != NULL)
-		rte_pktmbuf_free_seg(ooo_pop(t, c));
 }

@@ -158,6 +158,7 @@ sequence_ok(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 		    (old || conn_rcv_wnd(c) == 0)) {
 			again = RTE_MIN(again, s->len);
 			t->count.drop_duplicate += again;
+			pw_tcp_sack_duplicate(t, c, s->seq, s->seq + again);
 			t->count.drop_window += s->len - again;
 			if (!old)
 				pw_tcp_seg_trim_head(s, again);

@@ -109,29 +109,35 @@ acknowledged(struct pw_tcp_conn *c)
 }
 
 static uint32_t
-header_len(const struct pw_tcp_conn *c)
+header_len(const struct pw_tcp_conn *c, const struct sack_out *sack)
 {
-	return TCP_HDR_LEN + (c->flags & CONN_TS ? TCP_OPT_TS_LEN : 0);
+	return TCP_HDR_LEN + (c->flags & CONN_TS ? TCP_OPT_TS_LEN : 0) + pw_tcp_sack_len(sack);
 }
 
+/* An acknowledgement that had no room for the blocks that are due leaves another one due. */
 static void
 put_conn_header(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, uint32_t seq,
-		uint8_t flags)
+		uint8_t flags, const struct sack_out *sack)
 {
+	uint32_t due = sack->n == 0 && pw_tcp_sack_wanted(t, c) ? c->flags & CONN_ACK_NOW : 0;
+	uint8_t *p = rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN);
+
 	pw_tcp_put_header(m, &c->flow, seq, c->rcv_nxt, flags, pw_tcp_window_field(t, c),
-			  header_len(c));
+			  header_len(c, sack));
 	if (c->flags & CONN_TS)
-		pw_tcp_put_timestamps(t, rte_pktmbuf_mtod_offset(m, uint8_t *, TCP_HDR_LEN),
-				      c->ts_recent);
+		p = pw_tcp_put_timestamps(t, p, c->ts_recent);
+	pw_tcp_put_sack(t, c, p, sack);
 	acknowledged(c);
+	c->flags |= due;
 }
 
 /* A segment with payload in one of the two shapes; *len may come back smaller. */
 static struct rte_mbuf *
 payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32_t seq,
-	     uint32_t *len, bool *copied)
+	     uint32_t *len, bool *copied, const struct sack_out *sack)
 {
-	uint32_t header = header_len(c), limit = RTE_MIN(c->max_segs - 1u, (uint32_t)PIECES_MAX);
+	uint32_t header = header_len(c, sack),
+		 limit = RTE_MIN(c->max_segs - 1u, (uint32_t)PIECES_MAX);
 	uint32_t pieces = count_pieces(c, *at, seq, *len, limit);
 	struct rte_mbuf *m;
 
@@ -160,13 +166,17 @@ pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32
 {
 	uint32_t want = *len;
 	bool copied;
-	struct rte_mbuf *m = payload_mbuf(t, c, at, seq, len, &copied);
+	struct sack_out sack;
+	struct rte_mbuf *m;
 
+	/* RFC 6691 3: options take from the payload, never the other way. */
+	pw_tcp_sack_gather(t, c, c->mss - RTE_MIN(*len, (uint32_t)c->mss), &sack);
+	m = payload_mbuf(t, c, at, seq, len, &copied, &sack);
 	if (m == NULL)
 		return -ENOBUFS;
 	if (*len < want)
 		flags &= ~(TCP_FIN | TCP_PSH);
-	put_conn_header(t, c, m, seq, flags | TCP_ACK);
+	put_conn_header(t, c, m, seq, flags | TCP_ACK, &sack);
 	if (emit_conn(t, c, m) != 0)
 		return XMIT_LOST;
 	t->count.bytes_out += *len;
@@ -218,27 +228,31 @@ bare_seq(const struct pw_tcp_conn *c)
 	return conn_synchronized(c) && seq_lt(edge, c->snd_max) ? edge : c->snd_max;
 }
 
+static int
+send_bare_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t seq)
+{
+	struct sack_out sack;
+	struct rte_mbuf *m;
+
+	pw_tcp_sack_gather(t, c, UINT32_MAX, &sack);
+	m = pw_tcp_header_mbuf(t, t->conf.mem->hdr, header_len(c, &sack));
+	if (m == NULL)
+		return -ENOBUFS;
+	put_conn_header(t, c, m, seq, TCP_ACK, &sack);
+	return emit_conn(t, c, m);
+}
+
 int
 pw_tcp_send_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	struct rte_mbuf *m = pw_tcp_header_mbuf(t, t->conf.mem->hdr, header_len(c));
-
-	if (m == NULL)
-		return -ENOBUFS;
-	put_conn_header(t, c, m, bare_seq(c), TCP_ACK);
-	return emit_conn(t, c, m);
+	return send_bare_ack(t, c, bare_seq(c));
 }
 
 int
 pw_tcp_send_probe_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	struct rte_mbuf *m = pw_tcp_header_mbuf(t, t->conf.mem->hdr, header_len(c));
-
-	if (m == NULL)
-		return -ENOBUFS;
 	/* RFC 9293 3.8.4: a sequence number that the peer has acknowledged makes it answer. */
-	put_conn_header(t, c, m, c->snd_una - 1, TCP_ACK);
-	return emit_conn(t, c, m);
+	return send_bare_ack(t, c, c->snd_una - 1);
 }
 
 void

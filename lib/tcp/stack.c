@@ -33,7 +33,8 @@ fill_defaults(struct pw_tcp_conf *f)
 	f->max_tx_slices = or_default(f->max_tx_slices, 16384);
 	f->rx_window = RTE_MIN(or_default(f->rx_window, 262144), 65535u << SCALE_MAX);
 	f->tx_queue_bytes = or_default(f->tx_queue_bytes, 262144);
-	f->max_ooo = or_default(f->max_ooo, 8);
+	f->rx_buffers = or_default(f->rx_buffers, f->rx_window / 1024 + 16);
+	f->max_ooo = or_default(f->max_ooo, 64);
 	f->max_ooo_total = or_default(f->max_ooo_total, RTE_MAX(f->mem->pkt->size / 8, 1u));
 	f->rx_copy_break = or_default(f->rx_copy_break, 256);
 	f->msl_ms = or_default(f->msl_ms, 30000);

@@ -71,6 +71,21 @@ struct pw_tcp_seg {
 	struct sack_block sack[SEG_SACK_MAX]; /**< as they came: not compared with what was sent */
 };
 
+/** SACK blocks of a segment that is to be sent. */
+struct sack_out {
+	uint8_t n;
+	bool twice; /**< the first says what came twice */
+	struct sack_block block[SEG_SACK_MAX];
+};
+
+#define DSACK_SLOTS 64
+
+/** Bytes that came twice, until a segment tells the peer. */
+struct dsack {
+	uint32_t conn; /**< index + 1, 0 none */
+	struct sack_block block;
+};
+
 #define TABLE_WAYS 8
 
 /** Eight places of the connection table: one line. */
@@ -166,6 +181,8 @@ struct pw_tcp {
 	uint32_t max_flight;	/**< records of one connection */
 	uint32_t nb_passive;	/**< connections that came from listeners, the dead among them */
 	uint32_t nb_ooo;
+	uint32_t ooo_clock; /**< counts segments beyond a gap */
+	struct dsack dsack[DSACK_SLOTS];
 	uint32_t nb_held;    /**< connections with CONN_WND_HELD */
 	uint32_t held_sweep; /**< bucket from which they are looked for */
 	uint32_t challenge_budget;
@@ -324,7 +341,28 @@ void pw_tcp_ooo_release(struct pw_tcp *t, struct pw_tcp_conn *c);
 void pw_tcp_seg_trim_head(struct pw_tcp_seg *s, uint32_t n);
 void pw_tcp_seg_trim_tail(struct pw_tcp_seg *s, uint32_t n);
 
+/* sack_out.c: what we tell the peer (RFC 2018, RFC 2883). */
+void pw_tcp_sack_duplicate(struct pw_tcp *t, const struct pw_tcp_conn *c, uint32_t left,
+			   uint32_t right);
+/** The connection has ended. */
+void pw_tcp_sack_forget(struct pw_tcp *t, const struct pw_tcp_conn *c);
+/** There is something to tell. */
+bool pw_tcp_sack_wanted(struct pw_tcp *t, const struct pw_tcp_conn *c);
+/** As many blocks as go into so many bytes of options. */
+void pw_tcp_sack_gather(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t space,
+			struct sack_out *out);
+/** Bytes of the option. */
+uint32_t pw_tcp_sack_len(const struct sack_out *s);
+void pw_tcp_put_sack(struct pw_tcp *t, const struct pw_tcp_conn *c, uint8_t *p,
+		     const struct sack_out *s);
+
 /* window.c: the window that we offer. */
+/** Bytes of the window that one packet buffer stands for. */
+static inline uint32_t
+pw_tcp_buffer_share(const struct pw_tcp *t)
+{
+	return (t->conf.rx_window + t->conf.rx_buffers - 1) / t->conf.rx_buffers;
+}
 /** What the next segment says in its window field; the right edge is remembered. */
 uint16_t pw_tcp_window_field(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** The right edge that the next segment may offer, with silly windows avoided. */

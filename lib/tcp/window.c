@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The window that we offer: rx_window less what the application has not consumed. Bytes held
- * beyond a gap lie inside the window already, so they are not subtracted a second time. The right
- * edge never moves left (RFC 9293 3.8.6), and it moves right in worthwhile steps only (3.8.6.2.2).
+ * The window that we offer: rx_window less what the application has not consumed, and no more than
+ * the packet buffers that the connection may still take up stand for. Bytes held beyond a gap lie
+ * inside the window already, so they are not subtracted a second time. The right edge never moves
+ * left (RFC 9293 3.8.6), and it moves right in worthwhile steps only (3.8.6.2.2).
  */
 #include <rte_common.h>
 
@@ -17,11 +18,20 @@ window_size(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 	return RTE_MIN(t->conf.rx_window, (uint32_t)UINT16_MAX << c->rcv_scale);
 }
 
+static uint32_t
+open_bytes(const struct pw_tcp *t, const struct pw_tcp_conn *c, uint32_t size)
+{
+	uint32_t bytes = c->rx_len < size ? size - c->rx_len : 0;
+	uint32_t bufs = c->rx_bufs < t->conf.rx_buffers ? t->conf.rx_buffers - c->rx_bufs : 0;
+
+	return (uint32_t)RTE_MIN((uint64_t)bytes, (uint64_t)bufs * pw_tcp_buffer_share(t));
+}
+
 uint32_t
 pw_tcp_window_edge(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	uint32_t size = window_size(t, c);
-	uint32_t edge = c->rcv_nxt + (c->rx_len < size ? size - c->rx_len : 0);
+	uint32_t edge = c->rcv_nxt + open_bytes(t, c, size);
 	uint32_t step = RTE_MAX(RTE_MIN(size / 2, (uint32_t)pw_tcp_conn_max_mss(c)), 1u);
 
 	if (!seq_gt(edge, c->rcv_adv) || edge - c->rcv_adv < step)

@@ -246,6 +246,9 @@ check_arrives(struct check *k, uint32_t stack, const struct pw_flow *flow,
 	if (seg->flags & SEG_RST || !(seg->flags & SEG_ACK))
 		return;
 	me = &c->side[stack];
+	/* A bare one from before what has been acknowledged is not heard (RFC 9293 table 6). */
+	if (me->acked && tcp_seg_space(seg) == 0 && seq_lt(seg->seq, me->ack))
+		return;
 	if (me->heard) {
 		if (me->una_at != now)
 			me->una_before = me->una;

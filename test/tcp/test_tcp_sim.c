@@ -406,6 +406,8 @@ build(struct world *w, uint64_t seed, bool verbose)
 			.syn_retries = 30,
 			.user_timeout_ms = 3600000,
 			.rx_copy_break = sim_rng_chance(rng, 500) ? 0 : 1,
+			.rx_buffers = sim_rng_chance(rng, 500) ? 0 : sim_rng_range(rng, 8, 64),
+			.max_ooo = sim_rng_chance(rng, 500) ? 0 : sim_rng_range(rng, 1, 16),
 		};
 
 		most[!i] = RTE_MIN(most[!i], c.rx_window == 0 ? MOST_BYTES : 40 * c.rx_window);

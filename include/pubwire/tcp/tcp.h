@@ -115,8 +115,10 @@ struct pw_tcp_conf {
 	uint32_t reserve_active; /**< of max_conns, for none but pw_tcp_connect() [0] */
 	uint32_t max_tx_slices;	 /**< slices in all send queues [16384] */
 	uint32_t rx_window;	 /**< bytes offered to a peer, per connection [262144] */
+	uint32_t rx_buffers;	 /**< packet buffers that they may stand in, unread or beyond a gap
+				    [rx_window / 1024 + 16] */
 	uint32_t tx_queue_bytes; /**< most bytes in one send queue [262144] */
-	uint32_t max_ooo;	 /**< out-of-order segments held per connection [8] */
+	uint32_t max_ooo;	 /**< out-of-order segments held per connection, 255 at most [64] */
 	uint32_t max_ooo_total;	 /**< and in all [1/8 of the pkt pool] */
 	uint32_t rx_copy_break;	 /**< segments up to this are joined into the buffer before [256] */
 	uint32_t msl_ms;      /**< maximum segment lifetime [30000]: TIME_WAIT lasts twice that */
