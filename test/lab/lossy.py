@@ -20,7 +20,7 @@ ADDRESS = {4: {LEFT: "10.79.0.1", RIGHT: "10.79.0.2"}, 6: {LEFT: "fd79::1", RIGH
 PREFIX = {4: 24, 6: 64}
 
 
-def _whole_frames(ns, dev):
+def whole_frames(ns, dev):
     """What crosses the cable has its checksum and is no longer than the MTU (see lossy_wire.c)."""
     sh("ip", "netns", "exec", ns, "ethtool", "-K", dev, "rx", "off", "tx", "off", "sg", "off", "tso", "off",
        "gso", "off", "gro", "off")
@@ -48,7 +48,7 @@ def up():
     for ns, dev in ENDS:
         sh("ip", "-n", WIRE, "link", "add", dev, "type", "veth", "peer", "name", dev, "netns", ns)
         for where in (ns, WIRE):
-            _whole_frames(where, dev)
+            whole_frames(where, dev)
             sh("ip", "-n", where, "link", "set", dev, "up")
     address(LEFT, True)
 
@@ -112,13 +112,13 @@ def result(p, patience):
 
 
 @contextlib.contextmanager
-def cable(program, **options):
-    """lossy_wire while the body runs; yields a dict that has its counters afterwards. Options by
-    the letters of lossy_wire."""
+def cable(program, ns=WIRE, ends=tuple(dev for _, dev in ENDS), **options):
+    """lossy_wire between two interfaces of a namespace while the body runs; yields a dict that has
+    its counters afterwards. Options by the letters of lossy_wire."""
     argv = [program]
     for letter, value in options.items():
         argv += [f"-{letter}"] if value is True else [f"-{letter}", value]
-    p, counters = start(WIRE, argv + [dev for _, dev in ENDS]), {}
+    p, counters = start(ns, argv + list(ends)), {}
     try:
         yield counters
     finally:
