@@ -50,17 +50,22 @@ fill_defaults(struct pw_tcp_conf *f)
  * records of its flight; slices fill half of a block on average where there are many connections.
  */
 static uint32_t
-queue_blocks(const struct pw_tcp_conf *f)
+queue_blocks(uint32_t slices)
 {
-	return 2 *
-	       RTE_MAX((f->max_tx_slices + TX_BLOCK_SLICES / 2 - 1) / (TX_BLOCK_SLICES / 2), 2u);
+	return 2 * RTE_MAX((slices + TX_BLOCK_SLICES / 2 - 1) / (TX_BLOCK_SLICES / 2), 2u);
+}
+
+size_t
+pw_tcp_queue_bytes(uint32_t max_tx_slices)
+{
+	return pw_pool_bytes(queue_blocks(max_tx_slices), sizeof(struct tx_block));
 }
 
 static int
 take_memory(struct pw_tcp *t)
 {
 	const struct pw_tcp_conf *f = &t->conf;
-	uint32_t blocks = queue_blocks(f);
+	uint32_t blocks = queue_blocks(f->max_tx_slices);
 	char name[32];
 
 	snprintf(name, sizeof(name), "pw_tcp_%.16s_conn", f->name);

@@ -567,6 +567,26 @@ send_without_slices_leaves_the_references_with_the_caller(void **state)
 	EXPECT(s, .flags = A, .seq = 1 + n * 10, .ack = 1, .len = 10);
 }
 
+static void
+memory_plan_counts_slices_and_records(void **state)
+{
+	struct script *s =
+		script_open(&(struct pw_tcp_conf){.max_tx_slices = 700, .max_conns = 200});
+	uint32_t n = 0;
+
+	(void)state;
+	/* A connection with one message on its way takes a block for it and one for its record. */
+	for (; n < 90; n++) {
+		s->rport = PEER_PORT + n;
+		s->iss_known = false;
+		script_accept(s);
+		script_send(s, 0, 10);
+		EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 10);
+	}
+	assert_true(pw_tcp_queue_bytes(700) >= 180 * 256);
+	assert_true(pw_tcp_queue_bytes(1400) >= 2 * 180 * 256);
+}
+
 int
 main(void)
 {
@@ -596,6 +616,7 @@ main(void)
 		SCRIPT(implausible_icmp_is_ignored),
 		SCRIPT(send_beyond_the_queue_is_refused_whole),
 		SCRIPT(send_without_slices_leaves_the_references_with_the_caller),
+		SCRIPT(memory_plan_counts_slices_and_records),
 	};
 
 	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);

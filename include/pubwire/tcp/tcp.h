@@ -366,6 +366,9 @@ const struct pw_tcp_counters *pw_tcp_counters(const struct pw_tcp *t);
 /** Bytes of one connection's state and, at most, of its places in the pool and the table. */
 size_t pw_tcp_conn_size(void);
 
+/** Bytes of a stack's send queues and of its records of what is on its way, for the same. */
+size_t pw_tcp_queue_bytes(uint32_t max_tx_slices);
+
 #ifdef __cplusplus
 }
 #endif
