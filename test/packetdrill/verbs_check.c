@@ -260,6 +260,7 @@ static const struct {
 	CONF(rx_window),     CONF(tx_queue_bytes),  CONF(max_ooo),	  CONF(max_ooo_total),
 	CONF(rx_copy_break), CONF(msl_ms),	    CONF(min_rto_ms),	  CONF(max_rto_ms),
 	CONF(syn_retries),   CONF(user_timeout_ms), CONF(keepalive_ms),	  CONF(delack_ms),
+	CONF(rx_buffers),
 };
 
 static bool

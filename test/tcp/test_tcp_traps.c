@@ -92,6 +92,43 @@ last_word(struct script *s, uint32_t *ack, uint32_t *edge)
 	}
 }
 
+/*
+ * A peer that cuts its stream into crumbs, to an application that does not read: what is held
+ * stands in few buffers, whatever the size of the segments, and nothing is lost for it.
+ */
+static void
+crumbs_do_not_pin_a_buffer_each(void **state)
+{
+	static const uint32_t size[] = {2, 300, 700, 1460};
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(size); i++) {
+		uint32_t ack = 1, edge = 65536, before;
+		struct script *s;
+
+		script_setup(NULL);
+		s = script_open(&(struct pw_tcp_conf){.rx_window = 65535});
+		before = pkt_in_use();
+		script_accept(s);
+		while (edge - ack >= size[i]) {
+			PEER(s, .flags = A, .seq = ack, .ack = 1, .win = 65535, .len = size[i],
+			     .data = script_bytes(ack - 1));
+			ack += size[i];
+			script_pass(s, 50 * MS);
+			last_word(s, &ack, &edge);
+			/* A buffer for each KiB of the window, and a few. */
+			assert_true(pkt_in_use() - before <= 64 + 16);
+		}
+		assert_true(pw_tcp_rx_len(s->conn) >= 40000);
+		script_consume(s, pw_tcp_rx_len(s->conn));
+		script_check_got(s, ack - 1);
+		last_word(s, &ack, &edge);
+		assert_true(edge - ack >= 32768);
+		assert_int_equal(script_teardown(NULL), 0);
+	}
+	script_setup(NULL);
+}
+
 static void
 arm_retransmission(struct script *s)
 {
@@ -340,6 +377,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCRIPT(control_goes_on_while_the_packet_pool_is_empty),
+		SCRIPT(crumbs_do_not_pin_a_buffer_each),
 		SCRIPT(hoarders_beyond_a_gap_leave_buffers_for_the_others),
 		SCRIPT(timers_of_a_reset_connection_do_not_fire_in_its_successor),
 		SCRIPT(neighbours_of_a_reset_connection_keep_their_timers),
