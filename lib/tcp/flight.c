@@ -9,14 +9,14 @@
 
 /*
  * Data leaves the last blocks to what must not fail for lack of one: a FIN, a window probe, a cut
- * in what is to be sent again.
+ * in what is to be sent again. What a peer's SACK blocks cut leaves a good part to others.
  */
 static void *
-take_block(struct pw_tcp *t, bool urgent)
+take_block(struct pw_tcp *t, uint32_t leave)
 {
 	void *b;
 
-	if (t->blocks_free <= (urgent ? 0 : t->blocks_urgent)) {
+	if (t->blocks_free <= leave) {
 		t->count.drop_tx_no_buffer++;
 		return NULL;
 	}
@@ -34,9 +34,9 @@ give_block(struct pw_tcp *t, void *b)
 }
 
 static struct tx_recs *
-new_recs(struct pw_tcp *t, bool urgent)
+new_recs(struct pw_tcp *t, uint32_t leave)
 {
-	struct tx_recs *b = take_block(t, urgent);
+	struct tx_recs *b = take_block(t, leave);
 
 	if (b != NULL)
 		b->cap = TX_BLOCK_RECS;
@@ -68,10 +68,11 @@ int
 pw_tcp_flight_room(struct pw_tcp *t, struct pw_tcp_conn *c, bool urgent)
 {
 	struct tx_flight *f = c->flight;
+	uint32_t leave = urgent ? 0 : t->blocks_urgent;
 	struct tx_recs *b;
 
 	if (f == NULL) {
-		f = take_block(t, urgent);
+		f = take_block(t, leave);
 		if (f == NULL)
 			return -ENOBUFS;
 		f->head.cap = TX_FLIGHT_RECS;
@@ -89,7 +90,7 @@ pw_tcp_flight_room(struct pw_tcp *t, struct pw_tcp_conn *c, bool urgent)
 	}
 	if (!urgent && f->nb >= t->max_flight)
 		return -ENOBUFS;
-	b = new_recs(t, urgent);
+	b = new_recs(t, leave);
 	if (b == NULL)
 		return -ENOBUFS;
 	f->last->next = b;
@@ -137,9 +138,10 @@ insert_after(struct tx_recs *b, uint32_t i, const struct tx_rec *r)
 
 /* A full block gives its records behind p to a new one that follows it. */
 static int
-divide(struct pw_tcp *t, struct tx_flight *f, struct tx_pos p, const struct tx_rec *r)
+divide(struct pw_tcp *t, struct tx_flight *f, struct tx_pos p, const struct tx_rec *r,
+       uint32_t leave)
 {
-	struct tx_recs *b = new_recs(t, true);
+	struct tx_recs *b = new_recs(t, leave);
 	uint32_t n = p.b->n - p.i - 1;
 
 	if (b == NULL)
@@ -156,7 +158,8 @@ divide(struct pw_tcp *t, struct tx_flight *f, struct tx_pos p, const struct tx_r
 }
 
 int
-pw_tcp_flight_split(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p, uint32_t at)
+pw_tcp_flight_split(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p, uint32_t at,
+		    uint32_t leave)
 {
 	struct tx_flight *f = c->flight;
 	struct tx_rec *r = flight_rec(*p), second = *r;
@@ -175,9 +178,11 @@ pw_tcp_flight_split(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p, u
 		p->i -= p->b->first;
 		close_up(p->b);
 	}
+	if (leave > 0 && f->nb >= t->max_flight)
+		return -ENOBUFS;
 	if (p->b->n < p->b->cap)
 		insert_after(p->b, p->i, &second);
-	else if (divide(t, f, *p, &second) < 0)
+	else if (divide(t, f, *p, &second, leave) < 0)
 		return -ENOBUFS;
 	r = flight_rec(*p);
 	r->end = at;
@@ -299,7 +304,7 @@ pw_tcp_flight_lose_all(struct tx_flight *f)
 {
 	struct tx_pos p;
 
-	FLIGHT_FOREACH(f, p)
-	if (!(flight_rec(p)->flags & TX_SACKED))
-		pw_tcp_flight_mark(f, flight_rec(p), TX_LOST, 0);
+	FLIGHT_FOREACH (f, p)
+		if (!(flight_rec(p)->flags & TX_SACKED))
+			pw_tcp_flight_mark(f, flight_rec(p), TX_LOST, 0);
 }

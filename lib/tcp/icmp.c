@@ -21,8 +21,7 @@ was_larger(const struct pw_tcp_conn *c, uint32_t seq, uint16_t mtu)
 
 	if (c->flight == NULL)
 		return false;
-	FLIGHT_FOREACH(c->flight, p)
-	{
+	FLIGHT_FOREACH (c->flight, p) {
 		const struct tx_rec *r = flight_rec(p);
 
 		if (seq_ge(seq, r->seq) && seq_lt(seq, r->end))

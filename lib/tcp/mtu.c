@@ -31,9 +31,9 @@ take_size(struct pw_tcp *t, struct pw_tcp_conn *c, uint16_t mss)
 
 	c->mss = mss;
 	if (c->flight != NULL)
-		FLIGHT_FOREACH(c->flight, p)
-	if (rec_payload(flight_rec(p)) > mss && !(flight_rec(p)->flags & TX_SACKED))
-		pw_tcp_flight_mark(c->flight, flight_rec(p), TX_LOST, 0);
+		FLIGHT_FOREACH (c->flight, p)
+			if (rec_payload(flight_rec(p)) > mss && !(flight_rec(p)->flags & TX_SACKED))
+				pw_tcp_flight_mark(c->flight, flight_rec(p), TX_LOST, 0);
 	pw_tcp_dirty(t, c);
 }
 

@@ -172,9 +172,9 @@ fit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p)
 	if (wnd == 0)
 		return -EAGAIN;
 	if (rec_payload(r) > limit)
-		return pw_tcp_flight_split(t, c, p, r->seq + limit);
+		return pw_tcp_flight_split(t, c, p, r->seq + limit, 0);
 	if (rec_len(r) > wnd) /* the FIN alone lies beyond the edge */
-		return pw_tcp_flight_split(t, c, p, r->end - 1);
+		return pw_tcp_flight_split(t, c, p, r->end - 1, 0);
 	if (r->flags & TX_LOST)
 		grow(t, c, *p, limit);
 	return 0;
@@ -203,7 +203,7 @@ pw_tcp_send_again(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p)
 	if (rc < 0)
 		return rc;
 	/* Where one packet took less, the rest keeps its mark, or waits for its own timer. */
-	if (len < rec_payload(r) && pw_tcp_flight_split(t, c, p, r->seq + len) == 0)
+	if (len < rec_payload(r) && pw_tcp_flight_split(t, c, p, r->seq + len, 0) == 0)
 		r = flight_rec(*p);
 	r->sent = t->now;
 	pw_tcp_flight_mark(f, r, TX_RTX, TX_LOST);
@@ -222,8 +222,7 @@ send_lost(struct pw_tcp *t, struct pw_tcp_conn *c, bool *sent)
 	struct tx_flight *f = c->flight;
 	struct tx_pos p;
 
-	FLIGHT_FOREACH(f, p)
-	{
+	FLIGHT_FOREACH (f, p) {
 		const struct tx_rec *r = flight_rec(p);
 		uint32_t pipe, len;
 		int rc;

@@ -87,8 +87,7 @@ pw_tcp_rack_detect(struct pw_tcp *t, struct pw_tcp_conn *c)
 	uint32_t lost = 0;
 	struct tx_pos p;
 
-	FLIGHT_FOREACH(f, p)
-	{
+	FLIGHT_FOREACH (f, p) {
 		struct tx_rec *r = flight_rec(p);
 
 		if ((r->flags & (TX_SACKED | TX_LOST)) ||
@@ -115,8 +114,7 @@ pw_tcp_rack_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 	uint64_t allow = rtt * 1000 + reo_wnd(c);
 	struct tx_pos p;
 
-	FLIGHT_FOREACH(f, p)
-	{
+	FLIGHT_FOREACH (f, p) {
 		struct tx_rec *r = flight_rec(p);
 
 		if (!(r->flags & (TX_SACKED | TX_LOST)) &&

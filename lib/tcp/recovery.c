@@ -208,8 +208,8 @@ pw_tcp_recovery_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 	t->count.sack_reneged += !!(flight_rec(flight_first(f))->flags & TX_SACKED);
 	/* RFC 2018 8: the peer may have let go of what it said it held. */
 	if (f->nb_sacked > 0)
-		FLIGHT_FOREACH(f, p)
-	pw_tcp_flight_mark(f, flight_rec(p), 0, TX_SACKED);
+		FLIGHT_FOREACH (f, p)
+			pw_tcp_flight_mark(f, flight_rec(p), 0, TX_SACKED);
 	if (c->flags & CONN_SACK)
 		pw_tcp_rack_timeout(t, c);
 	else

@@ -75,9 +75,9 @@ mark(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s,
 		if (!(r->flags & TX_SACKED) && seq_gt(r->end, b->left)) {
 			/* Where there is no room to cut a record, it counts as missing. */
 			if (seq_lt(r->seq, b->left))
-				(void)pw_tcp_flight_split(t, c, &p, b->left);
+				(void)pw_tcp_flight_split(t, c, &p, b->left, t->blocks_cuts);
 			else if (seq_le(r->end, b->right) ||
-				 pw_tcp_flight_split(t, c, &p, b->right) == 0)
+				 pw_tcp_flight_split(t, c, &p, b->right, t->blocks_cuts) == 0)
 				delivered(t, c, flight_rec(p), s, n);
 		}
 		p = flight_next(p);

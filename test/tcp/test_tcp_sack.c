@@ -244,6 +244,32 @@ sacked_fin_is_not_sent_again(void **state)
 	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_FIN_WAIT_2);
 }
 
+static void
+peer_that_acknowledges_every_other_byte_takes_no_more_than_its_share(void **state)
+{
+	struct script *s = flight(10, 10, &(struct pw_tcp_conf){.max_tx_slices = 64});
+	struct pw_tcp_conn *bad = s->conn;
+	uint32_t iss = s->iss;
+
+	(void)state;
+	for (uint32_t i = 1; i < 9 * MSS; i += 2)
+		ACK(s, 1, SACK1(1 + i, 2 + i));
+	script_skip(s);
+	/* Another connection finds blocks for what it sends, and for its records. */
+	s->rport++;
+	s->iss_known = false;
+	script_accept(s);
+	script_send(s, 0, 3 * MSS);
+	for (uint32_t i = 0; i < 3; i++)
+		EXPECT(s, .flags = A, .seq = AT(i), .ack = 1, .len = MSS);
+	ACK(s, AT(3));
+	s->rport--;
+	s->iss = iss;
+	s->conn = bad;
+	ACK(s, AT(10));
+	assert_int_equal(pw_tcp_unacked(bad), 0);
+}
+
 /** Blocks of one byte in every other place cut records until no block of memory is left. */
 static void
 cuts_without_memory_lose_no_byte(void **state)
@@ -284,6 +310,7 @@ main(void)
 		SCRIPT(window_falls_by_half_over_a_round_trip),
 		SCRIPT(lost_fin_is_sent_again),
 		SCRIPT(sacked_fin_is_not_sent_again),
+		SCRIPT(peer_that_acknowledges_every_other_byte_takes_no_more_than_its_share),
 		SCRIPT(cuts_without_memory_lose_no_byte),
 	};
 

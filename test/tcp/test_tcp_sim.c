@@ -558,6 +558,9 @@ histories_reach_the_rare_paths(void **state)
 	assert_true(seen.ooo_in > 0 && seen.drop_ooo_full > 0 && seen.drop_duplicate > 0);
 	assert_true(seen.bytes_linearised > 0 && seen.bytes_by_ref > 0 && seen.rx_coalesced > 0);
 	assert_true(seen.drop_tx_no_buffer > 0 && seen.drop_pressure > 0);
+	assert_true(seen.sack_recoveries > 0 && seen.dsacks_in > 0 && seen.rack_lost > 0);
+	assert_true(seen.reorder_timeouts > 0 && seen.tlp_probes > 0 && seen.tlp_recovered > 0);
+	assert_true(seen.mtu_black_holes > 0 && seen.idle_restarts > 0);
 }
 
 static int
