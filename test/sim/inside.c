@@ -55,7 +55,8 @@ check_numbers(const struct host *h, const struct pw_tcp_conn *c)
 	if (!conn_synchronized(c))
 		return;
 	RULE(h, c, seq_le(c->snd_max, conn_queue_end(c) + fin));
-	RULE(h, c, seq_le(c->rcv_nxt, c->rcv_adv + 1)); /* the FIN needs no window */
+	/* The FIN needs no window, bytes do. */
+	RULE(h, c, seq_le(c->rcv_nxt, c->rcv_adv + !!(c->flags & CONN_FIN_RCVD)));
 	RULE(h, c, seq_le(c->last_ack, c->rcv_nxt));
 	RULE(h, c, c->mss > 0 && c->mss <= c->mtu);
 }

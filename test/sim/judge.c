@@ -221,6 +221,20 @@ check_sacks(struct conn *c, uint32_t side, const struct seg *s)
 	}
 }
 
+/* What is offered has room beside what is unread; rounding may give a segment away. */
+static void
+check_room(struct conn *c, uint32_t side, const struct seg *s, uint32_t edge)
+{
+	const struct end *e = &c->end[side];
+	const struct view *me = &c->view[side], *peer = &c->view[!side];
+	uint32_t most = e->got + pw_tcp_rx_window(e->host->tcp) + e->host->port.mtu + rounding(me);
+
+	if ((s->flags & F_SYN) || !peer->has_iss || e->closed || e->dropped)
+		return;
+	if (edge - peer->iss - 1 > most)
+		BROKEN(c, side, "a window up to %u with %u consumed", edge - peer->iss - 1, e->got);
+}
+
 static void
 check_ack(struct conn *c, uint32_t side, const struct seg *s)
 {
@@ -238,6 +252,7 @@ check_ack(struct conn *c, uint32_t side, const struct seg *s)
 	/* A SYN can't say more than 64 KiB (RFC 7323 2.2), one that is repeated neither. */
 	if (me->acked && !(s->flags & F_SYN) && lt(edge + rounding(me), me->edge))
 		BROKEN(c, side, "the right edge shrinks by %u", me->edge - edge);
+	check_room(c, side, s, edge);
 	me->ack = s->ack;
 	me->edge = me->acked ? later(me->edge, edge) : edge;
 	me->acked = true;
@@ -253,10 +268,10 @@ ghost(const struct conn *c, uint32_t side, const struct seg *s)
 	const struct end *e = &c->end[side];
 	const struct view *peer = &c->view[!side];
 
+	if (side == 1 && (s->flags & F_SYN) && (s->flags & F_ACK) && s->ack != peer->iss + 1)
+		return true;
 	if (e->opened && !e->gone)
 		return false;
-	if ((s->flags & F_SYN) && s->ack != peer->iss + 1)
-		return true;
 	if (e->up && !e->gone)
 		return false;
 	return e->gone || !peer->has_iss || !lt(peer->iss, s->ack) || lt(peer->end, s->ack);

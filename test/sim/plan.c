@@ -236,7 +236,7 @@ match(struct world *w, struct conn *c, const struct pw_tcp_conf *tcp)
 	if (a->leave == LEAVE_AFTER_PEER && b->leave == LEAVE_AFTER_PEER)
 		b->leave = LEAVE_HALF;
 	/* The side that opens speaks first, or leaves: see docs/tcp.md on cookies. */
-	if (a->leave == LEAVE_AFTER_PEER && a->to_send == 0)
+	if (a->to_send == 0 && (a->leave == LEAVE_AFTER_PEER || a->linger != 0))
 		a->to_send = 1;
 	for (uint32_t i = 0; i < 2; i++) {
 		struct end *e = &c->end[i], *peer = &c->end[!i];
@@ -244,9 +244,9 @@ match(struct world *w, struct conn *c, const struct pw_tcp_conf *tcp)
 
 		e->nibble = chance(r, 150) ? 1 + app_total(peer) / sim_rng_range(r, 1, 100) : 0;
 		e->abort_at = chance(r, 300) ? 0 : sim_rng_below(r, all + 1);
-		/* A black hole is found in less than a minute or not: wait for the peer longer. */
-		if (w->plan.mtu_silent && e->leave == LEAVE_WHEN_SENT)
-			e->leave = LEAVE_HALF;
+		/* A smaller size that is lost by chance need not be tried again. */
+		if (w->plan.mtu_silent)
+			c->may_fail = true;
 		if (e->leave == LEAVE_ABORT || e->leave == LEAVE_EARLY || e->refuses)
 			c->may_fail = true;
 	}
