@@ -67,8 +67,10 @@ new_ack(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s, str
 	bytes = RTE_MIN(n->acked, c->sq_bytes);
 	if ((c->flags & CONN_FIN_QUEUED) && n->acked > c->sq_bytes)
 		c->flags |= CONN_FIN_ACKED;
-	if (c->flight != NULL)
+	if (c->flight != NULL) {
 		acked_records(t, c, s, n);
+		c->flight->mss_before = 0; /* what got through is the size to come back to */
+	}
 	pw_tcp_sq_ack(t, c, bytes);
 	c->snd_una = s->ack;
 	c->progress = tcp_ms(t);

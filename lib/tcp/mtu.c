@@ -10,7 +10,10 @@
 #define LEAST_V4 576  /* smaller answers are taken for this: they are forged or broken */
 #define LEAST_V6 1280 /* RFC 8200 5 */
 
-/* Timeouts in a row, with no byte acknowledged, at which another size is tried. */
+/*
+ * Timeouts in a row, with no byte acknowledged, at which another size is tried. The smaller ones
+ * may have been lost by chance, so after the size before it is their turn again.
+ */
 #define TRY_1280   3
 #define TRY_LEAST  5
 #define TRY_BEFORE 7
@@ -57,9 +60,10 @@ pw_tcp_mtu_black_hole(struct pw_tcp *t, struct pw_tcp_conn *c)
 	uint16_t size;
 
 	if (c->rtos == TRY_BEFORE && f->mss_before != 0) {
-		/* Small ones do not arrive either: the path is down, whatever the size. */
-		c->mss = f->mss_before;
+		/* Small ones do not arrive either: the path may be down, whatever the size. */
+		c->mss = RTE_MIN(f->mss_before, size_for(c, c->mtu));
 		c->cwnd = c->mss;
+		c->rtos = TRY_1280 - 1;
 		f->mss_before = 0;
 		return;
 	}

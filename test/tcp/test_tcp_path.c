@@ -2,6 +2,8 @@
 /* Segments that are too large for the path, told and untold: RFC 1191, 5927, 2923, 4821. */
 #include <string.h>
 
+#include <rte_common.h>
+
 #include "script.h"
 
 #define MSS 1460
@@ -94,6 +96,82 @@ path_that_was_down_gets_its_size_back(void **state)
 	PEER(s, .flags = A, .seq = 1, .ack = 1 + 3 * MSS, .win = 65535);
 }
 
+/* A smaller size that is lost by chance, with the path in trouble, is not given up for good. */
+static void
+black_hole_whose_first_tries_were_lost_is_tried_again(void **state)
+{
+	static const uint32_t want[] = {MSS, MSS, 1240, 1240, 536, 536, MSS, 1240};
+	struct script *s = open_path();
+
+	(void)state;
+	script_send(s, 0, 3 * MSS);
+	script_skip(s);
+	for (uint32_t round = 0; round < 2; round++)
+		for (uint32_t i = round > 0 ? 3 : 0; i < RTE_DIM(want); i++) {
+			assert_true(script_until_sent(s, 60000 * MS));
+			EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = want[i],
+			       .data = script_bytes(0));
+		}
+	PEER(s, .flags = A, .seq = 1, .ack = 1241, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1241, .ack = 1, .len = 1240, .data = script_bytes(1240));
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + 3 * MSS, .win = 65535);
+	assert_int_equal(info(s).mss, 1240);
+}
+
+/* The second time of trouble starts from the size that got through, and goes back to that. */
+static void
+size_that_got_through_outlasts_a_path_that_is_down(void **state)
+{
+	struct script *s = open_path();
+	uint32_t end = 1 + 12 * MSS;
+
+	(void)state;
+	script_send(s, 0, 6 * MSS);
+	script_send(s, 6 * MSS, 6 * MSS);
+	script_skip(s);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_true(script_until_sent(s, 60000 * MS));
+		script_skip(s);
+	}
+	PEER(s, .flags = A, .seq = 1, .ack = 1241, .win = 65535);
+	script_skip(s);
+	for (uint32_t i = 0; i < 7; i++) {
+		assert_true(script_until_sent(s, 600000 * MS));
+		script_skip(s);
+	}
+	assert_int_equal(info(s).mss, 1240);
+	PEER(s, .flags = A, .seq = 1, .ack = end - MSS, .win = 65535);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = end, .win = 65535);
+}
+
+/* What a router has said meanwhile is not forgotten when the size before comes back. */
+static void
+size_that_comes_back_is_what_a_router_allows(void **state)
+{
+	struct script *s = open_path();
+	struct pw_flow flow = script_flow(s);
+
+	(void)state;
+	script_send(s, 0, 3 * MSS);
+	script_skip(s);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_true(script_until_sent(s, 60000 * MS));
+		script_skip(s);
+	}
+	assert_int_equal(info(s).mss, 1240);
+	pw_tcp_icmp_error(s->t, &flow, s->iss + 1 + 2 * MSS, 1400, 4, s->now);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_true(script_until_sent(s, 60000 * MS));
+		script_skip(s);
+	}
+	assert_int_equal(info(s).mss, 1360);
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + MSS, .win = 65535);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + 3 * MSS, .win = 65535);
+}
+
 static void
 small_segments_that_vanish_say_nothing_of_the_size(void **state)
 {
@@ -140,6 +218,9 @@ main(void)
 		SCRIPT(large_segments_that_vanish_are_tried_smaller),
 		SCRIPT(smallest_size_is_tried_after_five_timeouts),
 		SCRIPT(path_that_was_down_gets_its_size_back),
+		SCRIPT(black_hole_whose_first_tries_were_lost_is_tried_again),
+		SCRIPT(size_that_got_through_outlasts_a_path_that_is_down),
+		SCRIPT(size_that_comes_back_is_what_a_router_allows),
 		SCRIPT(small_segments_that_vanish_say_nothing_of_the_size),
 		SCRIPT(answer_about_a_segment_that_was_small_enough_is_forged),
 	};
