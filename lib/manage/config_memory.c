@@ -16,8 +16,6 @@
 /* Measured: ports, heaps that grow by whole hugepages; rings, names of clients. */
 #define DPDK_BYTES   (3u << 20)
 #define WORKER_BYTES (1u << 20)
-/* A neighbour's entry with the frames that wait for it, and four words of the index. */
-#define NEIGH_BYTES (128u + 4 * 4)
 /* Two places in DPDK's table for every packet in fragments (measured; a power of two of them). */
 #define FRAGMENTS_BYTES (2 * 264u)
 
@@ -31,6 +29,14 @@ mempool_bytes(uint32_t n, uint32_t room)
 
 	return (size_t)n * element + (ring > 0 ? ring : 0) + sizeof(struct rte_mempool) +
 	       RTE_MAX_LCORE * sizeof(struct rte_mempool_cache);
+}
+
+/* Of one worker. */
+static size_t
+neigh_bytes(const struct pw_config *c)
+{
+	return pw_wire_neigh_bytes(pw_config_neighbours(c),
+				   pw_wire_hold_share(c->hdr_buffers, c->nb_workers));
 }
 
 void
@@ -57,7 +63,7 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 		  (log_entries +
 		   2 * (RTE_MIN(log_entries, c->pkt_buffers) + (size_t)c->pkt_buffers / 2));
 	m->dpdk = DPDK_BYTES +
-		  c->nb_workers * (WORKER_BYTES + (size_t)pw_config_neighbours(c) * NEIGH_BYTES +
+		  c->nb_workers * (WORKER_BYTES + neigh_bytes(c) +
 				   (size_t)rte_align32pow2(c->fragments) * FRAGMENTS_BYTES);
 	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->wills + m->logs + m->dpdk;
 }

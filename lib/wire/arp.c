@@ -18,13 +18,11 @@ static void
 send_arp(struct pw_wire *w, uint32_t iface, uint16_t op, uint32_t sip, uint32_t tip,
 	 const struct rte_ether_addr *tha, const struct rte_ether_addr *dst)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(w->mem->hdr);
+	struct rte_mbuf *m = wire_neigh_buffer(w);
 	struct rte_arp_hdr *arp;
 
-	if (m == NULL) {
-		w->n.drop_no_buffer++;
+	if (m == NULL)
 		return;
-	}
 	arp = (struct rte_arp_hdr *)rte_pktmbuf_append(m, sizeof(*arp));
 	arp->arp_hardware = rte_cpu_to_be_16(RTE_ARP_HRD_ETHER);
 	arp->arp_protocol = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);

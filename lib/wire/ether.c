@@ -54,6 +54,18 @@ wire_ether_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx, uint16_t *ty
 	return 0;
 }
 
+struct rte_mbuf *
+wire_neigh_buffer(struct pw_wire *w)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->mem->hdr);
+
+	if (m == NULL)
+		m = rte_pktmbuf_alloc(w->mem->pkt);
+	if (m == NULL)
+		w->n.drop_no_buffer++;
+	return m;
+}
+
 void
 wire_ether_out(struct pw_wire *w, uint32_t iface, struct rte_mbuf *m,
 	       const struct rte_ether_addr *dst, uint16_t type)

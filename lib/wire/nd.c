@@ -51,12 +51,10 @@ static void
 transmit(struct pw_wire *w, uint32_t iface, const struct message *msg, uint8_t option,
 	 const struct pw_addr *src, const struct pw_addr *dst, const struct rte_ether_addr *to)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(w->mem->hdr);
+	struct rte_mbuf *m = wire_neigh_buffer(w);
 
-	if (m == NULL) {
-		w->n.drop_no_buffer++;
+	if (m == NULL)
 		return;
-	}
 	memcpy(rte_pktmbuf_append(m, sizeof(*msg)), msg, sizeof(*msg));
 	if (option != 0) {
 		struct link_option o = {option, 1, w->iface[iface].port->mac};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Neighbours: what Ethernet address a next hop has, and the frames that wait to be told. Knows no
- * ARP and no neighbour discovery beyond "ask for this address"; keys are of either family.
+ * Neighbours: what Ethernet address a next hop has. Knows no ARP and no neighbour discovery beyond
+ * "ask for this address"; keys are of either family.
  */
 #include <errno.h>
 
@@ -12,7 +12,6 @@
 #include "wire_pvt.h"
 
 #define DEFAULT_NEIGHBOURS 1024
-#define DEFAULT_HOLD	   4
 
 /* Entries of one state handled in one call: many expire together after a flood. */
 #define ADVANCE_MAX		 256
@@ -118,18 +117,10 @@ enter(struct neigh_table *t, struct neigh *e, enum neigh_state state, uint64_t n
 	enqueue(t, e, state, now);
 }
 
-static struct rte_mbuf **
-held(struct neigh_table *t, const struct neigh *e)
-{
-	return &t->hold[(size_t)(e - t->entry) * t->hold_max];
-}
-
 static void
 drop_held(struct pw_wire *w, struct neigh *e)
 {
-	w->n.drop_unresolved += e->held;
-	rte_pktmbuf_free_bulk(held(&w->neigh, e), e->held);
-	e->held = 0;
+	w->n.drop_unresolved += wire_hold_drop(&w->neigh.hold, e);
 }
 
 static void
@@ -137,7 +128,7 @@ forget(struct pw_wire *w, struct neigh *e)
 {
 	struct neigh_table *t = &w->neigh;
 
-	RTE_ASSERT(e->held == 0);
+	RTE_ASSERT(e->held[HOLD_OURS].count == 0 && e->held[HOLD_ANSWERS].count == 0);
 	slot_clear(t, slot_of(t, e->iface, &e->ip));
 	unqueue(t, e);
 	e->next = t->free;
@@ -148,10 +139,12 @@ forget(struct pw_wire *w, struct neigh *e)
 /*
  * Who leaves a full table: one that failed, else the oldest of those that are being asked (a sweep
  * over addresses that nobody has fills the table with them), else the oldest that is stale. Never a
- * gateway: everything that is not on the link would stop with it.
+ * gateway: everything that is not on the link would stop with it. Who merely speaks to us does not
+ * take the place of one that is being asked: frames may wait for it, while the speaker is answered
+ * without a place.
  */
 static struct neigh *
-victim(struct pw_wire *w)
+victim(struct pw_wire *w, bool for_frame)
 {
 	static const enum neigh_state order[] = {NEIGH_FAILED, NEIGH_INCOMPLETE, NEIGH_STALE};
 	struct neigh_table *t = &w->neigh;
@@ -159,6 +152,8 @@ victim(struct pw_wire *w)
 	for (uint32_t s = 0; s < RTE_DIM(order); s++) {
 		uint32_t i = t->queue[order[s]].head;
 
+		if (order[s] == NEIGH_INCOMPLETE && !for_frame)
+			continue;
 		/* Steps over gateways alone, two an interface. */
 		for (; i != NEIGH_NONE; i = t->entry[i].next) {
 			struct neigh *e = &t->entry[i];
@@ -179,7 +174,7 @@ add(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, enum neigh_stat
 	struct neigh *e;
 
 	if (t->free == NEIGH_NONE) {
-		e = victim(w);
+		e = victim(w, state == NEIGH_INCOMPLETE);
 		if (e == NULL) {
 			w->n.neigh_table_full++;
 			return NULL;
@@ -192,7 +187,7 @@ add(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, enum neigh_stat
 	e->ip = *ip;
 	e->iface = iface;
 	e->tries = 0;
-	e->held = 0;
+	memset(e->held, 0, sizeof(e->held));
 	t->slot[slot_of(t, iface, ip)] = (e - t->entry) + 1;
 	enqueue(t, e, state, now);
 	return e;
@@ -246,13 +241,7 @@ wire_neigh_send(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, str
 		transmit(w, e, m);
 		return 0;
 	case NEIGH_INCOMPLETE:
-		if (e->held == t->hold_max) {
-			w->n.drop_hold_full++;
-			rte_pktmbuf_free(m);
-			return -ENOBUFS;
-		}
-		held(t, e)[e->held++] = m;
-		return 0;
+		return wire_hold_put(&t->hold, t, e, m, &w->n.drop_hold_full);
 	case NEIGH_FAILED:
 	case NEIGH_STATE_MAX:
 		break;
@@ -293,6 +282,7 @@ wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 	struct neigh *e = find(t, iface, ip);
 	const bool reply = how == NEIGH_ANSWERED;
 	enum neigh_state next;
+	struct rte_mbuf *m;
 	bool changed;
 
 	/* An answer that we did not ask for proves nothing. Another instance may have asked. */
@@ -318,9 +308,8 @@ wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 		enter(t, e, next, now);
 		e->tries = 0;
 	}
-	for (uint32_t i = 0; i < e->held; i++)
-		transmit(w, e, held(t, e)[i]);
-	e->held = 0;
+	while ((m = wire_hold_take(&t->hold, e)) != NULL)
+		transmit(w, e, m);
 	if (changed)
 		w->n.neigh_learnt++;
 	/* Answers are told even where nothing changed. */
@@ -404,6 +393,19 @@ pw_wire_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 	wire_neigh_learn(w, iface, ip, mac, NEIGH_TOLD, now);
 }
 
+static uint32_t
+slots_for(uint32_t neighbours)
+{
+	return rte_align32pow2(2 * neighbours);
+}
+
+size_t
+pw_wire_neigh_bytes(uint32_t neighbours, uint32_t hold_total)
+{
+	return neighbours * sizeof(struct neigh) + slots_for(neighbours) * sizeof(uint32_t) +
+	       wire_hold_bytes(hold_total);
+}
+
 int
 wire_neigh_init(struct pw_wire *w, const struct pw_wire_conf *conf)
 {
@@ -411,17 +413,14 @@ wire_neigh_init(struct pw_wire *w, const struct pw_wire_conf *conf)
 	uint32_t slots;
 
 	t->count = conf->neighbours != 0 ? conf->neighbours : DEFAULT_NEIGHBOURS;
-	t->hold_max = conf->hold_queue != 0 ? conf->hold_queue : DEFAULT_HOLD;
 	t->seed = w->seed;
-	slots = rte_align32pow2(2 * t->count);
+	slots = slots_for(t->count);
 	t->slot_mask = slots - 1;
 	t->entry = rte_zmalloc_socket(conf->name, t->count * sizeof(*t->entry), RTE_CACHE_LINE_SIZE,
 				      conf->socket);
 	t->slot = rte_zmalloc_socket(conf->name, slots * sizeof(*t->slot), RTE_CACHE_LINE_SIZE,
 				     conf->socket);
-	t->hold = rte_zmalloc_socket(conf->name, (size_t)t->count * t->hold_max * sizeof(*t->hold),
-				     RTE_CACHE_LINE_SIZE, conf->socket);
-	if (t->entry == NULL || t->slot == NULL || t->hold == NULL) {
+	if (t->entry == NULL || t->slot == NULL || wire_hold_init(&t->hold, conf) < 0) {
 		wire_neigh_fini(w);
 		return -ENOMEM;
 	}
@@ -438,11 +437,7 @@ wire_neigh_fini(struct pw_wire *w)
 {
 	struct neigh_table *t = &w->neigh;
 
-	if (t->entry != NULL && t->hold != NULL) {
-		for (uint32_t i = 0; i < t->count; i++)
-			rte_pktmbuf_free_bulk(held(t, &t->entry[i]), t->entry[i].held);
-	}
-	rte_free(t->hold);
+	wire_hold_fini(&t->hold);
 	rte_free(t->slot);
 	rte_free(t->entry);
 }

@@ -22,7 +22,8 @@ conf_ok(const struct pw_wire_conf *conf)
 		return false;
 	if (conf->nb_ifaces == 0 || conf->nb_ifaces > PW_WIRE_MAX_IFACES)
 		return false;
-	if (conf->neighbours > PW_WIRE_NEIGH_MAX || conf->hold_queue > UINT16_MAX)
+	if (conf->neighbours > PW_WIRE_NEIGH_MAX || conf->hold_queue > UINT16_MAX ||
+	    conf->hold_total > PW_WIRE_HOLD_MAX)
 		return false;
 	if (conf->fragments > PW_WIRE_FRAGMENTS_MAX)
 		return false;

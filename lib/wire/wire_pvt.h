@@ -132,6 +132,12 @@ int wire_ether_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx, uint16_t
 void wire_ether_out(struct pw_wire *w, uint32_t iface, struct rte_mbuf *m,
 		    const struct rte_ether_addr *dst, uint16_t type);
 
+/*
+ * A buffer for a question or answer about neighbours, on which all else that is sent may depend:
+ * where header buffers have run out, a packet buffer does. NULL, counted, without either.
+ */
+struct rte_mbuf *wire_neigh_buffer(struct pw_wire *w);
+
 /* arp.c */
 /* Takes m; its l2_len is set. */
 void wire_arp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx);
@@ -164,7 +170,8 @@ int wire_neigh_init(struct pw_wire *w, const struct pw_wire_conf *conf);
 void wire_neigh_fini(struct pw_wire *w);
 /*
  * Send to a neighbour, or hold until it is known. Takes m, its data at the network header.
- * 0; -ENOBUFS hold queue or table full; -EHOSTUNREACH it did not answer a moment ago.
+ * 0; -ENOBUFS as many wait for it as may, or table full; -EHOSTUNREACH it did not answer a moment
+ * ago.
  */
 int wire_neigh_send(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, struct rte_mbuf *m,
 		    uint64_t now);

@@ -41,6 +41,7 @@ worker_create(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i, 
 	struct pw_wire_conf wire = {
 		.nb_ifaces = conf->nb_ifaces,
 		.neighbours = conf->neighbours,
+		.hold_total = pw_wire_hold_share(conf->mem->hdr->size, conf->nb_workers),
 		.fragments = conf->fragments,
 		.mem = conf->mem,
 		.socket = socket,

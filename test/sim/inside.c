@@ -257,11 +257,11 @@ held_by_stack(struct holders *k, const struct pw_tcp *t)
 static void
 held_by_wire(struct holders *k, const struct pw_wire *wire)
 {
-	const struct neigh_table *nt = &wire->neigh;
+	const struct hold *h = &wire->neigh.hold;
 
-	for (uint32_t i = 0; i < nt->count; i++) {
-		for (uint32_t j = 0; j < nt->entry[i].held; j++)
-			held_chain(k, nt->hold[i * nt->hold_max + j]);
+	for (uint32_t kind = 0; kind < HOLD_KINDS; kind++) {
+		for (uint32_t i = h->line[kind].oldest; i != NEIGH_NONE; i = h->node[i].newer)
+			held_chain(k, h->node[i].m);
 	}
 }
 

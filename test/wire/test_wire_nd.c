@@ -486,7 +486,7 @@ test_our_ethernet_address_is_no_conflict(void **state)
 static void
 test_no_buffer_for_a_question(void **state)
 {
-	struct rte_mbuf *all[255], *m;
+	struct rte_mbuf *all[2 * 255], *m;
 	struct rig r;
 	uint32_t n = 0;
 
@@ -494,6 +494,8 @@ test_no_buffer_for_a_question(void **state)
 	rig6_default(&r);
 	m = rig_segment(&r, NULL, 0);
 	while ((all[n] = rte_pktmbuf_alloc(r.mem.hdr)) != NULL)
+		n++;
+	while (n < RTE_DIM(all) && (all[n] = rte_pktmbuf_alloc(r.mem.pkt)) != NULL)
 		n++;
 	assert_int_equal(rig6_send(&r, PEER6, m), 0); /* held: asked again in a second */
 	assert_int_equal(counter(&r, drop_no_buffer), 1);

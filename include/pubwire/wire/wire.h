@@ -13,6 +13,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_ether.h>
@@ -31,6 +32,7 @@ extern "C" {
 #define PW_WIRE_MAX_ADDRS     8
 #define PW_WIRE_NEIGH_MAX     65536 /**< upper bound of the conf value, see pw_wire_conf.neighbours */
 #define PW_WIRE_FRAGMENTS_MAX 4096
+#define PW_WIRE_HOLD_MAX      16384 /**< upper bound of pw_wire_conf.hold_total */
 
 /** An address with its on-link prefix. */
 struct pw_wire_addr {
@@ -84,7 +86,12 @@ struct pw_wire_conf {
 	struct pw_wire_iface iface[PW_WIRE_MAX_IFACES];
 	uint32_t nb_ifaces;
 	uint32_t neighbours; /**< size of the neighbour table, 0: 1024 */
-	uint32_t hold_queue; /**< frames held per unresolved neighbour, 0: 4 */
+	/** Frames held for an unresolved neighbour, 0: 64; so many of our own, and so many that
+	 * answer what others have sent */
+	uint32_t hold_queue;
+	/** Frames held for all of them together, half of them of each kind; the oldest gives way.
+	 * 0: pw_wire_hold_share() of mem's header buffers, of one instance */
+	uint32_t hold_total;
 	/** Packets that are put together from fragments at a time, at most PW_WIRE_FRAGMENTS_MAX;
 	 * 0: none, fragments are dropped */
 	uint32_t fragments;
@@ -93,6 +100,22 @@ struct pw_wire_conf {
 	int socket;
 	uint64_t seed; /**< of the neighbour table's hash */
 };
+
+/**
+ * Frames that each of several instances may hold: together an eighth of the header buffers, so that
+ * neighbours who do not answer leave enough for everybody else; 2 at least, PW_WIRE_HOLD_MAX at
+ * most.
+ */
+static inline uint32_t
+pw_wire_hold_share(uint32_t hdr_buffers, uint32_t instances)
+{
+	uint32_t share = hdr_buffers / 8 / instances;
+
+	return share < 2 ? 2 : share < PW_WIRE_HOLD_MAX ? share : PW_WIRE_HOLD_MAX;
+}
+
+/** Bytes of an instance's neighbours and of the list of frames that wait for them. */
+size_t pw_wire_neigh_bytes(uint32_t neighbours, uint32_t hold_total);
 
 #define PW_WIRE_COUNTERS(X)                                                                        \
 	X(frames_in, "Frames received")                                                            \
@@ -120,7 +143,7 @@ struct pw_wire_conf {
 	X(drop_no_buffer, "Packets dropped because a buffer pool was empty")                       \
 	X(drop_no_route, "Packets with no route to their destination")                             \
 	X(drop_unresolved, "Packets whose next hop did not answer ARP or ND")                      \
-	X(drop_hold_full, "Packets dropped because a hold queue was full")                         \
+	X(drop_hold_full, "Packets dropped because too many waited for neighbours")                \
 	X(drop_oversize, "Packets larger than the interface's MTU")                                \
 	X(rx_copied, "Received packets copied: shared, or their headers not in one buffer")        \
 	X(frag_in, "Fragments received")                                                           \
