@@ -8,18 +8,18 @@
 #include "stack_pvt.h"
 
 /*
- * Data leaves the last blocks to what must not fail for lack of one: a FIN, a window probe, a cut
- * in what is to be sent again. What a peer's SACK blocks cut leaves a good part to others.
+ * Data leaves the last blocks to what must not fail for lack of one: a FIN, a window probe. What
+ * makes a flight larger leaves some more to connections that have none, so that those whose peers
+ * acknowledge nothing can't keep the others from sending; and what a peer's SACK blocks cut leaves
+ * a good part.
  */
 static void *
 take_block(struct pw_tcp *t, uint32_t leave)
 {
 	void *b;
 
-	if (t->blocks_free <= leave) {
-		t->count.drop_tx_no_buffer++;
+	if (t->blocks_free <= leave)
 		return NULL;
-	}
 	b = pw_pool_get(t->blocks);
 	assert(b != NULL);
 	t->blocks_free--;
@@ -73,8 +73,10 @@ pw_tcp_flight_room(struct pw_tcp *t, struct pw_tcp_conn *c, bool urgent)
 
 	if (f == NULL) {
 		f = take_block(t, leave);
-		if (f == NULL)
+		if (f == NULL) {
+			t->count.drop_tx_no_buffer++;
 			return -ENOBUFS;
+		}
 		f->head.cap = TX_FLIGHT_RECS;
 		f->last = &f->head;
 		f->recover = c->snd_una;
@@ -90,9 +92,11 @@ pw_tcp_flight_room(struct pw_tcp *t, struct pw_tcp_conn *c, bool urgent)
 	}
 	if (!urgent && f->nb >= t->max_flight)
 		return -ENOBUFS;
-	b = new_recs(t, leave);
-	if (b == NULL)
+	b = new_recs(t, urgent ? 0 : leave + t->blocks_first);
+	if (b == NULL) {
+		t->count.drop_tx_no_buffer++;
 		return -ENOBUFS;
+	}
 	f->last->next = b;
 	f->last = b;
 	return 0;
@@ -178,7 +182,7 @@ pw_tcp_flight_split(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p, u
 		p->i -= p->b->first;
 		close_up(p->b);
 	}
-	if (leave > 0 && f->nb >= t->max_flight)
+	if (f->nb >= t->max_flight)
 		return -ENOBUFS;
 	if (p->b->n < p->b->cap)
 		insert_after(p->b, p->i, &second);

@@ -175,8 +175,8 @@ void pw_tcp_flight_no_room(struct pw_tcp *t, struct pw_tcp_conn *c);
 struct tx_rec *pw_tcp_flight_add(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t end,
 				 uint8_t flags);
 /**
- * Cut a record at a sequence number within it, if that leaves so many blocks to others; p stays at
- * the first part. With leave not 0 the bound on records holds too. 0 or -ENOBUFS.
+ * Cut a record at a sequence number within it, if that leaves so many blocks to others and keeps to
+ * the bound on records; p stays at the first part. 0 or -ENOBUFS.
  */
 int pw_tcp_flight_split(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p, uint32_t at,
 			uint32_t leave);

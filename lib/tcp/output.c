@@ -80,14 +80,14 @@ plan(const struct pw_tcp_conn *c, struct plan *p, bool probe)
 
 /* Send len bytes of new data and maybe the FIN, and note it. */
 static int
-send_new(struct pw_tcp *t, struct pw_tcp_conn *c, const struct plan *p)
+send_new(struct pw_tcp *t, struct pw_tcp_conn *c, const struct plan *p, bool urgent)
 {
 	bool idle = c->flight == NULL;
 	struct tx_place at = {NULL, 0}, from;
 	uint32_t len = p->len, seq = c->snd_max;
 	uint8_t flags = (p->push ? TCP_PSH : 0) | (p->fin ? TCP_FIN : 0);
 	struct tx_rec *r;
-	int rc = pw_tcp_flight_room(t, c, p->fin || p->len <= 1);
+	int rc = pw_tcp_flight_room(t, c, urgent);
 
 	if (rc < 0)
 		return rc;
@@ -121,7 +121,7 @@ pw_tcp_send_probe(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	struct plan p;
 
-	return plan(c, &p, true) ? send_new(t, c, &p) : -EAGAIN;
+	return plan(c, &p, true) ? send_new(t, c, &p, p.fin) : -EAGAIN;
 }
 
 /*
@@ -162,49 +162,42 @@ grow(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos p, uint32_t limit)
 	f->lost += more;
 }
 
-/* Cut a record to what one segment may carry now. */
-static int
-fit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p)
+/*
+ * A segment took no more than what lies before at: the rest keeps its mark. Without room for a
+ * record of its own it counts as sent too, and waits for a timer.
+ */
+static struct tx_rec *
+cut(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p, uint32_t at)
 {
-	struct tx_rec *r = flight_rec(*p);
-	uint32_t wnd = window_left(c, r->seq), limit = RTE_MIN(wnd, (uint32_t)c->mss);
-
-	if (wnd == 0)
-		return -EAGAIN;
-	if (rec_payload(r) > limit)
-		return pw_tcp_flight_split(t, c, p, r->seq + limit, 0);
-	if (rec_len(r) > wnd) /* the FIN alone lies beyond the edge */
-		return pw_tcp_flight_split(t, c, p, r->end - 1, 0);
-	if (r->flags & TX_LOST)
-		grow(t, c, *p, limit);
-	return 0;
+	if (at != flight_rec(*p)->end)
+		(void)pw_tcp_flight_split(t, c, p, at, t->blocks_urgent + t->blocks_first);
+	return flight_rec(*p);
 }
 
 int
 pw_tcp_send_again(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p)
 {
 	struct tx_flight *f = c->flight;
-	struct tx_place at;
-	struct tx_rec *r;
-	uint32_t len;
+	struct tx_rec *r = flight_rec(*p);
+	uint32_t wnd = window_left(c, r->seq), limit = RTE_MIN(wnd, (uint32_t)c->mss), len, want;
+	struct tx_place at = {r->block, r->idx};
 	uint8_t flags = 0;
-	int rc = fit(t, c, p);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	r = flight_rec(*p);
-	at = (struct tx_place){r->block, r->idx};
-	len = rec_payload(r);
+	if (wnd == 0)
+		return -EAGAIN;
+	if (r->flags & TX_LOST)
+		grow(t, c, *p, limit);
+	want = len = RTE_MIN(rec_payload(r), limit);
 	if (r->seq + len == conn_queue_end(c))
 		flags |= TCP_PSH;
-	if (r->flags & TX_FIN)
+	/* The FIN alone may lie beyond the edge. */
+	if ((r->flags & TX_FIN) && rec_len(r) <= wnd && len == rec_payload(r))
 		flags |= TCP_FIN;
 	rc = pw_tcp_xmit(t, c, &at, r->seq, &len, flags, true);
 	if (rc < 0)
 		return rc;
-	/* Where one packet took less, the rest keeps its mark, or waits for its own timer. */
-	if (len < rec_payload(r) && pw_tcp_flight_split(t, c, p, r->seq + len, 0) == 0)
-		r = flight_rec(*p);
+	r = cut(t, c, p, r->seq + len + (len == want && (flags & TCP_FIN)));
 	r->sent = t->now;
 	pw_tcp_flight_mark(f, r, TX_RTX, TX_LOST);
 	if (f->ca == CA_RECOVERY)
@@ -284,7 +277,7 @@ pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (c->flight != NULL && c->flight->lost > 0)
 		rc = send_lost(t, c, &sent);
 	while (rc == 0 && (c->flight == NULL || c->flight->lost == 0) && plan(c, &p, false)) {
-		rc = send_new(t, c, &p);
+		rc = send_new(t, c, &p, p.fin);
 		sent |= rc == 0;
 	}
 	if (sent && (c->flags & CONN_PERSIST)) {
@@ -336,7 +329,7 @@ pw_tcp_window_probe(struct pw_tcp *t, struct pw_tcp_conn *c)
 			return 0;
 		p.fin = p.len == 0;
 		p.len = RTE_MIN(RTE_MIN(p.len, RTE_MAX(c->snd_wnd, 1u)), (uint32_t)c->mss);
-		rc = send_new(t, c, &p);
+		rc = send_new(t, c, &p, true);
 		t->count.zero_window_probes += rc == 0 && c->snd_wnd == 0;
 	}
 	if (rc == 0 && c->snd_wnd > 0) {

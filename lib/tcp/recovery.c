@@ -142,10 +142,15 @@ detect(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n)
 static void
 grow(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n)
 {
-	if (n->acked == 0)
+	uint32_t acked = n->acked;
+
+	if (acked == 0)
 		return;
+	/* RFC 3465 2.3: much of what is acknowledged after a timeout had arrived long before. */
+	if (c->flight->ca == CA_LOSS && c->cwnd < c->ssthresh)
+		acked = RTE_MIN(acked, (uint32_t)c->mss);
 	if ((uint64_t)n->flight * 2 >= c->cwnd)
-		pw_tcp_cc(c)->acked(c, n->acked, t->now);
+		pw_tcp_cc(c)->acked(c, acked, t->now);
 	else
 		c->flight->epoch = 0;
 }

@@ -77,6 +77,7 @@ take_memory(struct pw_tcp *t)
 	t->blocks_free = blocks;
 	t->blocks_slices = blocks / 2;
 	t->blocks_urgent = RTE_MAX(blocks / 16, 1u);
+	t->blocks_first = 2 * t->blocks_urgent;
 	t->blocks_cuts = RTE_MAX(blocks / 2, 1u);
 	t->max_flight = RTE_MAX(FLIGHT_LEAST, f->tx_queue_bytes / FLIGHT_BYTES);
 	if (pw_tcp_table_init(&t->table, f->max_conns, f->socket) < 0 ||

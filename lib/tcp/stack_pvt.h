@@ -178,6 +178,7 @@ struct pw_tcp {
 	uint32_t blocks_free;
 	uint32_t blocks_slices; /**< of them slices may take so many yet */
 	uint32_t blocks_urgent; /**< and only what must not wait takes the last so many */
+	uint32_t blocks_first;	/**< and before them so many are for who has none */
 	uint32_t blocks_cuts;	/**< and SACK blocks cut no record where fewer are free */
 	uint32_t max_flight;	/**< records of one connection */
 	uint32_t nb_passive;	/**< connections that came from listeners, the dead among them */

@@ -192,7 +192,9 @@ flight_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 		back_off(c);
 		pw_tcp_rtx_restart(t, c);
 	}
-	(void)pw_tcp_output(t, c);
+	/* Where no buffer can be had the flushes go on with it, not the next timeout. */
+	if (pw_tcp_output(t, c) < 0)
+		pw_tcp_dirty(t, c);
 }
 
 static void

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How fast the window grows, and when it does not: RFC 3465, 5681, 6298, 7661. */
+#include <string.h>
+
+#include <rte_common.h>
+
+#include "script.h"
+
+#define MSS	       1460
+#define AT(n)	       (1 + (n)*MSS)
+
+#define ACK(s, n, ...) PEER(s, .flags = A, .seq = 1, .ack = (n), .win = 65535, ##__VA_ARGS__)
+
+static struct pw_tcp_info
+info(struct script *s)
+{
+	struct pw_tcp_info i;
+
+	pw_tcp_info(s->t, s->conn, &i);
+	return i;
+}
+
+/* RFC 3465 2.3: what a timeout makes a peer acknowledge at once has not left the network at once.
+ */
+static void
+slow_start_after_a_timeout_grows_by_one_segment_an_acknowledgement(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, 20 * MSS);
+	assert_int_equal(script_skip(s), 10);
+	assert_true(script_until_sent(s, 1100 * MS));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = MSS);
+	assert_int_equal(info(s).cwnd, MSS);
+	ACK(s, AT(4));
+	assert_int_equal(info(s).cwnd, 2 * MSS);
+	script_skip(s);
+	ACK(s, AT(7));
+	assert_int_equal(info(s).cwnd, 3 * MSS);
+	script_skip(s);
+	ACK(s, AT(10)); /* all that was out at the timeout: it is over */
+	assert_int_equal(script_skip(s), 3);
+	ACK(s, AT(13));
+	assert_int_equal(info(s).cwnd, 5 * MSS);
+	assert_int_equal(script_skip(s), 5);
+	ACK(s, AT(18));
+	script_skip(s);
+	ACK(s, AT(20));
+	assert_int_equal(pw_tcp_unacked(s->conn), 0);
+}
+
+/* RFC 3465 2.2: otherwise by two at most. */
+static void
+slow_start_grows_by_two_segments_an_acknowledgement(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, 20 * MSS);
+	assert_int_equal(script_skip(s), 10);
+	ACK(s, AT(10));
+	assert_int_equal(info(s).cwnd, 12 * MSS);
+	script_skip(s);
+	ACK(s, AT(20));
+	assert_int_equal(info(s).cwnd, 14 * MSS);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCRIPT(slow_start_after_a_timeout_grows_by_one_segment_an_acknowledgement),
+		SCRIPT(slow_start_grows_by_two_segments_an_acknowledgement),
+	};
+
+	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);
+}
