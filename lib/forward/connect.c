@@ -11,11 +11,10 @@ struct common {
 };
 
 static struct common
-common_of(const struct pw_forward *f, const struct pw_flog *l)
+common_of(const struct pw_forward *f, const struct pw_session *s)
 {
-	struct common c = {
-		.max_packet = RTE_MIN(f->set->limits.max_packet_size, f->part_budget),
-	};
+	const struct pw_flog *l = pw_session_log(f, s);
+	struct common c = {.max_packet = RTE_MIN(pw_limits_packet(f, s), f->part_budget)};
 
 	for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
 		const struct pw_flog_reader *r = &l->reader[__builtin_ctz(m)];
@@ -141,10 +140,9 @@ static const char *
 objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt_connect *c,
 	  uint8_t *reason)
 {
-	const struct pw_flog *l = pw_session_log(f, s);
 	bool v5 = c->version == PW_MQTT_5;
 
-	if (l == NULL) {
+	if (pw_session_log(f, s) == NULL) {
 		*reason = 0x84;
 		return "no lane for its protocol version";
 	}
@@ -160,11 +158,11 @@ objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt
 		*reason = 0x9B;
 		return "a will of QoS 2, which is not supported"; /* [MQTT-3.2.2-12] */
 	}
-	if (c->has_will && c->will_qos == 1 && v5 && common_of(f, l).no_qos1) {
+	if (c->has_will && c->will_qos == 1 && v5 && common_of(f, s).no_qos1) {
 		*reason = 0x9B;
 		return "a will of QoS 1, which the brokers do not take"; /* [MQTT-3.2.2-12] */
 	}
-	if (c->has_will && c->will_retain && v5 && common_of(f, l).no_retain) {
+	if (c->has_will && c->will_retain && v5 && common_of(f, s).no_retain) {
 		*reason = 0x9A;
 		return "a retained will, which the brokers do not take"; /* [MQTT-3.2.2-13] */
 	}
@@ -192,6 +190,8 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	if (pw_mqtt_has(&c.props, PW_MQTT_PROP_SESSION_EXPIRY))
 		s->expiry = c.props.value[PW_MQTT_PROP_SESSION_EXPIRY].num;
 	why = objection(f, s, &c, &reason);
+	if (why == NULL)
+		reason = pw_limits_connect(f, s, &why, now);
 	if (why != NULL)
 		return refuse(f, s, reason, why, now);
 	if (c.clean)
@@ -221,7 +221,7 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 	struct pw_mqtt_prop_out p[10];
 	struct pw_mqtt_props_out props = {.p = p};
 	const struct pw_client_name *name = &f->name[pw_pool_index(f->sessions, s)];
-	struct common c = common_of(f, pw_session_log(f, s));
+	struct common c = common_of(f, s);
 	uint32_t n = 0;
 	int len;
 

@@ -71,6 +71,11 @@ create_devices(struct pw_forward *f)
 	f->parts = pool(f, "part", 256, sizeof(struct pw_part));
 	f->scratch = reserve(f, (f->scratch_max + copies) * sizeof(*f->scratch));
 	f->topic = reserve(f, 4 * PW_SCRATCH_BYTES + 64);
+	if (pw_limits_any(f->set)) {
+		f->account = reserve(f, f->max_sessions * sizeof(*f->account));
+		if (f->account == NULL)
+			return -ENOMEM;
+	}
 	if (f->sessions == NULL || f->name == NULL || f->will_heads == NULL || f->blocks == NULL ||
 	    f->parts == NULL || f->scratch == NULL || f->topic == NULL ||
 	    pw_blobs_create(f, f->max_sessions) < 0)
@@ -187,6 +192,7 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 	if (f->parts != NULL)
 		pw_pool_destroy(f->parts);
 	rte_free(f->name);
+	rte_free(f->account);
 	rte_free(f->scratch);
 	rte_free(f->topic);
 }

@@ -57,6 +57,12 @@ struct pw_session_link {
 	uint32_t next, prev;
 };
 
+/* What a listener's limits are held against; any device worker writes, atomically. */
+struct pw_listener_use {
+	uint64_t full_at; /* ns: when a second's worth of connects is saved again */
+	uint32_t connections;
+} __attribute__((aligned(64)));
+
 struct pw_forward_shared {
 	const struct pw_forward_settings *settings;
 	struct pw_forward_shared_conf conf;
@@ -66,6 +72,7 @@ struct pw_forward_shared {
 	uint32_t device_worker[PW_FORWARD_MAX_WORKERS]; /* ordinal to worker */
 	struct pw_flog *log;				/* [device ordinal * PW_LANE_MAX + lane] */
 	struct pw_routes routes;
+	struct pw_listener_use listener[PW_FORWARD_MAX_LISTENERS];
 };
 
 /* Sessions that may be without a connection: delayed wills, last messages that brokers do not have
@@ -149,6 +156,7 @@ struct pw_forward {
 	struct pw_flog *log[PW_LANE_MAX]; /* own ones, NULL where not served */
 	struct pw_pool *sessions;
 	struct pw_client_name *name; /* by index of the session */
+	struct pw_account *account;  /* likewise; NULL where nothing asks for it */
 	struct pw_pool *will_heads;
 	uint32_t max_sessions; /* in the pool */
 	uint32_t nb_sessions;  /* with a connection */

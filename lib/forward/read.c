@@ -32,6 +32,7 @@ static enum pw_taken
 handle(struct pw_forward *f, struct pw_session *s, uint8_t type, const struct pw_mqtt_buf *b,
        uint64_t now)
 {
+	bool up = s->state == PW_SESSION_UP;
 	enum pw_taken r;
 
 	s->flags |= PW_SESSION_READING;
@@ -43,8 +44,11 @@ handle(struct pw_forward *f, struct pw_session *s, uint8_t type, const struct pw
 		r = pw_session_packet(f, s, type, b, now);
 	if (r != PW_GONE)
 		s->flags &= (uint16_t)~PW_SESSION_READING;
-	if (r == PW_TAKEN)
+	if (r == PW_TAKEN) {
 		s->heard = now;
+		if (up)
+			pw_limits_spend(f, s, type, b->len, now);
+	}
 	f->frames += r == PW_TAKEN || r == PW_GONE;
 	return r;
 }
@@ -131,6 +135,15 @@ block(struct pw_forward *f, struct pw_session *s)
 	s->flags |= PW_SESSION_BLOCKED;
 }
 
+/* Over its rates: the TCP window closes, and it is read again when it is within them. */
+static void
+pace(struct pw_forward *f, struct pw_session *s)
+{
+	f->counters.paced++;
+	s->flags |= PW_SESSION_PACED | PW_SESSION_BLOCKED;
+	pw_session_arm(f, s);
+}
+
 void
 pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bool forced,
 		uint64_t now)
@@ -145,6 +158,10 @@ pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bo
 		return;
 	}
 	while (r == PW_TAKEN && quantum > 0 && may_read(f, s, forced)) {
+		if (pw_limits_at(f, s) > now && pw_tcp_rx_len(s->conn) > 0) {
+			pace(f, s);
+			return;
+		}
 		r = read_frame(f, s, now);
 		if (r == PW_GONE)
 			return;

@@ -55,6 +55,8 @@ due(const struct pw_forward *f, const struct pw_session *s)
 			at = RTE_MIN(at, s->settle_by);
 		return at == UINT64_MAX ? 0 : at;
 	}
+	if (s->flags & PW_SESSION_PACED)
+		return pw_limits_at(f, s);
 	if (s->keepalive > 0)
 		idle = s->keepalive * PW_NS_S * 3 / 2; /* [MQTT-3.1.2-22] */
 	else
@@ -78,22 +80,31 @@ accepted(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 {
 	struct pw_listening *listening = ctx;
 	struct pw_forward *f = listening->f;
-	struct pw_session *s;
+	uint32_t listener = (uint32_t)(listening - f->listening);
+	struct pw_session *s = NULL;
+	bool over = false;
 
 	if (f->draining)
 		return -ENOMEM;
-	s = f->nb_sessions < f->set->limits.max_connections ? pw_pool_get(f->sessions) : NULL;
+	if (f->nb_sessions < f->set->limits.max_connections &&
+	    pw_limits_enter(f, listener, &over)) {
+		s = pw_pool_get(f->sessions);
+		if (s == NULL)
+			pw_limits_leave(f, listener);
+	}
 	if (s == NULL) {
 		f->counters.connections_refused++;
 		return -ENOMEM;
 	}
+	if (f->account != NULL)
+		*pw_session_account(f, s) =
+			(struct pw_account){.listener = (uint8_t)listener, .over = over};
 	s->state = PW_SESSION_CONNECT;
 	s->first = s->last = PW_FLOG_NONE;
 	s->heard = now;
-	s->max_packet = f->set->limits.max_packet_size;
+	s->max_packet = pw_limits_packet(f, s);
 	pw_tcp_set_user(conn, (uint64_t)(uintptr_t)s);
-	pw_wheel_arm(&f->session_wheel, &s->timer,
-		     now + f->set->limits.connect_deadline * PW_NS_MS);
+	pw_wheel_arm(&f->session_wheel, &s->timer, now + pw_limits_deadline(f, listener));
 	__atomic_store_n(&f->name[pw_pool_index(f->sessions, s)].len, 0, __ATOMIC_RELAXED);
 	/* Pairs with the acquire in info.c: there is no name before CONNECT. */
 	__atomic_store_n(&s->conn, conn, __ATOMIC_RELEASE);
@@ -118,7 +129,7 @@ readable(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 		return;
 	}
 	/* Those that wait are served in turn: no overtaking by what arrives now. */
-	if (s->on == PW_LIST_NONE && !(s->flags & PW_SESSION_HELD))
+	if (s->on == PW_LIST_NONE && !(s->flags & (PW_SESSION_HELD | PW_SESSION_PACED)))
 		pw_session_read(f, s, READ_QUANTUM, false, now);
 	else if (pw_tcp_eof(conn) && pw_tcp_rx_len(conn) == 0)
 		pw_session_read(f, s, READ_QUANTUM, true, now);
@@ -137,6 +148,8 @@ forget_conn(struct pw_forward *f, struct pw_session *s)
 {
 	s->conn = NULL;
 	__atomic_store_n(&f->nb_sessions, f->nb_sessions - 1, __ATOMIC_RELAXED);
+	if (f->account != NULL)
+		pw_limits_leave(f, pw_session_account(f, s)->listener);
 }
 
 static void
@@ -354,6 +367,15 @@ pw_session_bad(struct pw_forward *f, struct pw_session *s, uint8_t type, enum pw
 static void
 keepalive(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
+	if (s->flags & PW_SESSION_PACED) {
+		s->heard = now;
+		if (pw_limits_at(f, s) <= now) {
+			s->flags &= (uint16_t)~PW_SESSION_PACED;
+			pw_session_wait(f, s, PW_LIST_WAITING);
+		}
+		pw_session_arm(f, s);
+		return;
+	}
 	/* A device that is not read is not silent. */
 	if (s->flags & (PW_SESSION_BLOCKED | PW_SESSION_HELD))
 		s->heard = now;

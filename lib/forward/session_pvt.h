@@ -31,6 +31,7 @@ enum pw_session_state {
 #define PW_SESSION_NO_QOS1    0x0400u /* CONNACK said Maximum QoS 0 */
 #define PW_SESSION_NO_RETAIN  0x0800u /* CONNACK said Retain Available 0 */
 #define PW_SESSION_SETTLING   0x1000u /* over, but a broker still has to have its last messages */
+#define PW_SESSION_PACED      0x4000u /* not read until the device is within its rates again */
 #define PW_SESSION_FOLLOWED   0x2000u /* the next session of its client appends to the same log */
 
 /* A will, kept as the PUBLISH that it will be. */
@@ -76,6 +77,14 @@ struct pw_session {
 	struct pw_session_link ack_link;
 	struct pw_hash128 hash; /* of the client identifier */
 	struct pw_will *will;	/* NULL: none */
+};
+
+/* What limits need of a session beside; there only where one is configured. */
+struct pw_account {
+	uint64_t messages_at; /* ns: when a second's worth of messages is saved again */
+	uint64_t bytes_at;    /* the same of bytes */
+	uint8_t listener;
+	bool over; /* its listener was full: it is there to be told so */
 };
 
 static_assert(offsetof(struct pw_session, timer) == 64, "line 0 is enough for a packet");
@@ -131,6 +140,30 @@ pw_session_log(const struct pw_forward *f, const struct pw_session *s)
 	return f->log[s->version == PW_MQTT_5 ? PW_LANE_5 : PW_LANE_3];
 }
 const char *pw_session_name(const struct pw_session *s, char *buf, size_t len);
+
+static inline struct pw_account *
+pw_session_account(const struct pw_forward *f, const struct pw_session *s)
+{
+	return f->account != NULL ? &f->account[pw_pool_index(f->sessions, s)] : NULL;
+}
+
+/* limits.c */
+/* True where the configuration has limits that sessions need an account for. */
+bool pw_limits_any(const struct pw_forward_settings *set);
+/* A connection of a listener: false where it is not to be taken. It ends with pw_limits_leave(). */
+bool pw_limits_enter(struct pw_forward *f, uint32_t listener, bool *over);
+void pw_limits_leave(struct pw_forward *f, uint32_t listener);
+/* The limits of its listener, or of all where that has none of its own. */
+uint32_t pw_limits_packet(const struct pw_forward *f, const struct pw_session *s);
+uint64_t pw_limits_deadline(const struct pw_forward *f, uint32_t listener);
+/* A CONNECT: the reason to refuse it, and why in words; 0 where there is none. */
+uint8_t pw_limits_connect(struct pw_forward *f, struct pw_session *s, const char **why,
+			  uint64_t now);
+/* Account for a packet of a device that is up. */
+void pw_limits_spend(struct pw_forward *f, struct pw_session *s, uint8_t type, uint32_t bytes,
+		     uint64_t now);
+/* ns: when it may be read; not after now where it may be now. */
+uint64_t pw_limits_at(const struct pw_forward *f, const struct pw_session *s);
 
 /* session_list.c */
 struct pw_session *pw_list_first(const struct pw_forward *f, enum pw_list which);

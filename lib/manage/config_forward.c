@@ -16,6 +16,7 @@
 #include "config_pvt.h"
 
 #define LEAST_PACKET	 256u  /* as of limits.max_packet_size */
+#define LEAST_DEADLINE	 100u  /* ms, as of limits.connect_deadline */
 #define LEAST_NEIGHBOURS 64u   /* that a file may ask for */
 #define NEIGHBOURS	 1024u /* that are reserved at least where it does not ask */
 
@@ -374,6 +375,32 @@ take_protocols(struct config_loader *l)
 	return 0;
 }
 
+/* What a listener asks for itself can't be more, and not so little that nothing works. */
+static int
+check_listeners(struct config_loader *l)
+{
+	uint32_t most = l->c->forward.limits.max_packet_size;
+	char path[CONFIG_PATH_LEN];
+
+	for (uint32_t i = 0; i < l->c->forward.nb_listeners; i++) {
+		const struct pw_listener_conf *n = &l->c->forward.listener[i];
+
+		snprintf(path, sizeof(path), "listeners[%u].max_packet_size", i);
+		if (n->max_packet_size != 0 &&
+		    (n->max_packet_size < LEAST_PACKET || n->max_packet_size > most))
+			return config_refuse(l, path,
+					     "%u does not fit; expected 0, or %u to "
+					     "limits.max_packet_size (%u)",
+					     n->max_packet_size, LEAST_PACKET, most);
+		snprintf(path, sizeof(path), "listeners[%u].connect_deadline", i);
+		if (n->connect_deadline != 0 && n->connect_deadline < LEAST_DEADLINE)
+			return config_refuse(l, path,
+					     "%u ms is too short; expected 0 or at least %u ms",
+					     n->connect_deadline, LEAST_DEADLINE);
+	}
+	return 0;
+}
+
 /* Sizes that have to fit each other. */
 static int
 check_sizes(struct config_loader *l)
@@ -463,6 +490,8 @@ config_take_limits(struct config_loader *l)
 		rc = take_protocols(l);
 	if (rc == 0)
 		rc = check_sizes(l);
+	if (rc == 0)
+		rc = check_listeners(l);
 	if (rc == 0)
 		size_stack(c);
 	return rc;

@@ -308,6 +308,10 @@ config_take_listeners(struct config_loader *l)
 						     "listener '%s' has this address and port; "
 						     "expected each pair once",
 						     s->listener[o].name);
+		snprintf(path, sizeof(path), "listeners[%u]", i);
+		rc = config_numbers(l, path, config_listener_keys, r, n);
+		if (rc != 0)
+			return rc;
 		s->nb_listeners++;
 	}
 	return 0;

@@ -145,6 +145,7 @@ print_brokers(const struct pw_forward_settings *s, FILE *out)
 		fprintf(out, "\n    address: ");
 		print_addr(out, &s->listener[i].address);
 		fprintf(out, "\n    port: %u\n", s->listener[i].port);
+		numbers(out, "    ", config_listener_keys, &s->listener[i]);
 	}
 	fprintf(out, "brokers:\n");
 	for (uint32_t i = 0; i < s->nb_brokers; i++) {

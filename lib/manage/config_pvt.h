@@ -43,6 +43,15 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(rx_descriptors, rx_desc, NUM_COUNT, 0, 32768)                                            \
 	X(tx_descriptors, tx_desc, NUM_COUNT, 0, 32768)
 
+/* 0: as in limits, or none. */
+#define LISTENER_NUMBERS(X)                                                                        \
+	X(max_connections, max_connections, NUM_COUNT, 0, 268435456)                               \
+	X(connect_rate, connect_rate, NUM_COUNT, 0, 10000000)                                      \
+	X(message_rate, message_rate, NUM_COUNT, 0, 10000000)                                      \
+	X(byte_rate, byte_rate, NUM_BYTES, 0, 4294967295)                                          \
+	X(max_packet_size, max_packet_size, NUM_BYTES, 0, 268435460)                               \
+	X(connect_deadline, connect_deadline, NUM_MS, 0, 3600000)
+
 #define BROKER_NUMBERS(X)                                                                          \
 	X(port, port, NUM_COUNT, 1, 65535)                                                         \
 	X(keepalive_interval, keepalive_interval, NUM_MS, 1000, 65535000)                          \
@@ -66,7 +75,9 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(max_keepalive, max_keepalive, NUM_SECONDS, 1, 65535)                                     \
 	X(idle_timeout, idle_timeout, NUM_MS, 0, 4294967294)                                       \
 	X(copy_break, copy_break, NUM_BYTES, 0, 2048)                                              \
-	X(drain_deadline, drain_deadline, NUM_MS, 0, 3600000)
+	X(drain_deadline, drain_deadline, NUM_MS, 0, 3600000)                                      \
+	X(message_rate, message_rate, NUM_COUNT, 0, 10000000)                                      \
+	X(byte_rate, byte_rate, NUM_BYTES, 0, 4294967295)
 
 #define TCP_NUMBERS(X)                                                                             \
 	X(keepalive, keepalive_ms, NUM_MS, 0, 86400000)                                            \
@@ -114,6 +125,7 @@ struct raw_port {
 
 struct raw_listener {
 	char *name, *address, *port;
+	LISTENER_NUMBERS(RAW_NUMBER)
 };
 
 struct raw_broker {
@@ -171,8 +183,8 @@ struct num_key {
 	int64_t min, max;
 };
 
-extern const struct num_key config_port_keys[], config_broker_keys[], config_limit_keys[],
-	config_wire_keys[], config_tcp_keys[], config_memory_keys[],
+extern const struct num_key config_port_keys[], config_listener_keys[], config_broker_keys[],
+	config_limit_keys[], config_wire_keys[], config_tcp_keys[], config_memory_keys[],
 	config_worker_keys[]; /* ended by a NULL key */
 
 extern const cyaml_schema_value_t config_schema;

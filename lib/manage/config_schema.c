@@ -35,12 +35,13 @@ static const cyaml_schema_value_t text_value = {
 	CYAML_FIELD_MAPPING_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct tag, key,   \
 				fields)
 
-#define PORT_TEXT(key, ...)   TEXT(raw_port, key),
-#define BROKER_TEXT(key, ...) TEXT(raw_broker, key),
-#define LIMIT_TEXT(key, ...)  TEXT(raw_limits, key),
-#define TCP_TEXT(key, ...)    TEXT(raw_tcp, key),
-#define MEMORY_TEXT(key, ...) TEXT(raw_memory, key),
-#define WORKER_TEXT(key, ...) TEXT(raw_workers, key),
+#define PORT_TEXT(key, ...)	TEXT(raw_port, key),
+#define LISTENER_TEXT(key, ...) TEXT(raw_listener, key),
+#define BROKER_TEXT(key, ...)	TEXT(raw_broker, key),
+#define LIMIT_TEXT(key, ...)	TEXT(raw_limits, key),
+#define TCP_TEXT(key, ...)	TEXT(raw_tcp, key),
+#define MEMORY_TEXT(key, ...)	TEXT(raw_memory, key),
+#define WORKER_TEXT(key, ...)	TEXT(raw_workers, key),
 
 static const cyaml_schema_field_t log_fields[] = {TEXT(raw_log, level), CYAML_FIELD_END};
 
@@ -62,9 +63,9 @@ static const cyaml_schema_field_t port_fields[] = {TEXT(raw_port, name),
 static const cyaml_schema_value_t port_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields)};
 
-static const cyaml_schema_field_t listener_fields[] = {TEXT(raw_listener, name),
-						       TEXT(raw_listener, address),
-						       TEXT(raw_listener, port), CYAML_FIELD_END};
+static const cyaml_schema_field_t listener_fields[] = {
+	TEXT(raw_listener, name), TEXT(raw_listener, address), TEXT(raw_listener, port),
+	LISTENER_NUMBERS(LISTENER_TEXT) CYAML_FIELD_END};
 static const cyaml_schema_value_t listener_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_listener, listener_fields)};
 
@@ -124,15 +125,17 @@ const cyaml_schema_value_t config_schema = {
 	 .kind = kind_,                                                                            \
 	 .min = min_,                                                                              \
 	 .max = max_},
-#define PORT_KEY(...)	KEY(raw_port, pw_config_port, __VA_ARGS__)
-#define BROKER_KEY(...) KEY(raw_broker, pw_broker_conf, __VA_ARGS__)
-#define LIMIT_KEY(...)	KEY(raw_limits, pw_limits_conf, __VA_ARGS__)
-#define WIRE_KEY(...)	KEY(raw_limits, pw_config, __VA_ARGS__)
-#define TCP_KEY(...)	KEY(raw_tcp, pw_tcp_conf, __VA_ARGS__)
-#define MEMORY_KEY(...) KEY(raw_memory, pw_config, __VA_ARGS__)
-#define WORKER_KEY(...) KEY(raw_workers, pw_config, __VA_ARGS__)
+#define PORT_KEY(...)	  KEY(raw_port, pw_config_port, __VA_ARGS__)
+#define LISTENER_KEY(...) KEY(raw_listener, pw_listener_conf, __VA_ARGS__)
+#define BROKER_KEY(...)	  KEY(raw_broker, pw_broker_conf, __VA_ARGS__)
+#define LIMIT_KEY(...)	  KEY(raw_limits, pw_limits_conf, __VA_ARGS__)
+#define WIRE_KEY(...)	  KEY(raw_limits, pw_config, __VA_ARGS__)
+#define TCP_KEY(...)	  KEY(raw_tcp, pw_tcp_conf, __VA_ARGS__)
+#define MEMORY_KEY(...)	  KEY(raw_memory, pw_config, __VA_ARGS__)
+#define WORKER_KEY(...)	  KEY(raw_workers, pw_config, __VA_ARGS__)
 
 const struct num_key config_port_keys[] = {PORT_NUMBERS(PORT_KEY){NULL}};
+const struct num_key config_listener_keys[] = {LISTENER_NUMBERS(LISTENER_KEY){NULL}};
 const struct num_key config_broker_keys[] = {BROKER_NUMBERS(BROKER_KEY){NULL}};
 const struct num_key config_limit_keys[] = {LIMIT_NUMBERS(LIMIT_KEY){NULL}};
 const struct num_key config_wire_keys[] = {WIRE_NUMBERS(WIRE_KEY){NULL}};

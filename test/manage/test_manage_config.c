@@ -118,6 +118,14 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(conf.port[1].disable_caps, 0);
 	assert_int_equal(conf.forward.nb_listeners, 2);
 	assert_int_equal(conf.forward.listener[1].port, 8883);
+	assert_int_equal(conf.forward.listener[0].max_connections, 0);
+	assert_int_equal(conf.forward.listener[0].byte_rate, 0);
+	assert_int_equal(conf.forward.listener[1].max_connections, 90);
+	assert_int_equal(conf.forward.listener[1].connect_rate, 20);
+	assert_int_equal(conf.forward.listener[1].message_rate, 30);
+	assert_int_equal(conf.forward.listener[1].byte_rate, 64 << 10);
+	assert_int_equal(conf.forward.listener[1].max_packet_size, 1 << 20);
+	assert_int_equal(conf.forward.listener[1].connect_deadline, 2000);
 	assert_int_equal(b->port, 2883);
 	assert_string_equal(b->username, "us\xc3\xa9r \"x\"");
 	assert_string_equal(b->password, "secret");
@@ -146,6 +154,8 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(pw_config_neighbours(&conf), 77);
 	assert_int_equal(conf.fragments, 9);
 	assert_int_equal(m->drain_deadline, 100);
+	assert_int_equal(m->message_rate, 500);
+	assert_int_equal(m->byte_rate, 1 << 20);
 	assert_int_equal(conf.tcp.keepalive_ms, 30000);
 	assert_int_equal(conf.tcp.user_timeout_ms, 300000);
 	assert_int_equal(conf.tcp.rx_window, 256 << 10);
@@ -358,8 +368,8 @@ static void
 every_number_is_documented(void **state)
 {
 	const struct num_key *const tables[] = {
-		config_port_keys, config_broker_keys, config_limit_keys, config_tcp_keys,
-		config_wire_keys, config_memory_keys, config_worker_keys};
+		config_port_keys, config_listener_keys, config_broker_keys, config_limit_keys,
+		config_tcp_keys,  config_wire_keys,	config_memory_keys, config_worker_keys};
 	static char text[65536];
 	FILE *f = fopen(TEST_DOCS_DIR "/configuration.md", "r");
 

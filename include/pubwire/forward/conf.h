@@ -36,6 +36,13 @@ struct pw_listener_conf {
 	char name[PW_FORWARD_NAME_LEN];
 	struct pw_addr address;
 	uint16_t port;
+	/** Limits of its own; 0: as struct pw_limits_conf says, or none where that has no such. */
+	uint32_t max_connections;  /**< of all workers together */
+	uint32_t connect_rate;	   /**< CONNECT packets a second, of all workers together */
+	uint32_t message_rate;	   /**< PUBLISH packets a second of one device */
+	uint32_t byte_rate;	   /**< bytes a second of one device */
+	uint32_t max_packet_size;  /**< at most that of struct pw_limits_conf */
+	uint32_t connect_deadline; /**< ms */
 };
 
 /** A broker. */
@@ -82,6 +89,9 @@ struct pw_limits_conf {
 	 *  (below 1 KiB) of frames too large to wait in TCP's queue are copied together always. */
 	uint32_t copy_break;
 	uint32_t drain_deadline; /**< [5000] */
+	/** PUBLISH packets and bytes a second of one device; a second's worth may come at once. Who
+	 *  is over is not read for a while. [0: unlimited] */
+	uint32_t message_rate, byte_rate;
 };
 
 /** Everything. */

@@ -116,7 +116,11 @@ bool pw_forward_drained(const struct pw_forward *f);
 #define PW_DEVICE_COUNTERS(X)                                                                      \
 	X(connects, "CONNECT packets accepted")                                                    \
 	X(connects_refused, "CONNECT packets refused")                                             \
-	X(connections_refused, "Connections refused because there were max_connections")           \
+	X(connections_refused, "Connections reset because there were max_connections, or many "    \
+			       "too many on a listener")                                           \
+	X(listener_full, "CONNECT packets refused because their listener had max_connections")     \
+	X(connect_rate_exceeded, "CONNECT packets refused because their listener had too many a "  \
+				 "second")                                                         \
 	X(takeovers, "Sessions taken over by a second CONNECT")                                    \
 	X(overtaken, "Sessions followed by another before brokers had their last messages")        \
 	X(claims_dropped, "Client identifier requests given up: workers could not be told")        \
@@ -148,6 +152,7 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(refused_by_broker, "Messages of QoS 1 that a broker refused with a reason code")         \
 	X(shed, "Devices closed because buffers were needed by others")                            \
 	X(blocked, "Times that a device was not read because a bound was reached")                 \
+	X(paced, "Times that a device was not read because it was over its rate")                  \
 	X(bytes_by_ref, "Frame bytes that entered a log as references")                            \
 	X(bytes_copied, "Frame bytes that entered a log as copies")
 
@@ -260,6 +265,9 @@ size_t pw_forward_session_size(void);
 
 /** The same of all connections of one worker, as they are reserved, for the memory plan. */
 size_t pw_forward_sessions_bytes(uint32_t max_connections);
+
+/** What limits on listeners and rates of devices add to that, for one worker; 0 without any. */
+size_t pw_forward_accounts_bytes(const struct pw_forward_settings *set);
 
 /** What one worker reserves for wills, and for sessions that outlive their connection. */
 size_t pw_forward_wills_bytes(uint32_t max_connections);
