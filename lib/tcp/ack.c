@@ -86,8 +86,7 @@ static bool
 is_repeated(const struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
 	return s->ack == c->snd_una && seg_span(s) == 0 && !s->duplicate &&
-	       (uint32_t)s->wnd << c->snd_scale == c->snd_wnd && c->snd_wnd != 0 &&
-	       !(c->flags & CONN_PERSIST);
+	       seg_window(c, s) == c->snd_wnd && c->snd_wnd != 0 && !(c->flags & CONN_PERSIST);
 }
 
 /* Nothing is on its way any more, or what is has a timer. */
@@ -121,7 +120,7 @@ settle(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n)
 static void
 update_window(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s, bool moved)
 {
-	uint32_t wnd = (uint32_t)s->wnd << c->snd_scale, old = c->snd_wnd;
+	uint32_t wnd = seg_window(c, s), old = c->snd_wnd;
 
 	if (!moved && seq_lt(s->seq, c->snd_wl1))
 		return;

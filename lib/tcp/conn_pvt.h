@@ -148,7 +148,7 @@ struct pw_tcp_conn {
 	uint8_t ooo_count;
 	uint8_t keep_probes;
 	uint8_t end;		 /**< enum pw_tcp_end */
-	uint32_t stray_answered; /**< ms: last answer to a bare segment out of place, 0 none */
+	uint32_t stray_answered; /**< ms: last answer that pw_tcp_stray_allowed() bounds, 0 none */
 };
 
 static_assert(sizeof(struct pw_tcp_conn) == 256, "an idle connection is four cache lines");

@@ -182,7 +182,11 @@ acknowledgement(struct pw_tcp *t, const struct listener *l, struct pw_tcp_seg *s
 		complete(t, l, s, r, &request);
 		return;
 	case COOKIE_EARLY:
-		/* What lies before it comes again, and then this does. */
+		/*
+		 * What lies before it comes again, and then this does. It costs what a RST costs:
+		 * otherwise the answers that are left would tell that half of a guess was right.
+		 */
+		(void)pw_tcp_refusal_allowed(t, &s->flow.remote);
 		t->count.cookies_early++;
 		return;
 	case COOKIE_NONE:

@@ -4,9 +4,14 @@
  * (RFC 9293 3.10.7.1), challenge ACKs (RFC 5961). The last two are limited.
  */
 #include <errno.h>
+#include <string.h>
+
+#include <rte_common.h>
 
 #include "header_pvt.h"
 #include "stack_pvt.h"
+
+#define STRAY_PAUSE_MS 500 /* between answers of one connection to what is out of place */
 
 int
 pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
@@ -40,29 +45,61 @@ pw_tcp_send_syn_ack(struct pw_tcp *t, const struct pw_tcp_seg *s, uint32_t iss, 
 	return pw_tcp_emit(t, &s->flow, m) == 0 ? 0 : XMIT_LOST;
 }
 
-/* A flood of segments from forged addresses must not make us one of RST to whoever has them. */
-static bool
-refusal_allowed(struct pw_tcp *t)
+/*
+ * A flood of segments from forged addresses must not make us one of RST to whoever has them, so
+ * there is a bound on the answers to an address. Nor must the answers that somebody gets tell him
+ * what others had: a segment in another's name that meets a connection, say, costs none. So budgets
+ * are those of buckets of addresses; which ones share a bucket, and how much there is in it, is
+ * drawn anew each second.
+ */
+static void
+draw_budgets(struct pw_tcp *t)
+{
+	for (uint64_t i = 0; i < PW_TCP_REFUSAL_BUCKETS; i += 8) {
+		uint64_t in[3] = {t->refuse_second, i, 0};
+		uint64_t more = pw_siphash24(&t->key_refuse, in, sizeof(in));
+
+		for (uint32_t k = 0; k < 8; k++)
+			t->refusals[i + k] = (uint16_t)(PW_TCP_REFUSALS + (more >> 8 * k & 0xff));
+	}
+}
+
+/* Of an IPv6 address only the network counts: who has one of them has as many as he likes. */
+static uint16_t *
+budget_of(struct pw_tcp *t, const struct pw_addr *to)
+{
+	uint64_t in[2] = {t->refuse_second, 0};
+
+	memcpy(&in[1], &to->b[pw_addr_is_v4(to) ? 8 : 0], sizeof(in[1]));
+	return &t->refusals[pw_siphash24(&t->key_refuse, in, sizeof(in)) % PW_TCP_REFUSAL_BUCKETS];
+}
+
+bool
+pw_tcp_refusal_allowed(struct pw_tcp *t, const struct pw_addr *to)
 {
 	uint64_t second = t->now / 1000000000;
+	uint16_t *left;
 
 	if (second != t->refuse_second) {
 		t->refuse_second = second;
-		t->refuse_budget = PW_TCP_REFUSALS;
+		draw_budgets(t);
 	}
-	if (t->refuse_budget == 0) {
-		t->count.resets_limited++;
+	left = budget_of(t, to);
+	if (*left == 0)
 		return false;
-	}
-	t->refuse_budget--;
+	(*left)--;
 	return true;
 }
 
 void
 pw_tcp_refuse(struct pw_tcp *t, const struct pw_tcp_seg *s)
 {
-	if ((s->flags & TCP_RST) || !refusal_allowed(t))
+	if (s->flags & TCP_RST)
 		return;
+	if (!pw_tcp_refusal_allowed(t, &s->flow.remote)) {
+		t->count.resets_limited++;
+		return;
+	}
 	if (s->flags & TCP_ACK)
 		(void)pw_tcp_send_bare(t, &s->flow, s->ack, 0, TCP_RST, 0, NULL);
 	else
@@ -71,30 +108,26 @@ pw_tcp_refuse(struct pw_tcp *t, const struct pw_tcp_seg *s)
 }
 
 bool
-pw_tcp_challenge_allowed(struct pw_tcp *t)
+pw_tcp_stray_allowed(const struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	uint64_t second = t->now / 1000000000;
+	/* What 0 stands for is noted as 1, which may lie a millisecond ahead: the age is from -1.
+	 */
+	uint32_t age = tcp_ms(t) - c->stray_answered;
 
-	if (second != t->challenge_second) {
-		/* Drawn anew each second: a fixed number would tell a third party who has used it
-		 * up. */
-		t->challenge_second = second;
-		t->challenge_budget =
-			PW_TCP_CHALLENGES_LEAST +
-			(uint32_t)(pw_siphash24(&t->key_isn, &second, sizeof(second)) %
-				   PW_TCP_CHALLENGES_SPREAD);
-	}
-	if (t->challenge_budget == 0)
+	if (c->stray_answered != 0 && age + 1 <= STRAY_PAUSE_MS)
 		return false;
-	t->challenge_budget--;
+	c->stray_answered = RTE_MAX(tcp_ms(t), 1u);
 	return true;
 }
 
+/*
+ * RFC 5961 7 wants a bound. One over all connections could be used up by whoever has a few, and
+ * what is left of it would tell him whether a number that he guessed for another's connection lies
+ * in its window; so it is each connection's own.
+ */
 void
 pw_tcp_challenge(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	if (!pw_tcp_challenge_allowed(t))
-		return;
-	if (pw_tcp_send_ack(t, c) == 0)
+	if (pw_tcp_stray_allowed(t, c) && pw_tcp_send_ack(t, c) == 0)
 		t->count.challenge_acks++;
 }

@@ -8,8 +8,6 @@
 #include "header_pvt.h"
 #include "stack_pvt.h"
 
-#define STRAY_PAUSE_MS 500 /* between answers to bare segments out of place */
-
 static void
 enter_fin_wait_2(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
@@ -65,16 +63,12 @@ fin_acked(struct pw_tcp *t, struct pw_tcp_conn *c)
 static void
 answer_stray(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
-	/* What 0 stands for is noted as 1, which may lie a millisecond ahead: the age is from -1.
-	 */
-	uint32_t age = tcp_ms(t) - c->stray_answered;
-
-	if (seg_span(s) == 0 && c->stray_answered != 0 && age + 1 <= STRAY_PAUSE_MS) {
-		pw_tcp_challenge(t, c);
+	if (s->flags & TCP_SYN) {
+		pw_tcp_challenge(t, c); /* RFC 5961 4.2: irrespective of the sequence number */
 		return;
 	}
-	if (seg_span(s) == 0)
-		c->stray_answered = RTE_MAX(tcp_ms(t), 1u);
+	if (seg_span(s) == 0 && !pw_tcp_stray_allowed(t, c))
+		return;
 	c->flags |= CONN_ACK_NOW;
 	pw_tcp_dirty(t, c);
 }
@@ -145,6 +139,7 @@ sequence_ok(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 		/* Both opened: the peer's SYN again, with the acknowledgement of ours (figure 7).
 		 */
 		s->flags &= ~TCP_SYN;
+		s->was_syn = true;
 		s->seq++;
 	}
 	plain = (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
@@ -217,7 +212,7 @@ handshake_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg
 		return false;
 	}
 	c->snd_una++;
-	c->snd_wnd = (uint32_t)s->wnd << c->snd_scale;
+	c->snd_wnd = seg_window(c, s);
 	c->max_wnd = c->snd_wnd;
 	c->snd_wl1 = s->seq;
 	handshake_sample(t, c);

@@ -119,12 +119,12 @@ pw_tcp_create(const struct pw_tcp_conf *conf, uint64_t now)
 	t->epoch = now;
 	t->retry_at = UINT64_MAX;
 	t->refuse_second = UINT64_MAX;
-	t->challenge_second = UINT64_MAX;
 	while (t->rcv_scale < SCALE_MAX && t->conf.rx_window > 65535u << t->rcv_scale)
 		t->rcv_scale++;
 	pw_siphash_key(&t->key_isn, conf->seed, 1);
 	pw_siphash_key(&t->key_table, conf->seed, 2);
 	pw_siphash_key(&t->key_secrets, conf->seed, 3);
+	pw_siphash_key(&t->key_refuse, conf->seed, 4);
 	t->cookie_period = UINT64_MAX;
 	t->ts_offset = (uint32_t)pw_siphash24(&t->key_isn, "timestamps", 10);
 	pw_wheel_init(&t->wheel, now, TICK_NS);

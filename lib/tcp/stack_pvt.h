@@ -67,6 +67,7 @@ struct pw_tcp_seg {
 	uint8_t flags;
 	uint8_t opts;
 	bool duplicate; /**< nothing in it is new but, maybe, its acknowledgement */
+	bool was_syn;	/**< its SYN has been dealt with and taken off the flags */
 	uint8_t nb_sack;
 	struct sack_block sack[SEG_SACK_MAX]; /**< as they came: not compared with what was sent */
 };
@@ -140,13 +141,12 @@ struct tw_table {
 /** FIN_WAIT_2 of a connection that its owner has closed ends after so long without a byte. */
 #define PW_TCP_FIN_WAIT_2_MS 60000
 
-/** RFC 5961 10: answers to segments that may be forged, a second, over all connections. */
-#define PW_TCP_CHALLENGES_LEAST	 50
-#define PW_TCP_CHALLENGES_SPREAD 101
-
-/** RST for segments of no connection, a second: enough for peers of a process that was restarted.
+/**
+ * Answers to segments of no connection: so many a second at least to the addresses of one bucket,
+ * and up to 255 more. Enough for peers of a process that was restarted.
  */
-#define PW_TCP_REFUSALS 1000
+#define PW_TCP_REFUSALS	       128
+#define PW_TCP_REFUSAL_BUCKETS 64
 
 /** The longest time after a SYN|ACK at which its acknowledgement still opens the connection. */
 #define PW_TCP_COOKIE_LIFE_MS 64000
@@ -187,16 +187,15 @@ struct pw_tcp {
 	struct dsack dsack[DSACK_SLOTS];
 	uint32_t nb_held;    /**< connections with CONN_WND_HELD */
 	uint32_t held_sweep; /**< bucket from which they are looked for */
-	uint32_t challenge_budget;
-	uint64_t challenge_second;
-	uint32_t refuse_budget;
 	uint64_t refuse_second;
-	struct rte_mbuf *gather; /**< where pw_tcp_send_copy() writes next */
+	uint16_t refusals[PW_TCP_REFUSAL_BUCKETS]; /**< that are left in it */
+	struct rte_mbuf *gather;		   /**< where pw_tcp_send_copy() writes next */
 	struct conn_table table;
 	struct tw_table tw;
 	struct listener listener[MAX_LISTENERS];
 	struct pw_siphash_key key_isn;
 	struct pw_siphash_key key_table;
+	struct pw_siphash_key key_refuse;
 	struct pw_siphash_key key_secrets;   /**< that those of the cookies come from */
 	struct pw_siphash_key key_cookie[2]; /**< of this period and of the one before */
 	uint64_t cookie_period;
@@ -333,6 +332,13 @@ seg_span(const struct pw_tcp_seg *s)
 	return s->len + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
 }
 
+/** Window of a segment: that of a SYN is never scaled (RFC 7323 2.2). */
+static inline uint32_t
+seg_window(const struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+{
+	return (uint32_t)s->wnd << (s->was_syn ? 0 : c->snd_scale);
+}
+
 /** False where the acknowledgement is out of range and the segment must go. */
 bool pw_tcp_ack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s);
 /** Take payload and FIN position; true where the peer's FIN is now in order. */
@@ -404,11 +410,14 @@ void pw_tcp_send_rst(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** An answer that belongs to no connection. */
 int pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
 		     uint8_t flags, uint16_t wnd, const uint32_t *ts_echo);
+/** Spend one of the answers that an address may have to segments of no connection. */
+bool pw_tcp_refusal_allowed(struct pw_tcp *t, const struct pw_addr *to);
 /** RST for a segment (RFC 9293 3.10.7.1), within the limit. */
 void pw_tcp_refuse(struct pw_tcp *t, const struct pw_tcp_seg *s);
-/** Challenge ACK, within the limit (RFC 5961 10). */
+/** May a connection answer something out of place? Once in a while; the moment is noted. */
+bool pw_tcp_stray_allowed(const struct pw_tcp *t, struct pw_tcp_conn *c);
+/** Challenge ACK, within the limit (RFC 5961 7). */
 void pw_tcp_challenge(struct pw_tcp *t, struct pw_tcp_conn *c);
-bool pw_tcp_challenge_allowed(struct pw_tcp *t);
 
 /* output.c: what may be sent. */
 int pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c);

@@ -273,7 +273,7 @@ pw_tcp_tw_input(struct pw_tcp *t, struct tw_record *r, const struct pw_tcp_seg *
 	 */
 	if (seg_span(s) == 0 && s->seq == r->rcv_nxt)
 		return false;
-	if (pw_tcp_challenge_allowed(t) && answer(t, r, &s->flow) == 0)
+	if (pw_tcp_refusal_allowed(t, &s->flow.remote) && answer(t, r, &s->flow) == 0)
 		t->count.challenge_acks++;
 	return false;
 }

@@ -76,6 +76,36 @@ simultaneous_open_completes(void **state)
 	assert_int_equal(pw_tcp_rx_len(s->conn), 5);
 }
 
+/* RFC 7323 2.2: never scaled, that of a SYN|ACK which meets SYN_RECEIVED neither. */
+static void
+window_of_a_syn_is_not_scaled_at_a_simultaneous_open(void **state)
+{
+	struct script *s = script_open(NULL);
+	struct pw_tcp_info info;
+
+	(void)state;
+	script_syn(s);
+	PEER(s, .flags = S, .seq = 0, .win = 60000, .mss = 1460, .has_ws = true, .ws = 7);
+	EXPECT(s, .flags = S | A, .seq = 0, .ack = 1);
+	pw_tcp_info(s->t, s->conn, &info);
+	assert_int_equal(info.snd_wnd, 60000);
+	PEER(s, .flags = S | A, .seq = 0, .ack = 1, .win = 50000, .mss = 1460, .has_ws = true,
+	     .ws = 7);
+	assert_int_equal(s->connected, 1);
+	script_skip(s);
+	pw_tcp_info(s->t, s->conn, &info);
+	assert_int_equal(info.snd_wnd, 50000);
+	/* Nor is it remembered as something larger: 5961 5.2 takes the largest window for a bound.
+	 */
+	PEER(s, .flags = A, .seq = 1, .ack = 1 - 60001, .win = 500, .len = 10);
+	assert_int_equal(pw_tcp_rx_len(s->conn), 0);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 500);
+	pw_tcp_info(s->t, s->conn, &info);
+	assert_int_equal(info.snd_wnd, 500 << 7);
+	script_skip(s);
+}
+
 static void
 simultaneous_open_completes_by_a_plain_ack(void **state)
 {
@@ -411,6 +441,7 @@ main(void)
 		SCRIPT(passive_open_takes_data_that_rides_on_the_last_ack),
 		SCRIPT(active_open_completes),
 		SCRIPT(simultaneous_open_completes),
+		SCRIPT(window_of_a_syn_is_not_scaled_at_a_simultaneous_open),
 		SCRIPT(simultaneous_open_completes_by_a_plain_ack),
 		SCRIPT(options_are_answered_only_where_they_were_offered),
 		SCRIPT(window_scale_and_timestamps_are_negotiated),
