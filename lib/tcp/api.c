@@ -171,6 +171,10 @@ void
 pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now)
 {
 	tcp_set_now(t, now);
+	if (c->flags & CONN_UNREAD) {
+		c->flags |= CONN_DISCARD;
+		pw_tcp_post(t, c, CONN_EV_READABLE);
+	}
 	if (c->state == PW_TCP_CLOSED)
 		return;
 	if (c->state == PW_TCP_SYN_SENT) {

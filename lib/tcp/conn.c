@@ -136,16 +136,28 @@ pw_tcp_conn_end(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_end why)
 	c->t_delack = 0;
 	c->end = (uint8_t)why;
 	/* One that nobody has heard of goes unheard. */
-	if (c->flags & CONN_OWNED)
-		pw_tcp_post(t, c, CONN_EV_GONE);
-	else
+	if (!(c->flags & CONN_OWNED))
 		pw_tcp_conn_release(t, c);
+	else if (why == PW_TCP_END_CLOSED && c->rx_len > 0 && !(c->flags & CONN_DISCARD))
+		c->flags |= CONN_UNREAD; /* RFC 9293 3.6: what came before the FIN is delivered */
+	else
+		pw_tcp_post(t, c, CONN_EV_GONE);
+}
+
+void
+pw_tcp_conn_read_up(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	if (!(c->flags & CONN_UNREAD))
+		return;
+	c->flags &= ~CONN_UNREAD;
+	pw_tcp_post(t, c, CONN_EV_GONE);
 }
 
 void
 pw_tcp_conn_release(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	assert(c->state == PW_TCP_CLOSED && !(c->flags & CONN_DEAD));
+	c->flags &= ~CONN_UNREAD;
 	pw_tcp_rx_release(c);
 	c->flags = (c->flags & ~(uint32_t)CONN_EVENTS) | CONN_DEAD;
 	c->next_dead = t->dead;

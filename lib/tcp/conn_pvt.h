@@ -42,6 +42,7 @@ enum conn_flag {
 	CONN_ON_DIRTY = 1 << 17,
 	CONN_DEAD = 1 << 18,	 /**< waits on the list of the dead */
 	CONN_TLP_OPEN = 1 << 19, /**< all is acknowledged, a probe not yet judged (RFC 8985 7.4) */
+	CONN_UNREAD = 1 << 20,	 /**< closed by both sides; gone when the rest is read */
 	CONN_SACK = 1 << 21,	 /**< selective acknowledgement agreed (RFC 2018 2) */
 	CONN_EV_ACCEPT = 1 << 24,
 	CONN_EV_CONNECTED = 1 << 25,

@@ -12,7 +12,8 @@
  * first ones were lost or are late, from one that belongs to nothing: the former is not to be
  * reset. The request mark is a MAC over the peer's number as well, and whether timestamps were
  * agreed. The key bit says under which of two secrets; each serves for 32 s and is honoured for 32
- * more. Of 2^32 numbers 512 are good at a time, so a blind guess succeeds once in 2^23.
+ * more. Of 2^32 numbers 512 are good at a time, so a blind guess succeeds once in 2^23, and a bare
+ * one, which may be a keepalive probe, once in 2^22.
  *
  * Where a flow has left a record (timewait.c), its next number must lie beyond the last one that it
  * used (RFC 9293 3.6.1, RFC 6191 2): then the cookie is 30 bits wide and counts from there. A
@@ -35,9 +36,10 @@ static_assert(PW_TCP_COOKIE_LIFE_MS == 2 * KEY_NS / 1000000, "two secrets are ho
 
 /*
  * What a peer's MSS is rounded down to; the last index stands for all that the path takes, which
- * is what most peers offer. From 1220 on they are those of tunnels and of mobile networks.
+ * is what most peers offer. Two are the defaults of RFC 9293 3.7.1; beyond are those of tunnels and
+ * of mobile networks, up to PPPoE.
  */
-static const uint16_t mss_of[MSS_OF_PATH] = {64, 256, 536, 1000, 1220, 1360, 1400};
+static const uint16_t mss_of[MSS_OF_PATH] = {64, 536, 1220, 1360, 1400, 1440, 1452};
 
 /* What a mark is made of. */
 struct marked {
@@ -152,25 +154,46 @@ pw_tcp_cookie(struct pw_tcp *t, const struct pw_tcp_seg *s, const struct tw_reco
 	return r != NULL ? base_of(r) + (v & BEYOND_MASK) : v;
 }
 
+/* Is it the number that answered a SYN of this number? *ts: with timestamps. */
+static bool
+answers_request(const struct pw_tcp *t, const struct pw_flow *flow, uint32_t v, uint32_t irs,
+		bool *ts)
+{
+	uint32_t key = !!(v & KEY_BIT);
+	uint8_t options = v & 0xff;
+
+	if (((v ^ request_mark(t, flow, irs, options, *ts, key)) & REQUEST_MASK) == 0)
+		return true;
+	/* RFC 7323 3.2: timestamps that were not agreed are to be ignored, so may be there. */
+	if (!*ts || ((v ^ request_mark(t, flow, irs, options, false, key)) & REQUEST_MASK) != 0)
+		return false;
+	*ts = false;
+	return true;
+}
+
+/* RFC 9293 3.8.4: one before what is due, with an octet of garbage or without. */
+static bool
+may_be_keepalive(const struct pw_tcp_seg *s)
+{
+	return s->len <= 1 && !(s->flags & TCP_FIN);
+}
+
 enum cookie_verdict
 pw_tcp_cookie_check(struct pw_tcp *t, const struct pw_tcp_seg *s, const struct tw_record *r,
 		    struct pw_tcp_seg *syn)
 {
 	uint32_t v = s->ack - 1 - base_of(r), mask = r != NULL ? BEYOND_MASK : UINT32_MAX;
-	uint32_t irs = s->seq - 1, key = !!(v & KEY_BIT);
+	uint32_t irs = s->seq - 1;
 	uint8_t options = v & 0xff;
 	bool ts = s->opts & SEG_OPT_TS;
 
 	(void)turn_keys(t);
-	if ((v & ~mask) || ((v ^ flow_mark(t, &s->flow, options, key)) & FLOW_MASK & mask))
+	if ((v & ~mask) ||
+	    ((v ^ flow_mark(t, &s->flow, options, !!(v & KEY_BIT))) & FLOW_MASK & mask))
 		return COOKIE_NONE;
-	/* RFC 7323 3.2: timestamps that were not agreed are to be ignored, so may be there. */
-	if (((v ^ request_mark(t, &s->flow, irs, options, ts, key)) & REQUEST_MASK) != 0) {
-		if (!ts ||
-		    ((v ^ request_mark(t, &s->flow, irs, options, false, key)) & REQUEST_MASK) != 0)
-			return COOKIE_EARLY;
-		ts = false;
-	}
+	if (!answers_request(t, &s->flow, v, irs, &ts) &&
+	    (!may_be_keepalive(s) || !answers_request(t, &s->flow, v, ++irs, &ts)))
+		return COOKIE_EARLY;
 	*syn = (struct pw_tcp_seg){.seq = irs};
 	unpack_options(syn, options);
 	if (ts) {

@@ -122,15 +122,16 @@ syn(struct pw_tcp *t, const struct pw_tcp_seg *s, struct tw_record *r)
 }
 
 /*
- * The time since the SYN|ACK, where the peer echoes it. Bytes may have come long after the bare
- * acknowledgement that was lost, so they say nothing.
+ * The time since the SYN|ACK, where the peer echoes it. Bytes, or a keepalive probe, may have come
+ * long after the bare acknowledgement that was lost, so they say nothing.
  */
 static void
 sample(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 {
 	uint32_t ms = tcp_ts_now(t) - s->ts_ecr;
 
-	if ((c->flags & CONN_TS) && seg_span(s) == 0 && ms <= PW_TCP_COOKIE_LIFE_MS)
+	if ((c->flags & CONN_TS) && seg_span(s) == 0 && s->seq == c->rcv_nxt &&
+	    ms <= PW_TCP_COOKIE_LIFE_MS)
 		pw_tcp_rtt_sample(c, (uint64_t)ms * 1000);
 }
 
@@ -157,9 +158,9 @@ complete(struct pw_tcp *t, const struct listener *l, struct pw_tcp_seg *s, struc
 	c->ctx = l->ctx;
 	c->flags |= CONN_PASSIVE;
 	pw_tcp_cookie_used(t, c);
-	c->rcv_nxt = s->seq;
-	c->rcv_adv = s->seq + pw_tcp_syn_window(t);
-	c->last_ack = s->seq;
+	c->rcv_nxt = request->seq + 1;
+	c->rcv_adv = c->rcv_nxt + pw_tcp_syn_window(t);
+	c->last_ack = c->rcv_nxt;
 	c->snd_una = s->ack;
 	c->snd_max = s->ack;
 	c->snd_wl1 = s->seq;

@@ -237,6 +237,8 @@ pw_tcp_consume(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n)
 		c->rx_tail = NULL;
 	if (c->state != PW_TCP_CLOSED)
 		pw_tcp_window_opened(t, c);
+	else if (c->rx_len == 0)
+		pw_tcp_conn_read_up(t, c);
 }
 
 void

@@ -136,6 +136,20 @@ pw_tcp_create(const struct pw_tcp_conf *conf, uint64_t now)
 	return t;
 }
 
+/* Those that wait for nothing but their reader stand in no table. */
+static void
+end_unread(struct pw_tcp *t)
+{
+	for (uint32_t i = 0; i < t->conf.max_conns; i++) {
+		struct pw_tcp_conn *c = pw_pool_peek(t->conns, i);
+
+		if (c != NULL && (c->flags & CONN_UNREAD)) {
+			c->end = PW_TCP_END_ABORTED;
+			pw_tcp_conn_read_up(t, c);
+		}
+	}
+}
+
 void
 pw_tcp_destroy(struct pw_tcp *t)
 {
@@ -148,6 +162,7 @@ pw_tcp_destroy(struct pw_tcp *t)
 				pw_tcp_conn_end(
 					t, pw_pool_at(t->conns, t->table.bucket[i].conn[k] - 1),
 					PW_TCP_END_ABORTED);
+	end_unread(t);
 	pw_tcp_run_ready(t);
 	/* The dead that the dirty list still names. */
 	pw_tcp_flush(t, t->now);

@@ -7,9 +7,9 @@
  * A stack and what its files ask of each other.
  *
  * Life of a connection: made by open.c or listen.c, it stands in the table until pw_tcp_conn_end().
- * Then it waits for its `gone` upcall on the ready list, is DEAD after it, and goes back to its
- * pool when no list names it any more. So a pointer that some caller up the stack still holds stays
- * readable, and DEAD tells it to let go.
+ * Then, with nothing left UNREAD, it waits for its `gone` upcall on the ready list, is DEAD after
+ * it, and goes back to its pool when no list names it any more. So a pointer that some caller up
+ * the stack still holds stays readable, and DEAD tells it to let go.
  *
  * Every entry point sets t->now; nothing below it passes time around.
  */
@@ -279,6 +279,8 @@ uint32_t pw_tcp_isn(const struct pw_tcp *t, const struct pw_flow *flow);
 struct pw_tcp_conn *pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash,
 				    uint16_t mtu, uint16_t max_segs);
 void pw_tcp_conn_end(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_end why);
+/** Nothing is unread any more: `gone` is due if the connection has ended. */
+void pw_tcp_conn_read_up(struct pw_tcp *t, struct pw_tcp_conn *c);
 void pw_tcp_conn_release(struct pw_tcp *t, struct pw_tcp_conn *c);
 void pw_tcp_conn_reap(struct pw_tcp *t);
 void pw_tcp_conn_state(struct pw_tcp_conn *c, enum pw_tcp_state to);

@@ -250,6 +250,12 @@ held_by_stack(struct holders *k, const struct pw_tcp *t)
 				held_by_conn(k, pw_pool_at(t->conns, id - 1));
 		}
 	}
+	for (uint32_t i = 0; i < t->conf.max_conns; i++) {
+		const struct pw_tcp_conn *c = pw_pool_peek(t->conns, i);
+
+		if (c != NULL && (c->flags & CONN_UNREAD))
+			held_by_conn(k, c);
+	}
 	if (t->gather != NULL)
 		held(k, t->gather);
 }

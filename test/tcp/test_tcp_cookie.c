@@ -17,8 +17,8 @@ info(struct script *s)
 static void
 options_come_back_with_the_acknowledgement(void **state)
 {
-	static const uint16_t mss[] = {0, 100, 300, 536, 1300, 1360, 1412, 1460};
-	static const uint16_t kept[] = {536, 64, 256, 536, 1220, 1360, 1400, 1460};
+	static const uint16_t mss[] = {0, 100, 1240, 1360, 1412, 1440, 1452, 1460};
+	static const uint16_t kept[] = {536, 64, 1220, 1360, 1400, 1440, 1452, 1460};
 	struct script *s = script_open(&(struct pw_tcp_conf){.max_conns = 200});
 
 	(void)state;
@@ -157,6 +157,55 @@ acknowledgement_without_the_agreed_timestamp_is_dropped(void **state)
 	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535);
 	NOTHING(s); /* RFC 7323 3.2: silently */
 	assert_int_equal(s->accepted, 0);
+}
+
+/*
+ * RFC 9293 3.8.4: a probe stands one before what is due, with an octet of garbage or none. Whoever
+ * sends it has had our answer, and its acknowledgement was lost; so there is a connection.
+ */
+static void
+keepalive_probe_completes_the_handshake_whose_ack_was_lost(void **state)
+{
+	struct script *s = script_open(NULL);
+	const struct tcp_seg *o;
+
+	(void)state;
+	for (uint32_t len = 0; len <= 1; len++) {
+		s->rport = PEER_PORT + len;
+		s->iss_known = false;
+		PEER(s, .flags = S, .win = 65535, .mss = 1460, .has_ts = true, .tsval = 5);
+		o = EXPECT(s, .flags = S | A, .seq = 0, .ack = 1);
+		script_pass(s, 10000 * MS);
+		PEER(s, .flags = A, .seq = 0, .ack = 1, .win = 500, .has_ts = true, .tsval = 10005,
+		     .tsecr = o->tsval, .len = (uint16_t)len, .data = script_bytes(7));
+		assert_int_equal(s->accepted, 1 + len);
+		o = EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+		assert_int_equal(o->tsecr, 10005);
+		assert_int_equal(pw_tcp_rx_len(s->conn), 0);
+		assert_int_equal(info(s).snd_wnd, 500);
+		/* Its echo is as old as the answer, which says nothing of the path. */
+		assert_int_equal(info(s).srtt_us, 0);
+		s->nb_got = 0;
+		PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 500, .has_ts = true, .tsval = 10006,
+		     .len = 10, .data = script_bytes(0));
+		script_consume(s, 10);
+		script_pass(s, 50 * MS);
+		script_skip(s);
+	}
+	/* More than that, or a FIN, is no probe. */
+	s->rport = PEER_PORT + 2;
+	s->iss_known = false;
+	PEER(s, .flags = S, .win = 65535, .mss = 1460);
+	EXPECT(s, .flags = S | A, .seq = 0, .ack = 1);
+	PEER(s, .flags = A, .seq = 0, .ack = 1, .win = 65535, .len = 2);
+	PEER(s, .flags = F | A, .seq = 0, .ack = 1, .win = 65535);
+	NOTHING(s);
+	assert_int_equal(s->accepted, 2);
+	/* When the secret is forgotten, so is the handshake. */
+	script_pass(s, 2 * PERIOD_MS * MS);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 0, .ack = 1, .win = 65535);
+	EXPECT(s, .flags = R, .seq = 1);
 }
 
 /* A secret is honoured for one period after its own: 32 to 64 s. */
@@ -376,6 +425,7 @@ main(void)
 		SCRIPT(acknowledgement_with_another_number_of_the_peer_opens_nothing),
 		SCRIPT(timestamps_that_were_not_agreed_are_ignored),
 		SCRIPT(acknowledgement_without_the_agreed_timestamp_is_dropped),
+		SCRIPT(keepalive_probe_completes_the_handshake_whose_ack_was_lost),
 		SCRIPT(answer_is_good_for_at_least_one_period_and_at_most_two),
 		SCRIPT(repeated_syn_gets_the_same_number),
 		SCRIPT(echoed_timestamp_gives_the_round_trip_time),

@@ -292,6 +292,22 @@ absurd_mss_does_not_stop_data(void **state)
 	PEER(s, .flags = A, .seq = 1, .ack = 1 + n, .win = 65535);
 }
 
+/* The count of timeouts ends at 20; an open that asks for more ends there too. */
+static void
+open_that_wants_too_many_retries_ends_none_the_less(void **state)
+{
+	struct script *s =
+		script_open(&(struct pw_tcp_conf){.syn_retries = 30, .max_rto_ms = 1000});
+
+	(void)state;
+	script_syn(s);
+	script_pass(s, 100 * 1000 * MS);
+	assert_int_equal(script_skip(s), 20);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_TIMEOUT);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+}
+
 static void
 syn_is_retransmitted_with_backoff_then_given_up(void **state)
 {
@@ -454,6 +470,7 @@ main(void)
 		SCRIPT(mtu_of_the_path_bounds_segments),
 		SCRIPT(absurd_mss_does_not_stop_data),
 		SCRIPT(syn_is_retransmitted_with_backoff_then_given_up),
+		SCRIPT(open_that_wants_too_many_retries_ends_none_the_less),
 		SCRIPT(syn_ack_is_not_repeated_unasked),
 		SCRIPT(repeated_syn_is_answered_again),
 		SCRIPT(syn_ack_retransmitted_by_the_peer_is_acknowledged_again),

@@ -320,7 +320,9 @@ void pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 
 /**
  * As pw_tcp_close(), but receiving goes on at the application's pace and without a time limit
- * (half-close). To be followed by pw_tcp_close() where it wants no more of the peer.
+ * (half-close): where both sides have closed before the receive queue is consumed, the state is
+ * CLOSED and `gone` waits until it is. To be followed by pw_tcp_close() where the application wants
+ * no more of it.
  */
 void pw_tcp_shutdown(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 
