@@ -23,7 +23,7 @@ echo(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, const struct pa
 	const struct pw_addr *src = p->group ? wire_source(w, rx->iface, &p->src) : &p->dst;
 	struct icmp6 *icmp;
 
-	if (!wire_icmp_allowed(w, &w->echoes, rx->now)) {
+	if (src == NULL || !wire_icmp_allowed(w, &w->echoes, rx->now)) {
 		rte_pktmbuf_free(m);
 		return;
 	}

@@ -42,7 +42,7 @@ is_our_group(const struct iface *f, const struct pw_addr *group)
 	for (uint32_t i = 0; i < f->nb_own; i++) {
 		struct pw_addr own = wire_solicited_node(&f->own[i].addr);
 
-		if (!pw_addr_is_v4(&f->own[i].addr) && pw_addr_eq(group, &own))
+		if (wire_is_ours6(f, i) && pw_addr_eq(group, &own))
 			return true;
 	}
 	return false;

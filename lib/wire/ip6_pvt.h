@@ -146,6 +146,8 @@ void wire_nd_advertise(struct pw_wire *w, uint32_t iface, uint32_t own);
 void wire_nd_probe(struct pw_wire *w, uint32_t iface, uint32_t own);
 
 /* nd_announce.c */
+/* Leave an address of ours to somebody who had it first. */
+void wire_nd_lose(struct pw_wire *w, uint32_t iface, uint32_t own);
 void wire_nd_announce(struct pw_wire *w, uint32_t iface, uint64_t now);
 void wire_nd_advance(struct pw_wire *w, uint64_t now);
 

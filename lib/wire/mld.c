@@ -57,7 +57,7 @@ groups_of(const struct iface *f, struct pw_addr *group)
 	for (uint32_t i = 0; i < f->nb_own; i++) {
 		uint32_t k = 0;
 
-		if (pw_addr_is_v4(&f->own[i].addr))
+		if (!wire_is_ours6(f, i))
 			continue;
 		group[n] = wire_solicited_node(&f->own[i].addr);
 		while (!pw_addr_eq(&group[k], &group[n]))
@@ -90,6 +90,15 @@ message(struct pw_wire *w, const void *bytes, uint32_t len)
 	return m;
 }
 
+/* RFC 3590 4: nobody, while the link-local address may turn out, or did, to be another's. */
+static const struct pw_addr *
+reporter(const struct iface *f)
+{
+	const struct pw_addr *link_local = wire_link_local(f);
+
+	return link_local == NULL || f->nd.tentative ? &wire_ip6_unspecified : link_local;
+}
+
 static void
 report_v2(struct pw_wire *w, uint32_t iface, uint8_t type)
 {
@@ -102,14 +111,14 @@ report_v2(struct pw_wire *w, uint32_t iface, uint8_t type)
 	uint32_t n = groups_of(f, group);
 	struct rte_mbuf *m;
 
+	if (n == 0)
+		return;
 	for (uint32_t i = 0; i < n; i++)
 		all.record[i] = (struct v2_record){.type = type, .group = group[i]};
 	all.head.records = rte_cpu_to_be_16(n);
 	m = message(w, &all, sizeof(all.head) + n * sizeof(all.record[0]));
-	/* RFC 3590 4: from nobody while the link-local address may turn out to be another's. */
 	if (m != NULL)
-		transmit(w, iface, f->nd.tentative ? &wire_ip6_unspecified : &f->link_local,
-			 &all_v2_routers, m);
+		transmit(w, iface, reporter(f), &all_v2_routers, m);
 }
 
 static void
@@ -124,7 +133,7 @@ report_v1(struct pw_wire *w, uint32_t iface)
 		struct rte_mbuf *m = message(w, &msg, sizeof(msg));
 
 		if (m != NULL)
-			transmit(w, iface, &f->link_local, &group[i], m);
+			transmit(w, iface, reporter(f), &group[i], m);
 	}
 }
 

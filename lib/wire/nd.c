@@ -72,7 +72,9 @@ solicit(struct pw_wire *w, uint32_t iface, const struct pw_addr *target, const s
 	const struct message msg = {.type = ND_SOLICIT, .target = *target};
 	struct pw_addr group = wire_solicited_node(target);
 	struct rte_ether_addr group_mac = wire_group_mac(&group);
-	uint8_t option = wire_addr_is_set(src) ? OPTION_SOURCE : 0; /* 4.3: not from nobody */
+	/* 4.3: not from nobody; RFC 4429 3.2: nor from an address that may be another's. */
+	bool named = wire_addr_is_set(src) && !w->iface[iface].nd.tentative;
+	uint8_t option = named ? OPTION_SOURCE : 0;
 
 	w->n.nd_solicits_out++;
 	if (to == NULL)
@@ -126,31 +128,41 @@ conflict(struct pw_wire *w, const struct rx *rx, uint32_t local, const struct rt
 {
 	struct iface *f = &w->iface[rx->iface];
 	struct own_addr *own = &f->own[local];
+	bool lost = f->nd.tentative;
 	char text[PW_ADDR_STRLEN];
 
 	w->n.nd_conflicts++;
-	own->duplicate = own->duplicate || f->nd.tentative;
 	PW_LOG_EVERY(&w->conflict_log, rx->now, wire, ERR,
 		     "address conflict on %s: " RTE_ETHER_ADDR_PRT_FMT " also uses %s%s; give one "
 		     "of the two another address",
 		     f->port->device, RTE_ETHER_ADDR_BYTES(mac), pw_addr_str(&own->addr, text),
-		     own->duplicate ? " and had it first, so it is left to it" : "");
-	if (own->duplicate || rx->now < own->defended)
+		     lost ? " and had it first, so it is left to it" : "");
+	if (lost) {
+		wire_nd_lose(w, rx->iface, local);
+		return;
+	}
+	if (rx->now < own->defended)
 		return;
 	own->defended = rx->now + DEFEND_INTERVAL;
 	wire_nd_advertise(w, rx->iface, local);
 }
 
-/* Answer a solicitation: to who asked, at the address that it names or is known to have. */
+/*
+ * Answer a solicitation: to who asked, at the address that it names or is known to have. While
+ * others may object, what the asker knows of them stays (RFC 4429 3.3).
+ */
 static void
 answer(struct pw_wire *w, const struct rx *rx, const struct packet6 *p, const struct news *n)
 {
 	const struct rte_ether_addr *to =
 		n->has_mac ? &n->mac : wire_neigh_mac(w, rx->iface, &p->src);
 
+	uint32_t flags = ADVERT_SOLICITED;
+
+	if (!w->iface[rx->iface].nd.tentative)
+		flags |= ADVERT_OVERRIDE;
 	/* A question to us alone, without the asker's address: the frame came from it (7.2.4). */
-	advertise(w, rx->iface, &n->msg.target, ADVERT_SOLICITED | ADVERT_OVERRIDE, &p->src,
-		  to != NULL ? to : &n->from);
+	advertise(w, rx->iface, &n->msg.target, flags, &p->src, to != NULL ? to : &n->from);
 }
 
 /* Somebody wants to take an address of ours (RFC 4862 5.4.3). */
@@ -163,7 +175,7 @@ asked_by_nobody(struct pw_wire *w, const struct rx *rx, uint32_t local, const st
 		return;
 	if (f->nd.tentative)
 		conflict(w, rx, local, &n->from);
-	else if (!f->own[local].duplicate)
+	else
 		wire_nd_advertise(w, rx->iface, local);
 }
 
@@ -185,8 +197,6 @@ solicit_in(struct pw_wire *w, const struct rx *rx, const struct packet6 *p, cons
 		asked_by_nobody(w, rx, local, n);
 		return;
 	}
-	if (f->own[local].duplicate)
-		return;
 	if (n->has_mac && asker < 0 && wire_on_link(w, rx->iface, &p->src))
 		wire_neigh_learn(w, rx->iface, &p->src, &n->mac, NEIGH_ASKED, rx->now);
 	answer(w, rx, p, n);

@@ -115,7 +115,8 @@ pw_wire_send_tcp(struct pw_wire *w, const struct pw_flow *flow, struct rte_mbuf 
 {
 	bool v4 = pw_addr_is_v4(&flow->local);
 
-	if (v4 != pw_addr_is_v4(&flow->remote) || wire_is_link_local(&flow->remote)) {
+	if (v4 != pw_addr_is_v4(&flow->remote) || wire_is_link_local(&flow->remote) ||
+	    wire_is_lost(w, &flow->local)) {
 		w->n.drop_no_route++;
 		rte_pktmbuf_free(m);
 		return -EHOSTUNREACH;

@@ -169,26 +169,47 @@ wire_on_link(const struct pw_wire *w, uint32_t iface, const struct pw_addr *a)
 	return false;
 }
 
+/* Own addresses begin with the configured ones. */
+static bool
+is_left(const struct iface *f, uint32_t own)
+{
+	return (f->lost & UINT32_C(1) << own) == 0;
+}
+
+const struct pw_addr *
+wire_link_local(const struct iface *f)
+{
+	return f->v6 && wire_local_index(f, &f->link_local) >= 0 ? &f->link_local : NULL;
+}
+
 const struct pw_addr *
 wire_source(const struct pw_wire *w, uint32_t iface, const struct pw_addr *next_hop)
 {
 	const struct iface *f = &w->iface[iface];
+	const struct pw_addr *link_local = wire_link_local(f);
 
-	if (wire_is_link_local(next_hop))
-		return f->v6 ? &f->link_local : NULL;
+	if (wire_is_link_local(next_hop) && link_local != NULL)
+		return link_local;
 	for (uint32_t i = 0; i < w->nb_routes; i++) {
 		const struct route *r = &w->route[i];
 
-		if (r->iface == iface && prefix_has(r, next_hop))
+		if (r->iface == iface && prefix_has(r, next_hop) && is_left(f, r->addr))
 			return &f->conf.addr[r->addr].addr;
 	}
 	for (uint32_t a = 0; a < f->conf.nb_addrs; a++) {
 		const struct pw_addr *own = &f->conf.addr[a].addr;
 
-		if (pw_addr_is_v4(own) == pw_addr_is_v4(next_hop) && !wire_is_link_local(own))
+		if (pw_addr_is_v4(own) == pw_addr_is_v4(next_hop) && !wire_is_link_local(own) &&
+		    is_left(f, a))
 			return own;
 	}
-	return f->v6 && !pw_addr_is_v4(next_hop) ? &f->link_local : NULL;
+	return pw_addr_is_v4(next_hop) ? NULL : link_local;
+}
+
+bool
+wire_is_ours6(const struct iface *f, uint32_t own)
+{
+	return !pw_addr_is_v4(&f->own[own].addr) && is_left(f, own);
 }
 
 int
@@ -196,9 +217,23 @@ wire_local_index(const struct iface *f, const struct pw_addr *a)
 {
 	for (uint32_t i = 0; i < f->nb_own; i++) {
 		if (pw_addr_eq(&f->own[i].addr, a))
-			return (int)i;
+			return is_left(f, i) ? (int)i : -1;
 	}
 	return -1;
+}
+
+bool
+wire_is_lost(const struct pw_wire *w, const struct pw_addr *a)
+{
+	for (uint32_t i = 0; w->lost && i < w->nb_ifaces; i++) {
+		const struct iface *f = &w->iface[i];
+
+		for (uint32_t own = 0; own < f->nb_own; own++) {
+			if (!is_left(f, own) && pw_addr_eq(&f->own[own].addr, a))
+				return true;
+		}
+	}
+	return false;
 }
 
 bool

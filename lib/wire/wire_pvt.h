@@ -53,7 +53,6 @@ struct route {
 struct own_addr {
 	struct pw_addr addr;
 	uint64_t defended; /* ns: not before this time is a conflict answered (RFC 5227 2.4) */
-	bool duplicate;	   /* somebody had it before us (RFC 4862 5.4.5): left to them */
 };
 
 /* Configured addresses in their order, then a link-local one that no configuration names. */
@@ -64,6 +63,7 @@ struct iface {
 	const struct pw_port *port;
 	struct own_addr own[OWN_MAX];
 	uint32_t nb_own;
+	uint32_t lost; /* a bit for each that somebody had first (RFC 4862 5.4.5): no longer ours */
 	struct pw_addr link_local; /* where v6 */
 	uint64_t announce_at;	   /* ns: when the second announcement is due */
 	uint32_t announce_left;
@@ -86,6 +86,7 @@ struct pw_wire {
 	struct pw_log_limit partial_log;
 	struct frag *frag; /* NULL where no fragments are taken */
 	uint32_t seed;
+	bool lost; /* an address of some interface */
 	struct neigh_table neigh;
 	struct route route[PW_WIRE_MAX_IFACES * PW_WIRE_MAX_ADDRS];
 	struct iface iface[PW_WIRE_MAX_IFACES];
@@ -106,14 +107,20 @@ int wire_route(const struct pw_wire *w, const struct pw_addr *dst, uint32_t *ifa
 	       struct pw_addr *next_hop);
 /* True where an address is a neighbour on an interface: on its networks, or a gateway of it. */
 bool wire_on_link(const struct pw_wire *w, uint32_t iface, const struct pw_addr *a);
-/* Our address on an interface that a next hop would expect; NULL where it has none. */
+/* Our address on an interface that a next hop would expect; NULL where it has none left. */
 const struct pw_addr *wire_source(const struct pw_wire *w, uint32_t iface,
 				  const struct pw_addr *next_hop);
 /* True for the gateways of an interface. */
 bool wire_is_gateway(const struct iface *f, const struct pw_addr *a);
 /* True where an address is one: not all zero in its family. */
 bool wire_addr_is_set(const struct pw_addr *a);
-/* Index of an address among an interface's own, or -1. */
+/* The link-local address of an interface; NULL where it has none, or lost it. */
+const struct pw_addr *wire_link_local(const struct iface *f);
+/* True for an IPv6 address of an interface, by its index, that is not lost. */
+bool wire_is_ours6(const struct iface *f, uint32_t own);
+/* True where an address was ours, but is somebody else's. */
+bool wire_is_lost(const struct pw_wire *w, const struct pw_addr *a);
+/* Index of an address among an interface's own, or -1; what was lost is none. */
 int wire_local_index(const struct iface *f, const struct pw_addr *a);
 /* True for the broadcast addresses of an interface's networks, and 255.255.255.255. */
 bool wire_is_broadcast4(const struct iface *f, uint32_t be);

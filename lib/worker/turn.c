@@ -107,6 +107,25 @@ watch_drain(struct worker *w, uint64_t now)
 		__atomic_store_n(&w->drained, true, __ATOMIC_RELEASE);
 }
 
+/* What worker 0 hears of our addresses holds for all: each word is whole, and the last one counts.
+ */
+static void
+share_standing(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->fleet->nb_ifaces; i++) {
+		uint32_t *shared = &w->fleet->standing[i];
+		uint32_t known = __atomic_load_n(shared, __ATOMIC_RELAXED);
+		uint32_t mine = pw_wire_standing(w->wire, i);
+
+		if (known == mine)
+			continue;
+		if (w->index == 0)
+			__atomic_store_n(shared, mine, __ATOMIC_RELAXED);
+		else
+			pw_wire_set_standing(w->wire, i, known);
+	}
+}
+
 static void
 advance(struct worker *w, uint64_t now)
 {
@@ -115,6 +134,7 @@ advance(struct worker *w, uint64_t now)
 	if (now >= w->wire_due) {
 		w->wire_due = now + WIRE_INTERVAL;
 		pw_wire_advance(w->wire, now);
+		share_standing(w);
 	}
 }
 

@@ -125,6 +125,8 @@ struct pw_fleet {
 	/* Written by any thread, read by the workers. */
 	bool draining __rte_cache_aligned;
 	bool stopping;
+	/* Written by worker 0, which announces the addresses; read by the others. */
+	uint32_t standing[PW_WIRE_MAX_IFACES];
 };
 
 static inline void

@@ -273,6 +273,57 @@ test_neighbours_learnt_by_one_worker_are_known_to_all(void **state)
 	world_destroy(w);
 }
 
+static void
+to_near(void *ctx, uint32_t iface, struct rte_mbuf *m)
+{
+	struct world *w = ctx;
+
+	(void)iface;
+	assert_int_equal(rte_ring_enqueue(w->side[0].to_near[0], m), 0);
+}
+
+/* Somebody on the devices' link wants an address of ours at the same moment as we. */
+static void
+claim(struct world *w, const char *address)
+{
+	struct pw_wire_conf conf = {
+		.name = "claim",
+		.iface = {{.port = &w->side[0].port, .addr = {{.prefix_len = 16}}, .nb_addrs = 1}},
+		.nb_ifaces = 1,
+		.mem = &w->far_mem,
+		.hooks = {.ctx = w, .tx = to_near},
+		.socket = SOCKET_ID_ANY,
+	};
+	struct pw_wire *wire;
+
+	assert_int_equal(pw_addr_parse(&conf.iface[0].addr[0].addr, address), 0);
+	wire = pw_wire_create(&conf);
+	assert_non_null(wire);
+	pw_wire_announce(wire, w->now);
+	pw_wire_destroy(wire);
+}
+
+static void
+test_address_that_worker_0_loses_is_lost_to_all(void **state)
+{
+	static const struct world_conf conf = {.workers = 2, .v6 = true};
+	struct world *w = world_create(&conf);
+	const struct pw_wire *wire[2] = {pw_fleet_wire(w->fleet, 0), pw_fleet_wire(w->fleet, 1)};
+	struct pw_addr ours;
+
+	(void)state;
+	assert_int_equal(pw_addr_parse(&ours, "fd01::1"), 0);
+	world_run(w, 50);
+	assert_true(pw_wire_is_local(wire[1], &ours));
+	claim(w, "fd01::1");
+	world_run(w, 50);
+	assert_int_equal(pw_wire_counters(wire[0])->nd_conflicts, 1);
+	assert_int_equal(pw_wire_counters(wire[1])->nd_conflicts, 0);
+	for (uint32_t i = 0; i < 2; i++)
+		assert_false(pw_wire_is_local(wire[i], &ours));
+	world_destroy(w);
+}
+
 int
 main(void)
 {
@@ -285,6 +336,7 @@ main(void)
 		cmocka_unit_test(test_full_queue_of_a_port_drops_counts_and_recovers),
 		cmocka_unit_test(test_icmp_error_reaches_the_worker_of_the_flow),
 		cmocka_unit_test(test_neighbours_learnt_by_one_worker_are_known_to_all),
+		cmocka_unit_test(test_address_that_worker_0_loses_is_lost_to_all),
 	};
 
 	(void)test_eal_init_with("(0-1)@0", 256, NULL, 0);

@@ -213,7 +213,7 @@ struct pw_wire_path {
 int pw_wire_path(const struct pw_wire *w, const struct pw_addr *dst, struct pw_wire_path *out)
 	__attribute__((warn_unused_result));
 
-/** True where the address is one of ours. */
+/** True where the address is one of ours; one that somebody else had first is not. */
 bool pw_wire_is_local(const struct pw_wire *w, const struct pw_addr *a);
 
 /**
@@ -225,7 +225,8 @@ bool pw_wire_is_local(const struct pw_wire *w, const struct pw_addr *a);
  *
  * Ownership of m passes in, whatever is returned.
  * @param ttl  time to live, 0: 64
- * @return     0; -EHOSTUNREACH no route, or the next hop did not answer a moment ago; -EMSGSIZE
+ * @return     0; -EHOSTUNREACH no route, the next hop did not answer a moment ago, or the local
+ *             address is somebody else's; -EMSGSIZE
  *             larger than the MTU; -ENOBUFS no buffer or hold queue full
  */
 int pw_wire_send_tcp(struct pw_wire *w, const struct pw_flow *flow, struct rte_mbuf *m, uint8_t ttl,
@@ -247,6 +248,16 @@ void pw_wire_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
  * listener reports, duplicate address detection, and a second later neighbour advertisements.
  */
 void pw_wire_announce(struct pw_wire *w, uint64_t now);
+
+/**
+ * How the IPv6 addresses of an interface stand: whether others may still object to them, and which
+ * turned out to be somebody else's; those are neither spoken from nor listened to until the next
+ * announcement. What it holds is for pw_wire_set_standing() of other instances alone.
+ */
+uint32_t pw_wire_standing(const struct pw_wire *w, uint32_t iface);
+
+/** Take over the standing of the instance that announces; for those that do not. */
+void pw_wire_set_standing(struct pw_wire *w, uint32_t iface, uint32_t standing);
 
 /** Retry and expire neighbours, refill rate limits. Call at least every 100 ms of time. */
 void pw_wire_advance(struct pw_wire *w, uint64_t now);
