@@ -29,7 +29,7 @@ app_report_memory(const struct pw_config *c, FILE *out)
 	memory_row(out, "packet buffers", m.pkt);
 	memory_row(out, "header buffers", m.hdr);
 	memory_row(out, "indirect buffers", m.ind);
-	memory_row(out, "TCP connections and send queues", m.tcp);
+	memory_row(out, "TCP's tables and send queues", m.tcp);
 	memory_row(out, "device sessions", m.sessions);
 	memory_row(out, "wills and delayed ends of sessions", m.wills);
 	memory_row(out, "forward logs", m.logs);

@@ -22,10 +22,25 @@
 #define EXPIRE_BUDGET 1024 /* records forgotten in one go; the rest at the next advance */
 #define TIDY_BUDGET   4	   /* and looked at where one is made */
 
+/* The chains of so many records. */
+static uint32_t
+heads_of(uint32_t max)
+{
+	return rte_align32pow2(max);
+}
+
+size_t
+pw_tcp_time_wait_bytes(uint32_t max_time_wait, uint32_t max_conns)
+{
+	uint32_t max = max_time_wait != 0 ? max_time_wait : max_conns;
+
+	return (size_t)max * sizeof(struct tw_record) + (size_t)heads_of(max) * sizeof(uint32_t);
+}
+
 int
 pw_tcp_tw_init(struct tw_table *tw, uint32_t max, int socket)
 {
-	uint32_t heads = rte_align32pow2(max);
+	uint32_t heads = heads_of(max);
 
 	tw->rec = rte_zmalloc_socket("pw_tcp_tw", sizeof(*tw->rec) * max, RTE_CACHE_LINE_SIZE,
 				     socket);

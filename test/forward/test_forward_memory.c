@@ -156,6 +156,52 @@ an_idle_connection_takes_at_most_512_bytes_and_as_many_as_the_plan_says(void **s
 	assert_true(pw_tcp_conn_size() + pw_forward_session_size() <= 512);
 }
 
+/* The tables of a stack for a number of connections, beside those of one for few. */
+static size_t
+tcp_beyond_few(uint32_t time_wait, uint32_t connections)
+{
+	struct pw_tcp_conf tc = {
+		.name = "cost",
+		.max_tx_slices = 64,
+		.mem = &mem,
+		.hooks = {.output = output, .path = path},
+		.socket = SOCKET_ID_ANY,
+	};
+	size_t took[2];
+
+	for (uint32_t i = 0; i < RTE_DIM(took); i++) {
+		size_t before = heap();
+		struct pw_tcp *t;
+
+		tc.max_conns = connections;
+		tc.max_time_wait = i == 0 ? FEW : time_wait;
+		t = pw_tcp_create(&tc, 0);
+		assert_non_null(t);
+		took[i] = heap() - before;
+		pw_tcp_destroy(t);
+	}
+	return took[1] - took[0];
+}
+
+static void
+time_wait_records_take_as_many_bytes_as_the_plan_says(void **state)
+{
+	static const uint32_t many[] = {30000, 32768, 32769};
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(many); i++) {
+		size_t few = pw_tcp_time_wait_bytes(FEW, 1);
+		size_t plan = pw_tcp_time_wait_bytes(many[i], 1);
+
+		assert_true(plan >= many[i] * 36);
+		/* What reservations are rounded to is a line each. */
+		assert_in_range(tcp_beyond_few(many[i], FEW), plan - few - 256, plan - few + 256);
+		/* As many as connections where nothing is said. */
+		assert_in_range(tcp_beyond_few(0, many[i]), plan - few - 256, plan - few + 256);
+		assert_int_equal(pw_tcp_time_wait_bytes(0, many[i]), plan);
+	}
+}
+
 static int
 init(void **state)
 {
@@ -181,6 +227,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			an_idle_connection_takes_at_most_512_bytes_and_as_many_as_the_plan_says),
+		cmocka_unit_test(time_wait_records_take_as_many_bytes_as_the_plan_says),
 	};
 
 	return cmocka_run_group_tests(tests, init, fini);

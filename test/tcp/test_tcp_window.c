@@ -404,6 +404,53 @@ pressure_keeps_the_window_of_unread_bytes(void **state)
 	assert_int_equal(edge, 20001);
 }
 
+/* What was offered is taken; nothing is offered anew, be it consumed or not, until it is over. */
+static void
+pressure_keeps_windows_where_they_are_and_its_end_opens_them(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.rx_window = 20000});
+	uint32_t iss[10], opened = 0;
+	struct pw_tcp_conn *c[10];
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(c); i++) {
+		s->rport = PEER_PORT + i;
+		s->iss_known = false;
+		script_accept(s);
+		iss[i] = s->iss;
+		c[i] = s->conn;
+	}
+	pw_tcp_set_pressure(s->t, 1);
+	for (uint32_t i = 0; i < RTE_DIM(c); i++) {
+		s->rport = PEER_PORT + i;
+		s->iss = iss[i];
+		for (uint32_t k = 0; k < 12; k++)
+			PEER(s, .flags = A, .seq = 1 + 1000 * k, .ack = 1, .win = 65535,
+			     .len = 1000);
+		/* Beyond a gap nothing is held. */
+		PEER(s, .flags = A, .seq = 14001, .ack = 1, .win = 65535, .len = 1000);
+		script_skip(s);
+		pw_tcp_consume(s->t, c[i], 12000);
+		script_act(s);
+		NOTHING(s);
+		PEER(s, .flags = A, .seq = 12001, .ack = 1, .win = 65535, .len = 10);
+		script_pass(s, 50 * MS);
+		EXPECT(s, .flags = A, .seq = 1, .ack = 12011, .win = 20001 - 12011);
+		NOTHING(s);
+	}
+	assert_int_equal(pw_tcp_counters(s->t)->drop_pressure, RTE_DIM(c));
+	pw_tcp_set_pressure(s->t, 0);
+	script_pass(s, 50 * MS);
+	while (s->taken != s->nb_out) {
+		const struct tcp_seg *o = &s->out[s->taken++ % SCRIPT_OUT].seg;
+
+		assert_int_equal(o->ack - PEER_ISS, 12011);
+		assert_in_range(o->win, 19000, 19990); /* the ten unread take a buffer */
+		opened++;
+	}
+	assert_int_equal(opened, RTE_DIM(c));
+}
+
 static void
 sending_resumes_after_the_header_pool_was_empty(void **state)
 {
@@ -501,6 +548,7 @@ main(void)
 		SCRIPT(passive_opens_leave_room_for_active_ones),
 		SCRIPT(pressure_refuses_requests_and_keeps_connections),
 		SCRIPT(pressure_keeps_the_window_of_unread_bytes),
+		SCRIPT(pressure_keeps_windows_where_they_are_and_its_end_opens_them),
 		SCRIPT(sending_resumes_after_the_header_pool_was_empty),
 		SCRIPT(segment_that_the_layers_below_refuse_is_not_counted_as_sent),
 		SCRIPT(segment_that_was_not_built_leaves_no_mark_on_its_bytes),

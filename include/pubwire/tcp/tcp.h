@@ -368,6 +368,9 @@ const struct pw_tcp_counters *pw_tcp_counters(const struct pw_tcp *t);
 /** Bytes of one connection's state and, at most, of its places in the pool and the table. */
 size_t pw_tcp_conn_size(void);
 
+/** Bytes of a stack's TIME_WAIT records; as many as connections where max_time_wait is 0. */
+size_t pw_tcp_time_wait_bytes(uint32_t max_time_wait, uint32_t max_conns);
+
 /** Bytes of a stack's send queues and of its records of what is on its way, for the same. */
 size_t pw_tcp_queue_bytes(uint32_t max_tx_slices);
 
