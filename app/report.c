@@ -115,7 +115,8 @@ app_report_start(const struct app *a, FILE *out)
 static uint64_t
 dropped(const struct pw_device_counters *d)
 {
-	return d->dropped_no_route + d->dropped_log_full + d->dropped_no_buffer + d->dropped_unread;
+	return d->dropped_no_route + d->dropped_not_authorized + d->dropped_log_full +
+	       d->dropped_no_buffer + d->dropped_unread;
 }
 
 void

@@ -51,9 +51,9 @@ return_code(uint8_t reason)
 	}
 }
 
-/* Answer a CONNECT with a refusal and end. */
-static enum pw_taken
-refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, const char *why, uint64_t now)
+enum pw_taken
+pw_session_connect_refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason,
+			  const char *why, uint64_t now)
 {
 	char name[PW_ADDR_STRLEN + 16];
 	uint8_t out[8];
@@ -79,11 +79,12 @@ malformed(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_conne
 	if (err == PW_MQTT_E_PROTOCOL_VERSION) {
 		/* A level that is not known: the oldest form of the answer [MQTT-3.1.2-2]. */
 		s->version = PW_MQTT_3_1_1;
-		return refuse(f, s, 0x84, pw_mqtt_error_str(err), now);
+		return pw_session_connect_refuse(f, s, 0x84, pw_mqtt_error_str(err), now);
 	}
 	if (c->version == PW_MQTT_5 || err == PW_MQTT_E_CLIENT_ID) {
 		s->version = c->version != 0 ? c->version : PW_MQTT_3_1_1;
-		return refuse(f, s, pw_mqtt_error_reason(err), pw_mqtt_error_str(err), now);
+		return pw_session_connect_refuse(f, s, pw_mqtt_error_reason(err),
+						 pw_mqtt_error_str(err), now);
 	}
 	f->counters.connects_refused++;
 	pw_session_end(f, s, false, false, now);
@@ -169,6 +170,14 @@ objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt
 	return NULL;
 }
 
+static bool
+may_publish_will(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt_buf *b,
+		 const struct pw_mqtt_connect *c)
+{
+	return pw_session_may_publish(f, s, pw_mqtt_bytes(b, c->will_topic, f->topic),
+				      c->will_topic.len);
+}
+
 enum pw_taken
 pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
 		   uint64_t now)
@@ -177,6 +186,7 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	enum pw_mqtt_error err = PW_MQTT_E_NONE;
 	const char *why;
 	pw_handle h = pw_pool_handle(f->sessions, s);
+	enum pw_taken r;
 	uint8_t reason = 0;
 	int rc = 0;
 
@@ -190,21 +200,28 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	if (pw_mqtt_has(&c.props, PW_MQTT_PROP_SESSION_EXPIRY))
 		s->expiry = c.props.value[PW_MQTT_PROP_SESSION_EXPIRY].num;
 	why = objection(f, s, &c, &reason);
-	if (why == NULL)
+	if (why == NULL && !pw_session_proven(f, s))
 		reason = pw_limits_connect(f, s, &why, now);
 	if (why != NULL)
-		return refuse(f, s, reason, why, now);
+		return pw_session_connect_refuse(f, s, reason, why, now);
+	r = pw_session_authenticate(f, s, b, &c, now);
+	if (r != PW_TAKEN)
+		return r;
 	if (c.clean)
 		s->flags |= PW_SESSION_CLEAN;
 	set_keepalive(f, s, c.keepalive);
 	keep_client_id(f, s, b, &c);
+	if (c.has_will && !may_publish_will(f, s, b, &c)) {
+		f->counters.auth_refused++;
+		return pw_session_connect_refuse(f, s, 0x87, "it may not publish its will", now);
+	}
 	if (c.has_will)
 		rc = pw_will_keep(f, s, b, &c);
 	if (rc < 0)
-		return refuse(f, s, rc == -EMSGSIZE ? 0x95 : 0x97,
-			      rc == -EMSGSIZE ? "a will that is too large"
-					      : "no memory for its will",
-			      now);
+		return pw_session_connect_refuse(f, s, rc == -EMSGSIZE ? 0x95 : 0x97,
+						 rc == -EMSGSIZE ? "a will that is too large"
+								 : "no memory for its will",
+						 now);
 	s->state = PW_SESSION_CLAIM;
 	pw_dir_claim(f, s, now);
 	/* The grant, and with it the end of this session, may have come before the call returned.
@@ -268,7 +285,8 @@ void
 pw_session_denied(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	if (s->state == PW_SESSION_CLAIM)
-		(void)refuse(f, s, 0x97, "the table of client identifiers is full", now);
+		(void)pw_session_connect_refuse(f, s, 0x97,
+						"the table of client identifiers is full", now);
 }
 
 void

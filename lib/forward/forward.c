@@ -71,7 +71,7 @@ create_devices(struct pw_forward *f)
 	f->parts = pool(f, "part", 256, sizeof(struct pw_part));
 	f->scratch = reserve(f, (f->scratch_max + copies) * sizeof(*f->scratch));
 	f->topic = reserve(f, 4 * PW_SCRATCH_BYTES + 64);
-	if (pw_limits_any(f->set)) {
+	if (f->shared->conf.access != NULL || pw_limits_any(f->set)) {
 		f->account = reserve(f, f->max_sessions * sizeof(*f->account));
 		if (f->account == NULL)
 			return -ENOMEM;

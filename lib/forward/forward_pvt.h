@@ -157,6 +157,7 @@ struct pw_forward {
 	struct pw_pool *sessions;
 	struct pw_client_name *name; /* by index of the session */
 	struct pw_account *account;  /* likewise; NULL where nothing asks for it */
+	uint32_t auth_waiting;	     /* passwords whose verification has no answer yet */
 	struct pw_pool *will_heads;
 	uint32_t max_sessions; /* in the pool */
 	uint32_t nb_sessions;  /* with a connection */

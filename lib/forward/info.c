@@ -157,11 +157,13 @@ pw_forward_sessions_bytes(uint32_t max_connections)
 }
 
 size_t
-pw_forward_accounts_bytes(const struct pw_forward_settings *set)
+pw_forward_accounts_bytes(const struct pw_forward_settings *set, bool access)
 {
 	uint32_t max = set->limits.max_connections;
 
-	return pw_limits_any(set) ? (max + pw_max_lingering(max)) * sizeof(struct pw_account) : 0;
+	return access || pw_limits_any(set)
+		       ? (max + pw_max_lingering(max)) * sizeof(struct pw_account)
+		       : 0;
 }
 
 size_t

@@ -47,22 +47,42 @@ refuse(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_publish 
 	return PW_GONE;
 }
 
-/* A message that no broker is to have: acknowledged in its turn, no less and no more. */
+/*
+ * A message that no broker is to have, counted in *why: acknowledged in its turn, no less and no
+ * more, with a reason where there is one (else that nobody has subscribed).
+ */
 static enum pw_taken
-no_route(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint64_t now)
+unforwarded(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint8_t reason,
+	    uint64_t *why, uint64_t now)
 {
 	if (a->qos > 0) {
+		struct pw_flog *l = pw_session_log(f, s);
+
 		/* It needs a place among the session's acknowledgements, for their order. */
-		if (pw_append(f, pw_session_log(f, s), a, now) < 0)
+		if (pw_append(f, l, a, now) < 0)
 			return PW_LATER;
+		if (reason != 0)
+			pw_flog_at(l, l->tail - 1)->reason = reason;
 		f->counters.publishes_qos1++;
-		f->counters.dropped_no_route++;
+		(*why)++;
 		pw_session_ack(f, s, now);
 		return s->state == PW_SESSION_UP ? PW_TAKEN : PW_GONE;
 	}
 	f->counters.publishes_qos0++;
-	f->counters.dropped_no_route++;
+	(*why)++;
 	return PW_TAKEN;
+}
+
+/* A topic that its user may not publish to. A 3.1.1 device cannot be told (3.1.1 3.3.5). */
+static enum pw_taken
+not_authorized(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint64_t now)
+{
+	char name[PW_ADDR_STRLEN + 16];
+
+	PW_LOG_EVERY(&f->limit_device, now, forward, NOTICE,
+		     "device %s: PUBLISH refused: its user may not publish to that topic",
+		     pw_session_name(s, name, sizeof(name)));
+	return unforwarded(f, s, a, 0x87, &f->counters.dropped_not_authorized, now);
 }
 
 /* Room in the device's own window. */
@@ -136,13 +156,15 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 			return r;
 	}
 	topic = pw_mqtt_bytes(b, p.topic, f->topic);
-	a.route = pw_routes_find(&f->shared->routes, topic, p.topic.len);
 	a.qos = p.qos;
 	a.retain = p.retain;
 	a.dev_id = p.packet_id;
 	a.id_at = p.packet_id_at;
+	if (!pw_session_may_publish(f, s, topic, p.topic.len))
+		return not_authorized(f, s, &a, now);
+	a.route = pw_routes_find(&f->shared->routes, topic, p.topic.len);
 	if (a.route == NULL)
-		return no_route(f, s, &a, now);
+		return unforwarded(f, s, &a, 0, &f->counters.dropped_no_route, now);
 	if (s->version == PW_MQTT_5 && pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
 		a.expiry_at = p.props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
 	if (s->part != NULL) {

@@ -182,7 +182,7 @@ pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bo
 		return;
 	}
 	s->flags &= (uint16_t)~PW_SESSION_BLOCKED;
-	if (r == PW_HOLD && s->conn != NULL && pw_tcp_eof(s->conn)) {
+	if (r == PW_HOLD && s->conn != NULL && pw_tcp_eof(s->conn) && s->state != PW_SESSION_AUTH) {
 		if (s->state == PW_SESSION_UP)
 			f->counters.lost++;
 		pw_session_end(f, s, true, false, now);

@@ -417,6 +417,9 @@ pw_session_timer(void *ctx, struct pw_timer *t, uint64_t now)
 		(struct pw_session *)((uint8_t *)t - offsetof(struct pw_session, timer));
 
 	switch (s->state) {
+	case PW_SESSION_AUTH:
+		pw_session_auth_late(f, s, now);
+		return;
 	case PW_SESSION_CONNECT:
 	case PW_SESSION_CLAIM:
 		f->counters.connect_deadline++;

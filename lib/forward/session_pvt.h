@@ -8,10 +8,12 @@
  * (an acknowledgement, an eviction) finds nobody rather than somebody else.
  */
 
+#include "access_pvt.h"
 #include "forward_pvt.h"
 
 enum pw_session_state {
 	PW_SESSION_CONNECT, /* CONNECT is awaited */
+	PW_SESSION_AUTH,    /* its password is being verified */
 	PW_SESSION_CLAIM,   /* the directory is asked for the client identifier */
 	PW_SESSION_UP,	    /* CONNACK sent */
 	PW_SESSION_CLOSING, /* ended here, TCP winds down */
@@ -79,12 +81,17 @@ struct pw_session {
 	struct pw_will *will;	/* NULL: none */
 };
 
-/* What limits need of a session beside; there only where one is configured. */
+/* How far a session has proven who it is. */
+enum pw_auth { PW_AUTH_UNASKED, PW_AUTH_ASKED, PW_AUTH_DONE };
+
+/* What limits, passwords and rules need of a session beside; there only where any is configured. */
 struct pw_account {
 	uint64_t messages_at; /* ns: when a second's worth of messages is saved again */
 	uint64_t bytes_at;    /* the same of bytes */
+	uint32_t user;	      /* PW_ACCESS_NOBODY: anonymous */
 	uint8_t listener;
-	bool over; /* its listener was full: it is there to be told so */
+	uint8_t auth; /* enum pw_auth */
+	bool over;    /* its listener was full: it is there to be told so */
 };
 
 static_assert(offsetof(struct pw_session, timer) == 64, "line 0 is enough for a packet");
@@ -165,6 +172,20 @@ void pw_limits_spend(struct pw_forward *f, struct pw_session *s, uint8_t type, u
 /* ns: when it may be read; not after now where it may be now. */
 uint64_t pw_limits_at(const struct pw_forward *f, const struct pw_session *s);
 
+/* auth.c */
+/* Who sent a CONNECT: PW_TAKEN where that is known, PW_HOLD while it is being found out (the frame
+ * stays, and is handled again), PW_GONE where it was refused. */
+enum pw_taken pw_session_authenticate(struct pw_forward *f, struct pw_session *s,
+				      const struct pw_mqtt_buf *b, const struct pw_mqtt_connect *c,
+				      uint64_t now);
+/* True where a CONNECT is handled for the second time. */
+bool pw_session_proven(const struct pw_forward *f, const struct pw_session *s);
+/* No answer has come. */
+void pw_session_auth_late(struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* What the rules say of a topic. */
+bool pw_session_may_publish(const struct pw_forward *f, const struct pw_session *s,
+			    const uint8_t *topic, uint32_t len);
+
 /* session_list.c */
 struct pw_session *pw_list_first(const struct pw_forward *f, enum pw_list which);
 struct pw_session *pw_list_last(const struct pw_forward *f, enum pw_list which);
@@ -190,6 +211,9 @@ void pw_part_end(struct pw_forward *f, struct pw_session *s, bool forget);
 void pw_parts_check(struct pw_forward *f, uint64_t now);
 
 /* connect.c */
+/* Answer a CONNECT with a refusal and end. */
+enum pw_taken pw_session_connect_refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason,
+					const char *why, uint64_t now);
 enum pw_taken pw_session_connect(struct pw_forward *f, struct pw_session *s,
 				 const struct pw_mqtt_buf *b, uint64_t now);
 /* The directory has given the client identifier to this session. */

@@ -209,6 +209,7 @@ tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rt
 	rte_tel_data_add_dict_u64(d, "refused_by_broker", sum.refused_by_broker);
 	/* Never accepted, so not in the sum; here because this is where people look. */
 	rte_tel_data_add_dict_u64(d, "refused_no_route", sum.dropped_no_route);
+	rte_tel_data_add_dict_u64(d, "refused_not_authorized", sum.dropped_not_authorized);
 	rte_tel_data_add_dict_u64(d, "refused_log_full", sum.dropped_log_full);
 	return rte_tel_data_add_dict_u64(d, "refused_no_buffer", sum.dropped_no_buffer);
 }

@@ -340,14 +340,14 @@ without_limits_no_session_has_an_account(void **state)
 	(void)state;
 	pw_forward_defaults(&set);
 	set.nb_listeners = 1;
-	assert_int_equal(pw_forward_accounts_bytes(&set), 0);
+	assert_int_equal(pw_forward_accounts_bytes(&set, false), 0);
 	set.listener[0].connect_deadline = 5;
-	assert_int_equal(pw_forward_accounts_bytes(&set), 0);
+	assert_int_equal(pw_forward_accounts_bytes(&set, false), 0);
 	set.listener[0].connect_rate = 5;
-	assert_true(pw_forward_accounts_bytes(&set) >= set.limits.max_connections * 16);
+	assert_true(pw_forward_accounts_bytes(&set, false) >= set.limits.max_connections * 16);
 	set.listener[0].connect_rate = 0;
 	set.limits.byte_rate = 1;
-	assert_true(pw_forward_accounts_bytes(&set) > 0);
+	assert_true(pw_forward_accounts_bytes(&set, false) > 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)

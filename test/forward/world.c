@@ -105,6 +105,24 @@ source(void *ctx, const struct pw_addr *dst, struct pw_addr *src)
 	return 0;
 }
 
+static int
+authenticate(void *ctx, const struct pw_auth_request *r)
+{
+	(void)ctx;
+	if (w.auth_full || w.nb_asked == RTE_DIM(w.asked))
+		return -ENOBUFS;
+	w.asked[w.nb_asked++] = *r;
+	return 0;
+}
+
+void
+world_answer(const struct pw_auth_request *r, enum pw_auth_verdict verdict)
+{
+	struct pw_auth_answer a = {.session = r->session, .verdict = verdict};
+
+	pw_forward_authenticated(w.forward[r->worker], &a, world_clock(r->worker));
+}
+
 /* Devices. */
 
 static struct device *
@@ -689,6 +707,7 @@ world_start(uint32_t nb_workers, uint8_t role0, uint8_t role1)
 		.settings = &w.set, .nb_workers = nb_workers, .role = {role0, role1}, .seed = 7};
 
 	conf.socket[0] = conf.socket[1] = SOCKET_ID_ANY;
+	conf.access = w.access;
 	w.nb_workers = nb_workers;
 	w.device_tcp = stack("devices", 1, w.now);
 	w.broker_tcp = stack("brokers", 2, w.now);
@@ -711,6 +730,7 @@ world_start(uint32_t nb_workers, uint8_t role0, uint8_t role1)
 			.seed = 100 + i,
 			.ctx = (void *)(uintptr_t)i,
 			.post = post,
+			.authenticate = authenticate,
 			.source = source,
 			.socket = SOCKET_ID_ANY,
 		};

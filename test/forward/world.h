@@ -94,6 +94,10 @@ struct world {
 	struct pw_tcp *device_tcp, *broker_tcp;
 	struct device device[WORLD_DEVICES];
 	struct broker broker[WORLD_BROKERS];
+	const struct pw_access *access;	  /**< who may do what, NULL: anybody anything */
+	struct pw_auth_request asked[64]; /**< passwords that wait for world_answer() */
+	uint32_t nb_asked;
+	bool auth_full;	    /**< no further password is taken */
 	bool post_full;	    /**< posting fails */
 	uint32_t rx_window; /**< of the workers' stacks */
 	uint32_t rx_copy_break;
@@ -138,6 +142,9 @@ uint32_t payload_sum(const uint8_t *p, uint32_t len);
 uint32_t device_acks(uint32_t i, uint8_t version, uint16_t *ids, uint8_t *reasons, uint32_t max);
 /** True where the bytes received end in these. */
 bool device_got(uint32_t i, const void *data, uint32_t len);
+
+/** Answer a request. */
+void world_answer(const struct pw_auth_request *r, enum pw_auth_verdict verdict);
 
 /** Acknowledge up to n held messages of a broker. Returns how many. */
 uint32_t world_ack(uint32_t b, uint32_t n);

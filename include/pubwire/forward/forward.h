@@ -22,6 +22,7 @@
 #include <pubwire/base/counter.h>
 #include <pubwire/base/histogram.h>
 #include <pubwire/base/pool.h>
+#include <pubwire/forward/access.h>
 #include <pubwire/forward/conf.h>
 #include <pubwire/tcp/tcp.h>
 
@@ -47,6 +48,7 @@ struct pw_forward_shared_conf {
 	uint8_t role[PW_FORWARD_MAX_WORKERS]; /**< enum pw_role bits of each worker */
 	int socket[PW_FORWARD_MAX_WORKERS];
 	uint64_t seed; /**< of client identifier hashes; the same for all workers */
+	const struct pw_access *access; /**< outlives it; NULL: anybody may publish anything */
 };
 
 /** Reserve logs, compile routes. Main lcore. NULL with rte_errno. */
@@ -66,6 +68,9 @@ struct pw_forward_conf {
 	/** Send a message to another worker, in order. 0 or -ENOBUFS: forward keeps it and retries.
 	 */
 	int (*post)(void *ctx, uint32_t worker, const struct pw_forward_msg *msg);
+	/** Have a password verified. 0, and pw_forward_authenticated() follows, not before this
+	 *  returns; or -ENOBUFS: the device is told to come later. NULL: none is ever good. */
+	int (*authenticate)(void *ctx, const struct pw_auth_request *r);
 	/** Source address and so on for a broker connection come from the TCP stack's hooks; this
 	 *  gives the local address to connect from. 0 or -EHOSTUNREACH. */
 	int (*source)(void *ctx, const struct pw_addr *dst, struct pw_addr *src);
@@ -84,6 +89,10 @@ void pw_forward_destroy(struct pw_forward *f, uint64_t now);
 
 /** A message that another worker posted to this one. */
 void pw_forward_receive(struct pw_forward *f, const struct pw_forward_msg *msg, uint64_t now);
+
+/** The answer to a request of this worker's. */
+void pw_forward_authenticated(struct pw_forward *f, const struct pw_auth_answer *answer,
+			      uint64_t now);
 
 /**
  * After TCP's dispatch, before its flush: cursors pull from logs into send queues, completions
@@ -121,6 +130,8 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(listener_full, "CONNECT packets refused because their listener had max_connections")     \
 	X(connect_rate_exceeded, "CONNECT packets refused because their listener had too many a "  \
 				 "second")                                                         \
+	X(auth_refused, "CONNECT packets refused because of user name, password or rules")         \
+	X(auth_busy, "CONNECT packets refused because passwords could not be verified in time")    \
 	X(takeovers, "Sessions taken over by a second CONNECT")                                    \
 	X(overtaken, "Sessions followed by another before brokers had their last messages")        \
 	X(claims_dropped, "Client identifier requests given up: workers could not be told")        \
@@ -145,6 +156,7 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(given_up_qos0, "Messages of QoS 0 that no broker was given: see each broker's drops")    \
 	X(orphaned, "Acknowledgements whose device was gone")                                      \
 	X(dropped_no_route, "Messages that no route matched")                                      \
+	X(dropped_not_authorized, "Messages that their user may not publish")                      \
 	X(dropped_log_full, "Messages of QoS 0 dropped because the log was full")                  \
 	X(dropped_no_buffer, "Messages of QoS 0 dropped because a pool was empty")                 \
 	X(dropped_unread, "Messages of QoS 0 left unread when their device's session ended")       \
@@ -266,8 +278,9 @@ size_t pw_forward_session_size(void);
 /** The same of all connections of one worker, as they are reserved, for the memory plan. */
 size_t pw_forward_sessions_bytes(uint32_t max_connections);
 
-/** What limits on listeners and rates of devices add to that, for one worker; 0 without any. */
-size_t pw_forward_accounts_bytes(const struct pw_forward_settings *set);
+/** What limits on listeners, rates of devices, passwords and rules (access) add to that, for one
+ * worker; 0 without any. */
+size_t pw_forward_accounts_bytes(const struct pw_forward_settings *set, bool access);
 
 /** What one worker reserves for wills, and for sessions that outlive their connection. */
 size_t pw_forward_wills_bytes(uint32_t max_connections);
