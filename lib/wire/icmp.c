@@ -28,7 +28,7 @@ wire_icmp_init(struct pw_wire *w)
 }
 
 bool
-wire_icmp_allowed(struct pw_wire *w, struct token_bucket *b, uint64_t now)
+wire_bucket_take(struct token_bucket *b, uint64_t now)
 {
 	uint64_t gap = now > b->filled ? now - b->filled : 0;
 
@@ -41,12 +41,19 @@ wire_icmp_allowed(struct pw_wire *w, struct token_bucket *b, uint64_t now)
 		b->tokens = RTE_MIN(b->tokens + more, (uint64_t)b->rate);
 		b->filled += more * SECOND / b->rate;
 	}
-	if (b->tokens == 0) {
-		w->n.icmp_limited++;
+	if (b->tokens == 0)
 		return false;
-	}
 	b->tokens--;
 	return true;
+}
+
+bool
+wire_icmp_allowed(struct pw_wire *w, struct token_bucket *b, uint64_t now)
+{
+	if (wire_bucket_take(b, now))
+		return true;
+	w->n.icmp_limited++;
+	return false;
 }
 
 /* Sum an ICMP message whose header is at the start of m, and send it. Takes m. */

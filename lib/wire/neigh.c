@@ -16,6 +16,8 @@
 /* Entries of one state handled in one call: many expire together after a flood. */
 #define ADVANCE_MAX		 256
 
+#define RELAYS_A_SECOND		 1000
+
 #define NEIGH_TIMEOUT(state, ms) ms *(SECOND / 1000),
 static const uint64_t timeout[NEIGH_STATE_MAX] = {NEIGH_STATES(NEIGH_TIMEOUT)};
 
@@ -187,6 +189,7 @@ add(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, enum neigh_stat
 	e->ip = *ip;
 	e->iface = iface;
 	e->tries = 0;
+	e->tell_at = 0;
 	memset(e->held, 0, sizeof(e->held));
 	t->slot[slot_of(t, iface, ip)] = (e - t->entry) + 1;
 	enqueue(t, e, state, now);
@@ -274,6 +277,31 @@ after_news(const struct neigh *e, bool changed, enum neigh_source how)
 	return NEIGH_STALE;
 }
 
+/*
+ * Others are told what was asked here, and what changed. Of an answer that was not, nobody here
+ * knows whether one of them has asked: it is passed on as often as they may ask.
+ */
+static void
+relay(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, const struct rte_ether_addr *mac,
+      uint64_t now)
+{
+	if (w->hooks.learnt == NULL)
+		return;
+	if (wire_bucket_take(&w->relays, now))
+		w->hooks.learnt(w->hooks.ctx, iface, ip, mac);
+	else
+		w->n.neigh_untold++;
+}
+
+static void
+tell(struct pw_wire *w, struct neigh *e, bool news, uint64_t now)
+{
+	if (w->hooks.learnt == NULL || (!news && now < e->tell_at))
+		return;
+	e->tell_at = now + SECOND;
+	w->hooks.learnt(w->hooks.ctx, e->iface, &e->ip, &e->mac);
+}
+
 void
 wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 		 const struct rte_ether_addr *mac, enum neigh_source how, uint64_t now)
@@ -289,8 +317,8 @@ wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 	if (reply && (e == NULL || (e->state != NEIGH_INCOMPLETE && e->state != NEIGH_PROBE)))
 		how = NEIGH_HEARD;
 	if (e == NULL) {
-		if (reply && w->hooks.learnt != NULL)
-			w->hooks.learnt(w->hooks.ctx, iface, ip, mac);
+		if (reply)
+			relay(w, iface, ip, mac, now);
 		if (how == NEIGH_HEARD)
 			return;
 		e = add(w, iface, ip, NEIGH_STALE, now);
@@ -313,8 +341,8 @@ wire_neigh_learn(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 	if (changed)
 		w->n.neigh_learnt++;
 	/* Answers are told even where nothing changed. */
-	if ((changed || reply) && how != NEIGH_TOLD && w->hooks.learnt != NULL)
-		w->hooks.learnt(w->hooks.ctx, iface, ip, mac);
+	if ((changed || reply) && how != NEIGH_TOLD)
+		tell(w, e, changed || how == NEIGH_ANSWERED, now);
 }
 
 const struct rte_ether_addr *
@@ -414,6 +442,7 @@ wire_neigh_init(struct pw_wire *w, const struct pw_wire_conf *conf)
 
 	t->count = conf->neighbours != 0 ? conf->neighbours : DEFAULT_NEIGHBOURS;
 	t->seed = w->seed;
+	w->relays = (struct token_bucket){.tokens = RELAYS_A_SECOND, .rate = RELAYS_A_SECOND};
 	slots = slots_for(t->count);
 	t->slot_mask = slots - 1;
 	t->entry = rte_zmalloc_socket(conf->name, t->count * sizeof(*t->entry), RTE_CACHE_LINE_SIZE,

@@ -72,6 +72,7 @@ struct hold {
 struct neigh {
 	struct pw_addr ip;
 	uint64_t deadline; /* ns */
+	uint64_t tell_at;  /* ns: not before this time are others told what they were told before */
 	uint32_t iface;
 	uint32_t prev; /* in the queue of its state; the free list uses next alone */
 	uint32_t next;

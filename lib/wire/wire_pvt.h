@@ -82,6 +82,7 @@ struct pw_wire {
 	uint32_t nb_routes;
 	struct token_bucket errors;
 	struct token_bucket echoes;
+	struct token_bucket relays; /* answers about neighbours that are not known here */
 	struct pw_log_limit conflict_log;
 	struct pw_log_limit partial_log;
 	struct frag *frag; /* NULL where no fragments are taken */
@@ -214,7 +215,9 @@ struct rte_mbuf *wire_frag6_in(struct pw_wire *w, struct rte_mbuf *m, uint16_t e
 
 /* icmp.c */
 void wire_icmp_init(struct pw_wire *w);
-/* One token out of a bucket; false, and counted, where it is empty. */
+/* One token out of a bucket; false where it is empty. */
+bool wire_bucket_take(struct token_bucket *b, uint64_t now);
+/* The same for an answer; false, and counted, where it is empty. */
 bool wire_icmp_allowed(struct pw_wire *w, struct token_bucket *b, uint64_t now);
 /* Takes m: an ICMP message for us, its header and checksum not looked at yet. */
 void wire_icmp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx);

@@ -7,7 +7,9 @@
 
 #include "worker_pvt.h"
 
-#define TCP_TTL 64
+#define TCP_TTL		64
+
+#define ERRORS_A_SECOND 1000 /* that are passed on to other workers */
 
 /* RFC 6335 6: dynamic ports; those below are left to listeners and to other programs. */
 #define FIRST_PORT 32768
@@ -50,6 +52,22 @@ flow_owner(const struct worker *w, const struct pw_flow *flow)
 	return pw_port_worker(f->port[path.iface], flow);
 }
 
+/* Errors are easily forged, and their number checked only where the flow is. */
+static bool
+may_tell_error(struct worker *w, uint64_t now)
+{
+	if (now - w->icmp_second >= UINT64_C(1000000000)) {
+		w->icmp_second = now;
+		w->icmp_told = 0;
+	}
+	if (w->icmp_told == ERRORS_A_SECOND) {
+		count_add(&w->count.icmp_held_back, 1);
+		return false;
+	}
+	w->icmp_told++;
+	return true;
+}
+
 static void
 wire_icmp_error(void *ctx, const struct pw_flow *flow, uint32_t seq, uint16_t mtu, uint8_t code,
 		uint64_t now)
@@ -63,7 +81,7 @@ wire_icmp_error(void *ctx, const struct pw_flow *flow, uint32_t seq, uint16_t mt
 
 	if (to == w->index)
 		pw_tcp_icmp_error(w->tcp, flow, seq, mtu, code, now);
-	else if (worker_post(w, to, &m) < 0)
+	else if (may_tell_error(w, now) && worker_post(w, to, &m) < 0)
 		count_add(&w->count.drop_message_full, 1);
 }
 

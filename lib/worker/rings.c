@@ -78,10 +78,27 @@ fleet_rings_destroy(struct pw_fleet *f)
 	f->lane = NULL;
 }
 
+/*
+ * How far a ring may be filled, in eighths, for a message of each kind to go in. All kinds but
+ * those of the forward logs can be provoked by strangers, in any number: half of each ring is out
+ * of their reach, and what anybody on the Internet can forge leaves room for what only neighbours
+ * can.
+ */
+static const uint8_t share[] = {
+	[MESSAGE_FORWARD] = 8,
+	[MESSAGE_NEIGHBOUR] = 4,
+	[MESSAGE_PACKET] = 3,
+	[MESSAGE_ICMP_ERROR] = 2,
+};
+
 int
 worker_post(struct worker *w, uint32_t to, const struct message *m)
 {
-	if (pw_ring_put(&lane_of(w->fleet, w->index, to)->messages, m, 1) == 0)
+	struct pw_ring *ring = &lane_of(w->fleet, w->index, to)->messages;
+
+	if (pw_ring_count(ring) >= rte_ring_get_capacity(ring->r) * share[m->kind] / 8)
+		return -ENOBUFS;
+	if (pw_ring_put(ring, m, 1) == 0)
 		return -ENOBUFS;
 	count_add(&w->count.messages_out, 1);
 	return 0;

@@ -101,6 +101,8 @@ struct worker {
 	uint64_t wire_due;  /* ns */
 	uint64_t cleanup_due;
 	uint64_t link_due;
+	uint64_t icmp_second; /* ns: when the one began in which icmp_told were passed on */
+	uint32_t icmp_told;
 	uint32_t links_up; /* a bit an interface */
 	struct tx_buf tx[PW_WIRE_MAX_IFACES];
 	struct pw_worker_counters count __rte_cache_aligned;
@@ -159,6 +161,7 @@ bool worker_is_listener_port(const struct pw_fleet *f, uint16_t port);
 /* rings.c */
 int fleet_rings_create(struct pw_fleet *f);
 void fleet_rings_destroy(struct pw_fleet *f);
+/* 0; -ENOBUFS where messages of this kind have as much of the ring as they may. */
 int worker_post(struct worker *w, uint32_t to, const struct message *m);
 uint32_t worker_read_messages(struct worker *w, uint64_t now);
 uint32_t worker_read_frames(struct worker *w, uint64_t now);

@@ -424,6 +424,7 @@ test_answer_is_told_even_where_nothing_changed(void **state)
 	(void)state;
 	rig_default(&r);
 	rig_know(&r, 0, PEER, &rig_peer);
+	rig_wait(&r, 1 * SEC);
 	rig_know(&r, 0, PEER, &rig_peer);
 	assert_int_equal(r.nb_learnt, 2);
 	assert_int_equal(counter(&r, neigh_learnt), 1);

@@ -190,6 +190,42 @@ test_answer_to_no_question_is_hearsay(void **state)
 	rig_down(&r);
 }
 
+static void
+test_answers_to_no_question_are_told_seldom(void **state)
+{
+	struct pw_addr stranger = rig6_addr("fd77::a:0");
+	struct rig r;
+
+	(void)state;
+	rig6_default(&r);
+	rig6_know(&r, 0, PEER6, &rig_peer);
+	r.nb_learnt = 0;
+	/* The same of one that is known: another instance asks at most once a second. */
+	rig_wait(&r, 1 * SEC);
+	for (uint32_t i = 0; i < 100; i++)
+		advertise(&r, PEER6, SOLICITED | OVERRIDE, &rig_peer);
+	assert_int_equal(r.nb_learnt, 1);
+	rig_wait(&r, 1 * SEC);
+	advertise(&r, PEER6, SOLICITED | OVERRIDE, &rig_peer);
+	assert_int_equal(r.nb_learnt, 2);
+	/* Something new at once. */
+	advertise(&r, PEER6, SOLICITED | OVERRIDE, &other);
+	assert_int_equal(r.nb_learnt, 3);
+	/* Of those that are not known, so many in all. */
+	for (uint32_t i = 0; i < 3000; i++) {
+		stranger.b[14] = i >> 8;
+		stranger.b[15] = i & 0xff;
+		advertise(&r, stranger, SOLICITED | OVERRIDE, &other);
+	}
+	assert_int_equal(r.nb_learnt, 3 + 1000);
+	assert_int_equal(counter(&r, neigh_untold), 2000);
+	rig_wait(&r, 500 * MS);
+	for (uint32_t i = 0; i < 1000; i++)
+		advertise(&r, stranger, SOLICITED | OVERRIDE, &other);
+	assert_int_equal(r.nb_learnt, 3 + 1500);
+	rig_down(&r);
+}
+
 /* RFC 4861 7.2.5: who does not claim to override is not believed over what is known. */
 static void
 test_without_override_only_doubt_is_raised(void **state)
@@ -516,6 +552,7 @@ main(void)
 		cmocka_unit_test(test_solicitation_to_us_alone_needs_no_option),
 		cmocka_unit_test(test_off_link_sender_is_not_learnt),
 		cmocka_unit_test(test_answer_to_no_question_is_hearsay),
+		cmocka_unit_test(test_answers_to_no_question_are_told_seldom),
 		cmocka_unit_test(test_without_override_only_doubt_is_raised),
 		cmocka_unit_test(test_flood_of_askers_never_displaces_the_gateway),
 		cmocka_unit_test(test_gateway_may_be_link_local),

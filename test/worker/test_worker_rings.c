@@ -154,12 +154,79 @@ test_takeovers_wait_for_room_in_a_full_ring_and_none_is_lost(void **state)
 	world_destroy(w);
 }
 
+/* Messages of a kind that a ring takes on top of what it has. */
+static uint32_t
+post_all(struct world *w, enum message_kind kind)
+{
+	struct message m = {.kind = kind};
+	uint32_t n = 0;
+
+	for (;; n++) {
+		if (kind == MESSAGE_PACKET)
+			m.packet = rte_pktmbuf_alloc(w->near_mem.pkt);
+		if (worker_post(w->fleet->worker[0], 1, &m) < 0)
+			break;
+	}
+	if (kind == MESSAGE_PACKET)
+		rte_pktmbuf_free(m.packet);
+	return n;
+}
+
+static void
+test_what_strangers_cause_leaves_half_of_a_ring_to_the_forward_logs(void **state)
+{
+	static const struct world_conf conf = {.workers = 2};
+	struct world *w = world_create(&conf);
+	uint32_t depth = rte_ring_get_capacity(lane_of(w->fleet, 0, 1)->messages.r);
+
+	(void)state;
+	assert_int_equal(post_all(w, MESSAGE_ICMP_ERROR), depth / 4);
+	assert_int_equal(post_all(w, MESSAGE_PACKET), depth / 8);
+	assert_int_equal(post_all(w, MESSAGE_NEIGHBOUR), depth / 8);
+	assert_int_equal(post_all(w, MESSAGE_ICMP_ERROR), 0);
+	assert_int_equal(post_all(w, MESSAGE_FORWARD), depth / 2);
+	world_destroy(w);
+}
+
+static void
+test_icmp_errors_about_flows_of_others_are_limited(void **state)
+{
+	static const struct world_conf conf = {.workers = 2};
+	struct world *w = world_create(&conf);
+	struct pw_wire_hooks hooks = worker_wire_hooks(w->fleet->worker[0]);
+	const struct pw_worker_counters *n = pw_fleet_counters(w->fleet, 0);
+	struct pw_flow flow = {.lport = 1883};
+	uint64_t before;
+
+	(void)state;
+	assert_int_equal(pw_addr_parse(&flow.local, "10.1.0.1"), 0);
+	assert_int_equal(pw_addr_parse(&flow.remote, "10.1.0.2"), 0);
+	while (pw_port_worker(&w->port[0], &flow) != 1)
+		flow.rport++;
+	for (uint32_t second = 0; second < 2; second++) {
+		w->now += 1000 * MS;
+		before = n->messages_out;
+		for (uint32_t i = 0; i < 3000; i++) {
+			hooks.icmp_error(hooks.ctx, &flow, i, 600, 4, w->now);
+			if (i % 16 == 0)
+				(void)pw_worker_turn(w->fleet, 1, w->now);
+		}
+		assert_int_equal(n->messages_out - before, 1000);
+		assert_int_equal(n->icmp_held_back, 2000 * (second + 1));
+	}
+	assert_int_equal(n->drop_message_full, 0);
+	world_destroy(w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_frames_for_a_worker_whose_ring_is_full_are_counted_and_come_again),
+		cmocka_unit_test(
+			test_what_strangers_cause_leaves_half_of_a_ring_to_the_forward_logs),
+		cmocka_unit_test(test_icmp_errors_about_flows_of_others_are_limited),
 		cmocka_unit_test(test_takeovers_wait_for_room_in_a_full_ring_and_none_is_lost),
 	};
 

@@ -166,6 +166,7 @@ size_t pw_wire_neigh_bytes(uint32_t neighbours, uint32_t hold_total);
 	X(mld_reports_out, "Multicast listener reports sent")                                      \
 	X(neigh_learnt, "Neighbours learnt or changed")                                            \
 	X(neigh_expired, "Neighbours forgotten")                                                   \
+	X(neigh_untold, "Answers nobody asked for here, held back from other workers by a limit")  \
 	X(neigh_table_full, "Neighbours not learnt because the table was full")                    \
 	X(icmp_echo_in, "ICMP echo requests answered")                                             \
 	X(icmp_errors_in, "ICMP errors received about our packets")                                \

@@ -72,7 +72,8 @@ struct pw_fleet_conf {
 	X(messages_in, "Messages from other workers")                                              \
 	X(messages_out, "Messages to other workers")                                               \
 	X(message_ring_full, "Times that a message waited because a ring was full")                \
-	X(drop_message_full, "Neighbours, ICMP errors, rejoined packets lost to a full ring")
+	X(drop_message_full, "Neighbours, ICMP errors, rejoined packets lost to a full ring")      \
+	X(icmp_held_back, "ICMP errors about others' flows held back by the rate limit")
 
 PW_COUNTER_STRUCT(pw_worker_counters, PW_WORKER_COUNTERS);
 
