@@ -119,18 +119,31 @@ dropped(const struct pw_device_counters *d)
 	       d->dropped_no_buffer + d->dropped_unread;
 }
 
+static void
+take_upstreams(const struct pw_forward *f, struct app_summary *s)
+{
+	struct pw_upstream_info up[16];
+	uint32_t from = 0, n;
+
+	do {
+		n = pw_forward_upstreams(f, from, up, RTE_DIM(up));
+		for (uint32_t i = 0; from + i < n && i < RTE_DIM(up); i++) {
+			s->upstream_messages +=
+				up[i].counters.messages_qos0 + up[i].counters.messages_qos1;
+			s->redelivered += up[i].counters.redelivered;
+		}
+		from += RTE_DIM(up);
+	} while (from < n);
+}
+
 void
 app_summary_take(const struct app *a, struct app_summary *s)
 {
 	static struct pw_hist latency[2]; /* too large for a stack */
-	static struct pw_upstream_info
-		up[PW_FORWARD_MAX_BROKERS * PW_LANE_MAX * PW_FORWARD_MAX_WORKERS];
 
 	for (uint32_t w = 0; w < pw_fleet_workers(a->fleet); w++) {
 		const struct pw_forward *f = pw_fleet_forward(a->fleet, w);
 		const struct pw_device_counters *d = pw_forward_counters(f);
-		uint32_t n = pw_forward_upstreams(f, up, RTE_DIM(up)), logs;
-		struct pw_log_info log[PW_LANE_MAX];
 
 		s->accepted += d->accepted;
 		s->acknowledged += d->acknowledged;
@@ -142,14 +155,8 @@ app_summary_take(const struct app *a, struct app_summary *s)
 		s->payload_bytes += d->payload_bytes;
 		s->by_ref += d->bytes_by_ref;
 		s->copied += d->bytes_copied;
-		logs = pw_forward_logs(f, log, RTE_DIM(log));
-		for (uint32_t i = 0; i < RTE_MIN(logs, RTE_DIM(log)); i++)
-			s->given_up += log[i].outstanding;
-		for (uint32_t i = 0; i < RTE_MIN(n, RTE_DIM(up)); i++) {
-			s->upstream_messages +=
-				up[i].counters.messages_qos0 + up[i].counters.messages_qos1;
-			s->redelivered += up[i].counters.redelivered;
-		}
+		s->given_up += pw_forward_outstanding(f);
+		take_upstreams(f, s);
 		pw_hist_merge(&latency[0], pw_forward_latency_qos0(f));
 		pw_hist_merge(&latency[1], pw_forward_latency_qos1(f));
 	}

@@ -1,33 +1,62 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * PUBACK to the device. The messages of a session hang on a list in the order in which they came;
- * an acknowledgement leaves only from its front, so that the order holds even where routes to
- * different brokers complete out of order [MQTT-4.6.0-2].
+ * PUBACK to the device. The messages of a session, whichever logs they lie in, hang on a list in
+ * the order in which they came; an acknowledgement leaves only from its front, so that the order
+ * holds even where routes to different brokers complete out of order [MQTT-4.6.0-2]. The list is
+ * a ring: the session knows the newest, which knows the oldest.
  */
 #include <errno.h>
 
 #include "session_pvt.h"
 
-void
-pw_session_track(struct pw_forward *f, struct pw_session *s, uint64_t pos)
-{
-	struct pw_flog *l = pw_session_log(f, s);
-	uint16_t slot = (uint16_t)(pos & l->mask);
+/* A message in flight. */
+struct place {
+	struct pw_flog *log;
+	struct pw_flog_entry *entry;
+	uint64_t pos;
+};
 
-	if (s->last != PW_FLOG_NONE)
-		l->entry[s->last].next = slot;
-	else
-		s->first = slot;
-	s->last = slot;
+static struct place
+place(const struct pw_forward *f, const struct pw_session *s, uint32_t ref)
+{
+	struct pw_flog *l = &pw_session_logs(f, s)[ref >> 16];
+	uint32_t slot = ref & 0xFFFF;
+
+	return (struct place){l, &l->entry[slot], pw_flog_pos(l, slot)};
+}
+
+void
+pw_session_track(struct pw_forward *f, struct pw_session *s, const struct pw_flog *l, uint64_t pos)
+{
+	uint32_t ref = pw_flog_ref(l, pos);
+	struct pw_flog_entry *e = pw_flog_at(l, pos), *last;
+
+	e->next = ref;
+	if (s->last != PW_FLOG_NONE) {
+		last = place(f, s, s->last).entry;
+		e->next = last->next;
+		last->next = ref;
+	}
+	s->last = ref;
 	s->inflight++;
 }
 
-static void
-pop(struct pw_session *s, struct pw_flog_entry *e)
+/* The oldest in flight; there is one. */
+static struct place
+oldest(const struct pw_forward *f, const struct pw_session *s)
 {
-	s->first = e->next;
-	if (s->first == PW_FLOG_NONE)
+	return place(f, s, place(f, s, s->last).entry->next);
+}
+
+static void
+pop(struct pw_forward *f, struct pw_session *s, const struct pw_flog_entry *e)
+{
+	struct pw_flog_entry *last = place(f, s, s->last).entry;
+
+	if (last == e)
 		s->last = PW_FLOG_NONE;
+	else
+		last->next = e->next;
 	s->inflight--;
 }
 
@@ -45,11 +74,9 @@ send_puback(struct pw_forward *f, struct pw_session *s, const struct pw_flog_ent
 void
 pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
-	struct pw_flog *l = pw_session_log(f, s);
-
-	while (s->first != PW_FLOG_NONE) {
-		struct pw_flog_entry *e = &l->entry[s->first];
-		uint64_t pos = pw_flog_pos(l, s->first);
+	while (s->last != PW_FLOG_NONE) {
+		struct place at = oldest(f, s);
+		struct pw_flog_entry *e = at.entry;
 		int rc;
 
 		if (!(e->state & PW_FLOG_DONE))
@@ -64,12 +91,12 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 			}
 			return;
 		}
-		pop(s, e);
-		if (e->want != 0) {
+		pop(f, s, e);
+		if (!(e->flags & PW_FLOG_NOBODY)) {
 			f->counters.acknowledged++;
 			pw_hist_record(&f->latency_qos1, pw_since(now, e->arrival));
 		}
-		pw_flog_free(l, pos);
+		pw_flog_free(at.log, at.pos);
 	}
 	if (s->flags & PW_SESSION_UNACKED) {
 		s->flags &= (uint16_t)~PW_SESSION_UNACKED;
@@ -84,23 +111,21 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 void
 pw_session_disown(struct pw_forward *f, struct pw_session *s)
 {
-	struct pw_flog *l = pw_session_log(f, s);
-
 	if (s->flags & PW_SESSION_UNACKED) {
 		s->flags &= (uint16_t)~PW_SESSION_UNACKED;
 		pw_list_remove(f, PW_LIST_UNACKED, s);
 	}
-	while (s->first != PW_FLOG_NONE) {
-		struct pw_flog_entry *e = &l->entry[s->first];
-		uint64_t pos = pw_flog_pos(l, s->first);
+	while (s->last != PW_FLOG_NONE) {
+		struct place at = oldest(f, s);
+		struct pw_flog_entry *e = at.entry;
 
-		pop(s, e);
+		pop(f, s, e);
 		e->origin = 0;
 		if (!(e->state & PW_FLOG_DONE))
 			continue; /* counted when its brokers have acknowledged it */
-		if (e->want != 0)
+		if (!(e->flags & PW_FLOG_NOBODY))
 			f->counters.orphaned++;
-		pw_flog_free(l, pos);
+		pw_flog_free(at.log, at.pos);
 	}
 }
 

@@ -93,11 +93,11 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 		.origin = a->session != NULL && a->qos > 0 ? pw_pool_handle(f->sessions, a->session)
 							   : 0,
 		.arrival = now,
-		.want = a->route != NULL ? a->route->brokers : 0,
 		.len = a->b->len,
 		.expiry_at = a->expiry_at,
 		.dev_id = a->dev_id,
-		.flags = (uint8_t)(a->qos | (a->retain ? PW_FLOG_RETAIN : 0)),
+		.flags = (uint8_t)(a->qos | (a->retain ? PW_FLOG_RETAIN : 0) |
+				   (a->route == NULL ? PW_FLOG_NOBODY : 0)),
 	};
 	struct pw_mqtt_buf bytes;
 	uint64_t pos;
@@ -117,8 +117,8 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 	pos = pw_flog_publish(l, &e);
 	if (a->session == NULL)
 		return 0;
-	a->session->appended = pos + 1;
+	pw_session_appended(a->session, l, now);
 	if (a->qos > 0)
-		pw_session_track(f, a->session, pos);
+		pw_session_track(f, a->session, l, pos);
 	return 0;
 }

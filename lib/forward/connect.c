@@ -10,24 +10,30 @@ struct common {
 	bool no_retain, no_qos1;
 };
 
+static void
+restrict_to(struct common *c, const struct pw_flog_reader *r)
+{
+	uint32_t max;
+
+	/* Pairs with the release in upstream_rx.c: what CONNACK said comes before. */
+	if (!__atomic_load_n(&r->up, __ATOMIC_ACQUIRE))
+		return;
+	max = __atomic_load_n(&r->max_packet, __ATOMIC_RELAXED);
+	if (max != 0)
+		c->max_packet = RTE_MIN(c->max_packet, max);
+	c->no_retain |= __atomic_load_n(&r->no_retain, __ATOMIC_RELAXED);
+	c->no_qos1 |= __atomic_load_n(&r->no_qos1, __ATOMIC_RELAXED);
+}
+
 static struct common
 common_of(const struct pw_forward *f, const struct pw_session *s)
 {
-	const struct pw_flog *l = pw_session_log(f, s);
+	const struct pw_flog *logs = pw_session_logs(f, s);
 	struct common c = {.max_packet = RTE_MIN(pw_limits_packet(f, s), f->part_budget)};
 
-	for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
-		const struct pw_flog_reader *r = &l->reader[__builtin_ctz(m)];
-		uint32_t max;
-
-		/* Pairs with the release in upstream_rx.c: what CONNACK said comes before. */
-		if (!__atomic_load_n(&r->up, __ATOMIC_ACQUIRE))
-			continue;
-		max = __atomic_load_n(&r->max_packet, __ATOMIC_RELAXED);
-		if (max != 0)
-			c.max_packet = RTE_MIN(c.max_packet, max);
-		c.no_retain |= __atomic_load_n(&r->no_retain, __ATOMIC_RELAXED);
-		c.no_qos1 |= __atomic_load_n(&r->no_qos1, __ATOMIC_RELAXED);
+	for (uint32_t n = 0; n < f->shared->routes.nb_logs; n++) {
+		for (uint32_t m = logs[n].brokers; m != 0; m &= m - 1)
+			restrict_to(&c, &logs[n].reader[__builtin_ctz(m)]);
 	}
 	return c;
 }
@@ -143,7 +149,7 @@ objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt
 {
 	bool v5 = c->version == PW_MQTT_5;
 
-	if (pw_session_log(f, s) == NULL) {
+	if (pw_session_logs(f, s) == NULL) {
 		*reason = 0x84;
 		return "no lane for its protocol version";
 	}

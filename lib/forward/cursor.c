@@ -28,7 +28,7 @@ pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t
 {
 	uint64_t tail = __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE);
 
-	*c = (struct pw_cursor){.log = l, .done = done, .broker = broker, .bit = 1u << broker};
+	*c = (struct pw_cursor){.log = l, .done = done, .broker = broker};
 	c->next = c->low = c->given = c->sent = c->seen = tail;
 }
 
@@ -40,7 +40,7 @@ pw_cursor_scan(struct pw_cursor *c)
 	uint32_t n = (uint32_t)(tail - c->seen);
 
 	for (; c->seen != tail; c->seen++)
-		set_done(c, c->seen, !(pw_flog_at(c->log, c->seen)->want & c->bit));
+		set_done(c, c->seen, pw_flog_at(c->log, c->seen)->flags & PW_FLOG_NOBODY);
 	return n;
 }
 

@@ -14,8 +14,8 @@
  * given  below it no QoS 0 message is owed: queued once, or given up
  * seen   entries looked at: their bits in `done` are right
  *
- * QoS 0 is done when it was queued, QoS 1 when the broker acknowledged it, what is for other
- * brokers at once.
+ * QoS 0 is done when it was queued, QoS 1 when the broker acknowledged it, what is for nobody at
+ * once.
  */
 
 #include "log_pvt.h"
@@ -24,7 +24,6 @@ struct pw_cursor {
 	struct pw_flog *log;
 	uint64_t *done; /* a bit a slot */
 	uint32_t broker;
-	uint32_t bit;
 	uint64_t next, low, given, sent, seen;
 	uint32_t part;	   /* bytes of the message at next that are queued */
 	uint32_t inflight; /* QoS 1 queued on this connection and not acknowledged */

@@ -285,7 +285,7 @@ dispatch(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 	if (m->kind == PW_DIR_EVICT)
 		pw_session_evicted(
 			f, s, m->clean,
-			m->worker == f->worker && pw_session_log(f, s) == f->log[m->lane], now);
+			m->worker == f->worker && pw_session_lane(s) == (enum pw_lane)m->lane, now);
 	else if (m->kind == PW_DIR_GRANT)
 		pw_session_granted(f, s, now);
 	else
@@ -308,7 +308,7 @@ pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		.kind = PW_DIR_CLAIM,
 		.clean = (s->flags & PW_SESSION_CLEAN) != 0,
 		.worker = (uint16_t)f->worker,
-		.lane = (uint8_t)pw_session_log(f, s)->lane,
+		.lane = (uint8_t)pw_session_lane(s),
 		.hash = s->hash,
 		.handle = pw_pool_handle(f->sessions, s),
 	};

@@ -74,10 +74,10 @@ log_empty(const struct pw_flog *l)
 static void
 close_logs(struct pw_forward *f)
 {
-	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
-		struct pw_flog *l = f->log[lane];
+	struct pw_flog *l;
 
-		if (l == NULL || l->closed || !(log_empty(l) || f->drain_over))
+	PW_FOREACH_LOG (f, l) {
+		if (l->closed || !(log_empty(l) || f->drain_over))
 			continue;
 		/* Pairs with the acquire in drain_brokers(). */
 		__atomic_store_n(&l->closed, 1, __ATOMIC_RELEASE);
@@ -99,11 +99,12 @@ drain_brokers(struct pw_forward *f, uint64_t now)
 static void
 give_up(struct pw_forward *f)
 {
-	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
-		struct pw_flog *l = f->log[lane];
+	struct pw_flog *l;
+
+	PW_FOREACH_LOG (f, l) {
 		bool readers = false;
 
-		if (l == NULL || !l->closed || log_empty(l))
+		if (!l->closed || log_empty(l))
 			continue;
 		/* Pairs with the release in pw_upstream_close(). */
 		for (uint32_t m = l->brokers; m != 0; m &= m - 1)
@@ -133,10 +134,12 @@ pw_drain_step(struct pw_forward *f, uint64_t now)
 bool
 pw_forward_drained(const struct pw_forward *f)
 {
+	const struct pw_flog *l;
+
 	if (!f->draining || f->nb_sessions > 0)
 		return false;
-	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
-		if (f->log[lane] != NULL && !f->log[lane]->closed)
+	PW_FOREACH_LOG (f, l) {
+		if (!l->closed)
 			return false;
 	}
 	for (uint32_t i = 0; i < f->nb_upstreams; i++) {

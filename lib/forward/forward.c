@@ -44,10 +44,10 @@ static uint32_t
 nb_blocks(const struct pw_forward *f)
 {
 	uint32_t pkt = f->conf.mem->pkt->size;
-	uint32_t entries =
-		f->set->limits.max_queued_messages * (uint32_t)__builtin_popcount(f->set->lanes);
+	uint64_t entries = (uint64_t)f->set->limits.max_queued_messages *
+			   (uint32_t)__builtin_popcount(f->set->lanes) * f->shared->routes.nb_logs;
 
-	return RTE_MIN(entries, pkt) + 2 * pkt / PW_RUN_SLICES + 64;
+	return (uint32_t)RTE_MIN(entries, (uint64_t)pkt) + 2 * pkt / PW_RUN_SLICES + 64;
 }
 
 static int
@@ -55,6 +55,7 @@ create_devices(struct pw_forward *f)
 {
 	const struct pw_limits_conf *limits = &f->set->limits;
 	uint32_t copies = limits->max_packet_size / 1024 + 8;
+	struct pw_flog *l;
 
 	f->max_lingering = pw_max_lingering(limits->max_connections);
 	f->max_sessions = limits->max_connections + f->max_lingering;
@@ -62,8 +63,8 @@ create_devices(struct pw_forward *f)
 	/* A quarter of the packet buffers for frames that are not whole yet; see part.c. */
 	f->part_buffers = f->conf.mem->pkt->size / 4 + 1;
 	f->part_budget = (uint32_t)RTE_MIN((uint64_t)f->conf.mem->pkt->size * 256, UINT32_MAX / 2);
-	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++)
-		f->log[lane] = pw_shared_log(f->shared, f->ordinal, lane);
+	f->nb_logs = PW_LANE_MAX * f->shared->routes.nb_logs;
+	f->log = &f->shared->log[f->ordinal * f->nb_logs];
 	f->sessions = pool(f, "session", f->max_sessions, sizeof(struct pw_session));
 	f->name = reserve(f, f->max_sessions * sizeof(*f->name));
 	f->will_heads = pool(f, "will", f->max_sessions, sizeof(struct pw_will));
@@ -80,10 +81,8 @@ create_devices(struct pw_forward *f)
 	    f->parts == NULL || f->scratch == NULL || f->topic == NULL ||
 	    pw_blobs_create(f, f->max_sessions) < 0)
 		return -ENOMEM;
-	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
-		if (f->log[lane] != NULL)
-			f->log[lane]->blocks = f->blocks;
-	}
+	PW_FOREACH_LOG (f, l)
+		l->blocks = f->blocks;
 	return pw_dir_create(f);
 }
 
@@ -91,12 +90,12 @@ static int
 create_upstreams(struct pw_forward *f, uint64_t now)
 {
 	struct pw_forward_shared *s = f->shared;
-	uint32_t nb_logs = s->nb_device_workers * PW_LANE_MAX, words, n = 0;
+	uint32_t words, n = 0;
 	uint64_t *done;
 
-	for (uint32_t i = 0; i < nb_logs; i++) {
+	for (uint32_t i = 0; i < s->nb_logs; i++) {
 		if (s->log[i].entry != NULL && s->log[i].server == f->worker)
-			n += f->set->nb_brokers;
+			n += (uint32_t)__builtin_popcount(s->log[i].brokers);
 	}
 	words = (f->set->limits.max_queued_messages + 63) / 64;
 	if (n == 0)
@@ -105,13 +104,14 @@ create_upstreams(struct pw_forward *f, uint64_t now)
 	if (f->upstream == NULL)
 		return -ENOMEM;
 	done = (uint64_t *)(f->upstream + n);
-	for (uint32_t i = 0; i < nb_logs; i++) {
+	for (uint32_t i = 0; i < s->nb_logs; i++) {
 		struct pw_flog *l = &s->log[i];
 
-		for (uint32_t b = 0; b < f->set->nb_brokers; b++) {
-			if (l->entry == NULL || l->server != f->worker)
-				continue;
-			pw_upstream_init(f, &f->upstream[f->nb_upstreams++], l, b, done, now);
+		if (l->entry == NULL || l->server != f->worker)
+			continue;
+		for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
+			pw_upstream_init(f, &f->upstream[f->nb_upstreams++], l,
+					 (uint32_t)__builtin_ctz(m), done, now);
 			done += words;
 		}
 	}
@@ -157,6 +157,8 @@ pw_forward_create(const struct pw_forward_conf *conf, uint64_t now)
 static void
 destroy_devices(struct pw_forward *f, uint64_t now)
 {
+	struct pw_flog *l;
+
 	for (uint32_t i = 0; f->sessions != NULL && i < f->max_sessions; i++) {
 		struct pw_session *s = pw_pool_peek(f->sessions, i);
 
@@ -173,10 +175,8 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 		s->conn = NULL;
 		pw_session_settle(f, s);
 	}
-	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
-		struct pw_flog *l = f->log[lane];
-
-		if (l == NULL || l->blocks == NULL)
+	PW_FOREACH_LOG (f, l) {
+		if (l->blocks == NULL)
 			continue;
 		f->counters.dropped_on_shutdown += pw_flog_abandon(l);
 		l->blocks = NULL;
@@ -290,11 +290,11 @@ struct swept {
 };
 
 static void
-given(void *ctx, const struct pw_flog_entry *e)
+given(void *ctx, const struct pw_flog *l, const struct pw_flog_entry *e)
 {
 	struct swept *w = ctx;
 
-	if (pw_flog_wasted(e)) {
+	if (pw_flog_wasted(l, e)) {
 		w->f->counters.given_up_qos0++;
 		return;
 	}
@@ -354,12 +354,11 @@ static uint32_t
 poll_devices(struct pw_forward *f, uint64_t now)
 {
 	uint32_t n = 0, outstanding = 0;
+	struct pw_flog *l;
 
-	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
-		if (f->log[lane] == NULL)
-			continue;
-		n += completions(f, f->log[lane], now);
-		outstanding += f->log[lane]->outstanding;
+	PW_FOREACH_LOG (f, l) {
+		n += completions(f, l, now);
+		outstanding += l->outstanding;
 	}
 	n += pw_sessions_ack_again(f, now);
 	n += pw_wills_again(f, now);
@@ -389,6 +388,7 @@ uint32_t
 pw_forward_poll(struct pw_forward *f, uint64_t now)
 {
 	struct swept w = {f, now};
+	struct pw_flog *l;
 	uint32_t n = 0;
 
 	if (!f->started)
@@ -396,10 +396,8 @@ pw_forward_poll(struct pw_forward *f, uint64_t now)
 	if (f->role & PW_ROLE_DEVICES)
 		n += poll_devices(f, now);
 	n += poll_brokers(f, now);
-	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
-		if (f->log[lane] != NULL)
-			n += pw_flog_sweep(f->log[lane], given, &w);
-	}
+	PW_FOREACH_LOG (f, l)
+		n += pw_flog_sweep(l, given, &w);
 	if (f->draining)
 		pw_drain_step(f, now);
 	return n;

@@ -70,7 +70,10 @@ struct pw_forward_shared {
 	uint32_t nb_device_workers;
 	uint32_t nb_broker_workers;
 	uint32_t device_worker[PW_FORWARD_MAX_WORKERS]; /* ordinal to worker */
-	struct pw_flog *log;				/* [device ordinal * PW_LANE_MAX + lane] */
+	/* [(device ordinal * PW_LANE_MAX + lane) * routes.nb_logs + number]; those of a lane that
+	 * is not served have no entries. */
+	struct pw_flog *log;
+	uint32_t nb_logs; /* in all */
 	struct pw_routes routes;
 	struct pw_listener_use listener[PW_FORWARD_MAX_LISTENERS];
 };
@@ -153,7 +156,8 @@ struct pw_forward {
 	uint64_t drain_deadline;
 
 	/* devices */
-	struct pw_flog *log[PW_LANE_MAX]; /* own ones, NULL where not served */
+	struct pw_flog *log; /* own ones, [lane * routes.nb_logs + number] */
+	uint32_t nb_logs;
 	struct pw_pool *sessions;
 	struct pw_client_name *name; /* by index of the session */
 	struct pw_account *account;  /* likewise; NULL where nothing asks for it */
@@ -220,9 +224,17 @@ void pw_blobs_destroy(struct pw_forward *f);
 /* forward.c: names of pools, unique in the process */
 void pw_forward_name(const struct pw_forward *f, const char *what, char *name, size_t len);
 
-/* shared.c */
-struct pw_flog *pw_shared_log(const struct pw_forward_shared *s, uint32_t ordinal,
-			      enum pw_lane lane);
+/* Own logs of lanes that are served. */
+#define PW_FOREACH_LOG(f, l)                                                                       \
+	for ((l) = (f)->log; (l) != (f)->log + (f)->nb_logs; (l)++)                                \
+		if ((l)->entry != NULL)
+
+/* The logs of a lane by number, NULL where it is not served. */
+static inline struct pw_flog *
+pw_lane_logs(const struct pw_forward *f, enum pw_lane lane)
+{
+	return f->set->lanes & 1u << lane ? &f->log[lane * f->shared->routes.nb_logs] : NULL;
+}
 
 /* A completion arrives at the log's owner, by call or by ring. */
 void pw_forward_completed(struct pw_forward *f, struct pw_flog *l, uint64_t pos, uint32_t broker,

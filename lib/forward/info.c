@@ -25,6 +25,8 @@ upstream_info(const struct pw_upstream *u, struct pw_upstream_info *out)
 	out->broker = u->broker;
 	out->log_worker = u->log->worker;
 	out->lane = u->log->lane;
+	out->set = u->log->set;
+	out->pool = u->log->pool;
 	out->state = (enum pw_upstream_state)READ(u->state);
 	out->lag = tail > next ? tail - next : 0;
 	out->inflight = READ(u->cursor.inflight);
@@ -37,30 +39,32 @@ upstream_info(const struct pw_upstream *u, struct pw_upstream_info *out)
 }
 
 uint32_t
-pw_forward_upstreams(const struct pw_forward *f, struct pw_upstream_info *out, uint32_t max)
+pw_forward_upstreams(const struct pw_forward *f, uint32_t from, struct pw_upstream_info *out,
+		     uint32_t max)
 {
-	for (uint32_t i = 0; i < f->nb_upstreams && i < max; i++)
-		upstream_info(&f->upstream[i], &out[i]);
+	for (uint32_t i = from; i < f->nb_upstreams && i - from < max; i++)
+		upstream_info(&f->upstream[i], &out[i - from]);
 	return f->nb_upstreams;
 }
 
 uint32_t
-pw_forward_logs(const struct pw_forward *f, struct pw_log_info *out, uint32_t max)
+pw_forward_logs(const struct pw_forward *f, uint32_t from, struct pw_log_info *out, uint32_t max)
 {
+	const struct pw_flog *l;
 	uint32_t n = 0;
 
-	for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
-		const struct pw_flog *l = f->log[lane];
+	PW_FOREACH_LOG (f, l) {
 		uint64_t tail, head;
 
-		if (l == NULL)
-			continue;
-		if (n < max) {
+		if (n >= from && n - from < max) {
 			/* head first: it never passes the tail that is read after it */
 			head = __atomic_load_n(&l->head, __ATOMIC_ACQUIRE);
 			tail = __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE);
-			out[n] = (struct pw_log_info){
+			out[n - from] = (struct pw_log_info){
 				.lane = l->lane,
+				.set = l->set,
+				.pool = l->pool,
+				.brokers = l->brokers,
 				.capacity = l->mask + 1,
 				.used = (uint32_t)RTE_MIN(tail - head, (uint64_t)l->mask + 1),
 				.outstanding = READ(l->outstanding),
@@ -71,6 +75,17 @@ pw_forward_logs(const struct pw_forward *f, struct pw_log_info *out, uint32_t ma
 		n++;
 	}
 	return n;
+}
+
+uint32_t
+pw_forward_outstanding(const struct pw_forward *f)
+{
+	const struct pw_flog *l;
+	uint32_t sum = 0;
+
+	PW_FOREACH_LOG (f, l)
+		sum += READ(l->outstanding);
+	return sum;
 }
 
 uint32_t

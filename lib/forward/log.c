@@ -5,21 +5,35 @@
 
 #include "log_pvt.h"
 
+/* Each slot completes once per broker before it is used again: a ring of these is never full. */
+static uint32_t
+completions(uint32_t capacity, uint32_t brokers)
+{
+	return capacity * (uint32_t)RTE_MAX(__builtin_popcount(brokers), 1);
+}
+
+size_t
+pw_flog_bytes(uint32_t capacity, uint32_t brokers, bool remote)
+{
+	size_t ring = rte_align32pow2(completions(capacity, brokers)) * sizeof(struct pw_flog_done);
+
+	return capacity * sizeof(struct pw_flog_entry) + (remote ? ring : 0);
+}
+
 int
-pw_flog_init(struct pw_flog *l, const char *name, uint32_t capacity, uint32_t nb_brokers,
-	     bool remote, int socket)
+pw_flog_init(struct pw_flog *l, const char *name, uint32_t capacity, uint32_t brokers, bool remote,
+	     int socket)
 {
 	l->entry = rte_zmalloc_socket("pw_flog", (size_t)capacity * sizeof(*l->entry),
 				      RTE_CACHE_LINE_SIZE, socket);
 	if (l->entry == NULL)
 		return -ENOMEM;
 	l->mask = capacity - 1;
-	l->brokers = nb_brokers == 32 ? UINT32_MAX : (1u << nb_brokers) - 1;
+	l->brokers = brokers;
 	l->remote = remote;
 	if (remote) {
-		/* Each slot completes once per broker before it is used again: never full. */
 		int rc = pw_ring_create(&l->done, name, sizeof(struct pw_flog_done),
-					capacity * RTE_MAX(nb_brokers, 1u), socket);
+					completions(capacity, brokers), socket);
 
 		if (rc < 0) {
 			rte_free(l->entry);
@@ -47,7 +61,7 @@ pw_flog_abandon(struct pw_flog *l)
 	for (uint64_t pos = l->head; pos != l->tail; pos++) {
 		struct pw_flog_entry *e = pw_flog_at(l, pos);
 
-		if (e->want != 0 && !(e->state & PW_FLOG_FREE))
+		if (!(e->flags & PW_FLOG_NOBODY) && !(e->state & PW_FLOG_FREE))
 			given_up++;
 		let_go(l, e);
 		e->pending = 0;
@@ -100,12 +114,12 @@ pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
 
 	assert(!pw_flog_full(l));
 	*at = *e;
-	at->pending = e->want;
+	at->pending = e->flags & PW_FLOG_NOBODY ? 0 : l->brokers;
 	at->state = 0;
 	at->given_up = 0;
 	at->reason = PW_FLOG_REASON_NONE;
 	at->next = PW_FLOG_NONE;
-	if (e->want == 0) {
+	if (at->pending == 0) {
 		at->state = PW_FLOG_DONE;
 		let_go(l, at);
 	} else {
@@ -153,7 +167,7 @@ pw_flog_free(struct pw_flog *l, uint64_t pos)
 
 	assert((e->state & PW_FLOG_DONE) && !(e->state & PW_FLOG_FREE));
 	e->state |= PW_FLOG_FREE;
-	if (e->want != 0)
+	if (!(e->flags & PW_FLOG_NOBODY))
 		count_owed(l, -1);
 	if (pos == l->head)
 		pw_flog_trim(l);
@@ -177,7 +191,7 @@ sweep_range(struct pw_flog *l, uint64_t from, uint64_t to, uint32_t set, pw_flog
 		l->qos0--;
 		count_outstanding(l, -1);
 		let_go(l, e);
-		fn(ctx, e);
+		fn(ctx, l, e);
 		n++;
 	}
 	return n;

@@ -27,12 +27,13 @@
 
 #include "run_pvt.h"
 
-#define PW_FLOG_NONE 0xFFFFu /* no slot */
+#define PW_FLOG_NONE UINT32_MAX /* no message */
 
 /* Flags: fixed at publication, read by all. */
 #define PW_FLOG_QOS    0x03u
 #define PW_FLOG_RETAIN 0x04u
 #define PW_FLOG_KEEP   0x08u /* QoS 0 of a route that blocks: a reader may not give it up */
+#define PW_FLOG_NOBODY 0x10u /* for no broker: a place in the order of its session */
 
 /* States: the producer's. */
 #define PW_FLOG_DONE 0x01u
@@ -46,12 +47,12 @@ struct pw_flog_entry {
 	struct pw_run *more;   /* further slices */
 	pw_handle origin;      /* session, 0 for nobody */
 	uint64_t arrival;      /* ns */
-	uint32_t want;	       /* brokers it is for */
+	uint32_t next;	       /* the same session's next message in flight, see pw_flog_ref() */
 	uint32_t pending;      /* brokers that have not completed it */
 	uint32_t len;	       /* bytes of the frame */
 	uint32_t expiry_at; /* where the Message Expiry Interval's four bytes stand, 0: nowhere */
 	uint16_t dev_id;    /* the device's packet identifier */
-	uint16_t next;	    /* slot of the same session's next message in flight */
+	uint16_t pad;
 	uint8_t flags;
 	uint8_t state;
 	uint8_t reason;	  /* of all brokers so far */
@@ -83,11 +84,14 @@ struct pw_flog {
 	/* fixed after creation */
 	struct pw_flog_entry *entry;
 	uint32_t mask;
-	uint32_t brokers; /* the readers there are */
+	uint32_t brokers; /* a reader for each; every message is for all of them, or for nobody */
 	uint32_t worker;  /* owner */
 	uint32_t server;  /* worker that runs the readers */
 	enum pw_lane lane;
-	bool remote; /* server is another worker: completions come by ring */
+	uint16_t number; /* among the logs of its worker and lane */
+	uint16_t set;	 /* of brokers */
+	uint16_t pool;	 /* among the logs of this set */
+	bool remote;	 /* server is another worker: completions come by ring */
 	struct pw_ring done;
 	struct pw_pool *blocks; /* of the owner */
 
@@ -106,11 +110,14 @@ struct pw_flog {
 };
 
 /* Called for each QoS 0 message that is complete; its buffers are gone already. */
-typedef void (*pw_flog_fn)(void *ctx, const struct pw_flog_entry *e);
+typedef void (*pw_flog_fn)(void *ctx, const struct pw_flog *l, const struct pw_flog_entry *e);
 
 /* Reserve the entries, and a completion ring where the readers run elsewhere. 0 or -errno. */
-int pw_flog_init(struct pw_flog *l, const char *name, uint32_t capacity, uint32_t nb_brokers,
+int pw_flog_init(struct pw_flog *l, const char *name, uint32_t capacity, uint32_t brokers,
 		 bool remote, int socket);
+
+/* Bytes that pw_flog_init() reserves, the log itself not counted. */
+size_t pw_flog_bytes(uint32_t capacity, uint32_t brokers, bool remote);
 
 /* Let every buffer go and free the memory; returns messages that were not complete. */
 uint32_t pw_flog_fini(struct pw_flog *l);
@@ -120,9 +127,16 @@ uint32_t pw_flog_abandon(struct pw_flog *l);
 
 /* QoS 0, complete: no broker was given it. */
 static inline bool
-pw_flog_wasted(const struct pw_flog_entry *e)
+pw_flog_wasted(const struct pw_flog *l, const struct pw_flog_entry *e)
 {
-	return e->given_up == __builtin_popcount(e->want);
+	return e->given_up == __builtin_popcount(l->brokers);
+}
+
+/* A message among those of a worker and lane: log and slot. */
+static inline uint32_t
+pw_flog_ref(const struct pw_flog *l, uint64_t pos)
+{
+	return (uint32_t)l->number << 16 | (uint32_t)(pos & l->mask);
 }
 
 static inline struct pw_flog_entry *
@@ -146,8 +160,8 @@ pw_flog_next_id(const struct pw_flog *l)
 }
 
 /*
- * Append: the references in e pass to the log; the log is not full. pending is set to want; a
- * message that nobody wants is done at once and waits to be freed. Returns its position.
+ * Append: the references in e pass to the log; the log is not full. It is pending at all brokers;
+ * one that is for nobody is done at once and waits to be freed. Returns its position.
  */
 uint64_t pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e);
 

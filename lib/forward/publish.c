@@ -3,6 +3,14 @@
 
 #include "session_pvt.h"
 
+struct pw_flog *
+pw_session_log(const struct pw_forward *f, const struct pw_session *s, const struct pw_route *r)
+{
+	const struct pw_set *set = &f->shared->routes.set[r->set];
+
+	return &pw_session_logs(f, s)[set->first_log + pw_session_pool(s, set->pool_size)];
+}
+
 /* What the protocol, and what CONNACK said, forbids. NONE where the packet is right. */
 static enum pw_mqtt_error
 forbidden(const struct pw_session *s, const struct pw_mqtt_publish *p)
@@ -47,6 +55,19 @@ refuse(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_publish 
 	return PW_GONE;
 }
 
+/* A log with room. */
+static struct pw_flog *
+any_log(const struct pw_forward *f, const struct pw_session *s)
+{
+	struct pw_flog *logs = pw_session_logs(f, s);
+
+	for (uint32_t n = 0; n < f->shared->routes.nb_logs; n++) {
+		if (!pw_flog_full(&logs[n]))
+			return &logs[n];
+	}
+	return NULL;
+}
+
 /*
  * A message that no broker is to have, counted in *why: acknowledged in its turn, no less and no
  * more, with a reason where there is one (else that nobody has subscribed).
@@ -56,10 +77,10 @@ unforwarded(struct pw_forward *f, struct pw_session *s, const struct pw_append *
 	    uint64_t *why, uint64_t now)
 {
 	if (a->qos > 0) {
-		struct pw_flog *l = pw_session_log(f, s);
+		struct pw_flog *l = any_log(f, s);
 
 		/* It needs a place among the session's acknowledgements, for their order. */
-		if (pw_append(f, l, a, now) < 0)
+		if (l == NULL || pw_append(f, l, a, now) < 0)
 			return PW_LATER;
 		if (reason != 0)
 			pw_flog_at(l, l->tail - 1)->reason = reason;
@@ -109,7 +130,7 @@ static enum pw_taken
 append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint32_t payload,
        uint64_t now)
 {
-	int rc = pw_append(f, pw_session_log(f, s), a, now);
+	int rc = pw_append(f, pw_session_log(f, s, a->route), a, now);
 
 	if (rc < 0 && (a->qos > 0 || a->route->conf->when_full_qos0 == PW_WHEN_FULL_BLOCK))
 		return PW_LATER;

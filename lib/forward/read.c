@@ -196,9 +196,10 @@ pw_sessions_wake(struct pw_forward *f, uint64_t now)
 	bool forced = f->pressure > 0;
 	uint64_t before = f->frames;
 	uint32_t n = 0, busy = 0;
+	const struct pw_flog *l;
 
-	for (uint32_t m = 0; m < PW_LANE_MAX; m++)
-		busy += f->log[m] != NULL ? f->log[m]->outstanding : 0;
+	PW_FOREACH_LOG (f, l)
+		busy += l->outstanding;
 	/*
 	 * Under pressure devices are not read while messages are outstanding, whose completion
 	 * gives buffers back. Where none is, reading whole frames is the only way on: it takes no

@@ -2,9 +2,35 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_common.h>
+
 #include <pubwire/mqtt/topic.h>
 
 #include "routes_pvt.h"
+
+/* The number of a set, which is a new one where no route before named these brokers. */
+static uint32_t
+set_of(struct pw_routes *r, uint32_t brokers, uint32_t pool_size)
+{
+	uint32_t i = 0;
+
+	while (i < r->nb_sets && r->set[i].brokers != brokers)
+		i++;
+	if (i == r->nb_sets)
+		r->set[r->nb_sets++] = (struct pw_set){.brokers = brokers};
+	r->set[i].pool_size = RTE_MAX(r->set[i].pool_size, pool_size);
+	return i;
+}
+
+static int
+number_logs(struct pw_routes *r)
+{
+	for (uint32_t i = 0; i < r->nb_sets; i++) {
+		r->set[i].first_log = r->nb_logs;
+		r->nb_logs += r->set[i].pool_size;
+	}
+	return r->nb_logs > PW_FORWARD_MAX_LOGS ? -E2BIG : 0;
+}
 
 int
 pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
@@ -13,6 +39,7 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 
 	if (s->nb_routes > PW_FORWARD_MAX_ROUTES || s->nb_brokers > PW_FORWARD_MAX_BROKERS)
 		return -EINVAL;
+	memset(r, 0, sizeof(*r));
 	r->n = s->nb_routes;
 	for (uint32_t i = 0; i < r->n; i++) {
 		const struct pw_route_conf *conf = &s->route[i];
@@ -21,11 +48,12 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 
 		route->conf = conf;
 		route->len = (uint32_t)strnlen(conf->filter, sizeof(conf->filter));
-		route->brokers = conf->brokers;
 		if (route->len == sizeof(conf->filter) ||
 		    !pw_mqtt_filter_valid(filter, route->len) || conf->brokers == 0 ||
-		    (conf->brokers & ~known) != 0 || conf->when_full_qos1 != PW_WHEN_FULL_BLOCK)
+		    (conf->brokers & ~known) != 0 || conf->when_full_qos1 != PW_WHEN_FULL_BLOCK ||
+		    conf->pool_size == 0 || conf->pool_size > PW_FORWARD_MAX_POOL)
 			return -EINVAL;
+		route->set = set_of(r, conf->brokers, conf->pool_size);
 		if (strcmp(conf->filter, "#") == 0)
 			route->kind = PW_ROUTE_ALL;
 		else if (strpbrk(conf->filter, "+#") == NULL)
@@ -33,7 +61,7 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 		else
 			route->kind = PW_ROUTE_PATTERN;
 	}
-	return 0;
+	return number_logs(r);
 }
 
 static bool

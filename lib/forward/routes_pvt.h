@@ -14,16 +14,29 @@ enum pw_route_kind { PW_ROUTE_ALL, PW_ROUTE_EXACT, PW_ROUTE_PATTERN };
 struct pw_route {
 	const struct pw_route_conf *conf;
 	uint32_t len; /* of the filter */
-	uint32_t brokers;
+	uint32_t set;
 	enum pw_route_kind kind;
 };
+
+/* Brokers that messages go to together. Routes that come to the same set share its logs; the
+ * largest pool_size among them holds. */
+struct pw_set {
+	uint32_t brokers;
+	uint32_t first_log;
+	uint32_t pool_size;
+};
+
+#define PW_MAX_SETS PW_FORWARD_MAX_ROUTES
 
 struct pw_routes {
 	struct pw_route route[PW_FORWARD_MAX_ROUTES];
 	uint32_t n;
+	struct pw_set set[PW_MAX_SETS]; /* in the order in which routes first name them */
+	uint32_t nb_sets;
+	uint32_t nb_logs; /* of one worker and lane */
 };
 
-/* 0; -EINVAL for a bad filter, no broker, or brokers that do not exist. */
+/* 0; -EINVAL for a bad filter, no broker, or brokers that do not exist; -E2BIG: too many logs. */
 int pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s);
 
 /* The route of a topic, NULL where none matches. */

@@ -100,7 +100,7 @@ accepted(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 		*pw_session_account(f, s) =
 			(struct pw_account){.listener = (uint8_t)listener, .over = over};
 	s->state = PW_SESSION_CONNECT;
-	s->first = s->last = PW_FLOG_NONE;
+	s->last = PW_FLOG_NONE;
 	s->heard = now;
 	s->max_packet = pw_limits_packet(f, s);
 	pw_tcp_set_user(conn, (uint64_t)(uintptr_t)s);
@@ -178,30 +178,12 @@ const struct pw_tcp_ops pw_session_ops = {
 	.gone = gone,
 };
 
-/* Brokers have, and have acknowledged, what the session appended. */
-static bool
-settled(const struct pw_forward *f, const struct pw_session *s)
-{
-	const struct pw_flog *l = pw_session_log(f, s);
-
-	if (l == NULL || l->head >= s->appended)
-		return true;
-	for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
-		/* Pairs with the release in pw_cursor_publish(). */
-		if (__atomic_load_n(&l->reader[__builtin_ctz(m)].low, __ATOMIC_ACQUIRE) <
-		    s->appended)
-			return false;
-	}
-	return true;
-}
-
 /* Whether the client's next session may append to another log: what is in two logs has no order. */
 static bool
 may_move(const struct pw_forward *f, const struct pw_session *s)
 {
 	return !(s->flags & PW_SESSION_FOLLOWED) &&
-	       (f->shared->nb_device_workers > 1 ||
-		(f->log[PW_LANE_3] != NULL && f->log[PW_LANE_5] != NULL));
+	       (f->shared->nb_device_workers > 1 || (f->set->lanes & (f->set->lanes - 1)) != 0);
 }
 
 void
@@ -210,7 +192,7 @@ pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	/* A will that waits is still a message of this session. */
 	if (!(s->flags & PW_SESSION_REGISTERED) || s->will != NULL)
 		return;
-	if (!f->draining && !f->destroying && may_move(f, s) && !settled(f, s)) {
+	if (!f->draining && !f->destroying && may_move(f, s) && !pw_session_settled(f, s, now)) {
 		if (s->flags & PW_SESSION_SETTLING)
 			return;
 		/* Delayed wills need places too. */
@@ -401,7 +383,7 @@ wind_down(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	if (s->will != NULL && s->will->at != 0 && s->will->at <= now)
 		pw_will_publish(f, s, now);
 	if ((s->flags & PW_SESSION_SETTLING) && s->settle_by <= now) {
-		f->counters.overtaken += !settled(f, s);
+		f->counters.overtaken += !pw_session_settled(f, s, now);
 		s->flags |= PW_SESSION_FOLLOWED; /* so be it */
 		pw_session_yield(f, s, now);
 	}

@@ -40,7 +40,8 @@ enum pw_session_state {
 struct pw_will {
 	struct pw_blob *blob;
 	struct pw_run *run; /* where it is too large for a blob */
-	uint64_t at;	    /* ns: when it is due, 0: it does not wait for its delay */
+	const struct pw_route *route;
+	uint64_t at; /* ns: when it is due, 0: it does not wait for its delay */
 	uint32_t len;
 	uint32_t delay; /* seconds, as asked */
 	uint8_t qos;
@@ -63,15 +64,16 @@ struct pw_session {
 		uint64_t close_by; /* ns, once it closes, 0: no deadline */
 	};
 	uint64_t messages;
-	uint64_t appended; /* position in the log behind its last message */
+	uint32_t logs;	   /* that it has appended to, a bit each: their number mod 32 */
+	uint32_t appended; /* when it last did, see pw_session_appended() */
 	uint32_t expiry;   /* seconds: Session Expiry Interval */
+	uint32_t last;	   /* of its messages in flight; they form a ring, the oldest is next */
 	uint16_t flags;
-	uint16_t keepalive;   /* seconds, 0: none */
-	uint16_t inflight;    /* QoS 1 messages without PUBACK */
-	uint16_t first, last; /* their slots, in the order in which they came */
-	uint8_t version;      /* 0 before CONNECT */
-	uint8_t state : 4;    /* enum pw_session_state */
-	uint8_t on : 4;	      /* enum pw_list that `link` is on */
+	uint16_t keepalive; /* seconds, 0: none */
+	uint16_t inflight;  /* QoS 1 messages without PUBACK */
+	uint8_t version;    /* 0 before CONNECT */
+	uint8_t state : 4;  /* enum pw_session_state */
+	uint8_t on : 4;	    /* enum pw_list that `link` is on */
 
 	/* line 1: timer, lists, the ends of a session */
 	struct pw_timer timer;
@@ -138,13 +140,22 @@ void pw_session_settle(struct pw_forward *f, struct pw_session *s);
 /* Stand in line, unless it does already; leave the line that it stands in, if any. */
 void pw_session_wait(struct pw_forward *f, struct pw_session *s, enum pw_list which);
 void pw_session_unwait(struct pw_forward *f, struct pw_session *s);
-/* The log of its lane, NULL where it is not served or before CONNECT. */
-static inline struct pw_flog *
-pw_session_log(const struct pw_forward *f, const struct pw_session *s)
+static inline enum pw_lane
+pw_session_lane(const struct pw_session *s)
 {
-	if (s->version == 0)
-		return NULL;
-	return f->log[s->version == PW_MQTT_5 ? PW_LANE_5 : PW_LANE_3];
+	return s->version == PW_MQTT_5 ? PW_LANE_5 : PW_LANE_3;
+}
+/* The logs of its lane, NULL where it is not served or before CONNECT. */
+static inline struct pw_flog *
+pw_session_logs(const struct pw_forward *f, const struct pw_session *s)
+{
+	return s->version != 0 ? pw_lane_logs(f, pw_session_lane(s)) : NULL;
+}
+/* The client's connection of those of a pool: the same whenever and wherever it connects. */
+static inline uint32_t
+pw_session_pool(const struct pw_session *s, uint32_t pool_size)
+{
+	return (uint32_t)((s->hash.w[0] & UINT32_MAX) * pool_size >> 32);
 }
 const char *pw_session_name(const struct pw_session *s, char *buf, size_t len);
 
@@ -230,6 +241,9 @@ enum pw_taken pw_session_packet(struct pw_forward *f, struct pw_session *s, uint
 				const struct pw_mqtt_buf *b, uint64_t now);
 
 /* publish.c */
+/* The log for what a session publishes by a route. */
+struct pw_flog *pw_session_log(const struct pw_forward *f, const struct pw_session *s,
+			       const struct pw_route *r);
 enum pw_taken pw_session_publish(struct pw_forward *f, struct pw_session *s,
 				 const struct pw_mqtt_buf *b, uint64_t now);
 
@@ -240,7 +254,12 @@ void pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now);
 void pw_session_disown(struct pw_forward *f, struct pw_session *s);
 uint32_t pw_sessions_ack_again(struct pw_forward *f, uint64_t now);
 /* Append an in-flight message to the session's list. */
-void pw_session_track(struct pw_forward *f, struct pw_session *s, uint64_t pos);
+void pw_session_track(struct pw_forward *f, struct pw_session *s, const struct pw_flog *l,
+		      uint64_t pos);
+/* Note that it has appended to a log. */
+void pw_session_appended(struct pw_session *s, const struct pw_flog *l, uint64_t now);
+/* Brokers have, and have acknowledged, what the session appended. */
+bool pw_session_settled(const struct pw_forward *f, const struct pw_session *s, uint64_t now);
 
 /* append.c */
 struct pw_append {

@@ -32,5 +32,6 @@ pw_forward_defaults(struct pw_forward_settings *s)
 	for (uint32_t i = 0; i < PW_FORWARD_MAX_ROUTES; i++) {
 		s->route[i].when_full_qos0 = PW_WHEN_FULL_DROP;
 		s->route[i].when_full_qos1 = PW_WHEN_FULL_BLOCK;
+		s->route[i].pool_size = 1;
 	}
 }

@@ -52,38 +52,55 @@ sane(const struct pw_forward_settings *set)
 	return 0;
 }
 
-struct pw_flog *
-pw_shared_log(const struct pw_forward_shared *s, uint32_t ordinal, enum pw_lane lane)
+/* The logs of a set of brokers for one device worker and lane, one for each connection of the pool.
+ */
+static int
+create_set(struct pw_forward_shared *s, uint32_t ordinal, enum pw_lane lane, uint32_t set)
 {
-	return s->settings->lanes & 1u << lane ? &s->log[ordinal * PW_LANE_MAX + lane] : NULL;
+	const struct pw_set *t = &s->routes.set[set];
+	uint32_t worker = s->device_worker[ordinal];
+	char name[32];
+
+	for (uint32_t pool = 0; pool < t->pool_size; pool++) {
+		uint32_t number = t->first_log + pool;
+		struct pw_flog *l =
+			&s->log[(ordinal * PW_LANE_MAX + lane) * s->routes.nb_logs + number];
+		int rc;
+
+		l->worker = worker;
+		l->server = server_of(s, ordinal);
+		l->lane = lane;
+		l->number = (uint16_t)number;
+		l->set = (uint16_t)set;
+		l->pool = (uint16_t)pool;
+		snprintf(name, sizeof(name), "fwd%u.w%u.l%u.%u", s->id, worker, lane, number);
+		rc = pw_flog_init(l, name, s->settings->limits.max_queued_messages, t->brokers,
+				  l->server != worker, s->conf.socket[worker]);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 static int
 create_logs(struct pw_forward_shared *s)
 {
-	const struct pw_forward_settings *set = s->settings;
-	char name[32];
+	int rc = 0;
 
+	s->nb_logs = s->nb_device_workers * PW_LANE_MAX * s->routes.nb_logs;
+	s->log = rte_zmalloc("pw_flogs", RTE_MAX(s->nb_logs, 1u) * sizeof(*s->log),
+			     RTE_CACHE_LINE_SIZE);
+	if (s->log == NULL)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < s->nb_device_workers; i++) {
-		uint32_t worker = s->device_worker[i];
-
 		for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
-			struct pw_flog *l = pw_shared_log(s, i, lane);
-			int rc;
-
-			if (l == NULL)
+			if (!(s->settings->lanes & 1u << lane))
 				continue;
-			l->worker = worker;
-			l->server = server_of(s, i);
-			l->lane = lane;
-			snprintf(name, sizeof(name), "fwd%u.w%u.l%u", s->id, worker, lane);
-			rc = pw_flog_init(l, name, set->limits.max_queued_messages, set->nb_brokers,
-					  l->server != worker, s->conf.socket[worker]);
-			if (rc < 0)
-				return rc;
+			for (uint32_t set = 0; rc == 0 && set < s->routes.nb_sets; set++)
+				rc = create_set(s, i, lane, set);
 		}
 	}
-	return 0;
+	return rc;
 }
 
 struct pw_forward_shared *
@@ -105,10 +122,7 @@ pw_forward_shared_create(const struct pw_forward_shared_conf *conf)
 		rc = pw_routes_compile(&s->routes, conf->settings);
 	if (rc < 0)
 		goto fail;
-	s->log = rte_zmalloc("pw_flogs",
-			     (size_t)s->nb_device_workers * PW_LANE_MAX * sizeof(*s->log),
-			     RTE_CACHE_LINE_SIZE);
-	rc = s->log != NULL ? create_logs(s) : -ENOMEM;
+	rc = create_logs(s);
 	if (rc == 0)
 		return s;
 fail:
@@ -122,7 +136,7 @@ pw_forward_shared_destroy(struct pw_forward_shared *s)
 {
 	if (s == NULL)
 		return;
-	for (uint32_t i = 0; s->log != NULL && i < s->nb_device_workers * PW_LANE_MAX; i++)
+	for (uint32_t i = 0; s->log != NULL && i < s->nb_logs; i++)
 		(void)pw_flog_fini(&s->log[i]);
 	rte_free(s->log);
 	rte_free(s);

@@ -194,6 +194,18 @@ text(const char *s)
 	return (struct pw_mqtt_str){s, (uint32_t)strlen(s)};
 }
 
+/* Stable over restarts, and different for each connection to a broker. */
+static void
+client_id(const struct pw_upstream *u, char *id, size_t len)
+{
+	const struct pw_forward *f = u->f;
+	int n = snprintf(id, len, "%s-%s-w%u-l%u", f->set->clientid_prefix, f->set->instance,
+			 u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3);
+
+	if (f->shared->routes.nb_logs > 1)
+		snprintf(id + n, len - (size_t)n, "-s%u-p%u", u->log->set, u->log->pool);
+}
+
 static void
 connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 {
@@ -202,7 +214,7 @@ connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 	struct pw_mqtt_str username = text(u->conf->username), password = text(u->conf->password);
 	struct pw_mqtt_prop_out max = {.which = PW_MQTT_PROP_MAXIMUM_PACKET_SIZE,
 				       .num = OUR_MAX_PACKET};
-	char id[3 * PW_FORWARD_NAME_LEN];
+	char id[4 * PW_FORWARD_NAME_LEN];
 	uint8_t out[1024];
 	struct pw_mqtt_connect_out c = {
 		.version = u->version,
@@ -212,8 +224,7 @@ connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 	};
 	int n;
 
-	snprintf(id, sizeof(id), "%s-%s-w%u-l%u", f->set->clientid_prefix, f->set->instance,
-		 u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3);
+	client_id(u, id, sizeof(id));
 	c.client_id = text(id);
 	if (username.len > 0)
 		c.username = &username;

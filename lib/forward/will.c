@@ -9,6 +9,8 @@
 
 #include "session_pvt.h"
 
+#define TRIES 64 /* wills that wait for room, in one poll */
+
 /* Flat bytes to the end of a run, in buffers of its own. */
 static int
 push_flat(struct pw_forward *f, struct pw_gather *g, struct pw_run_list *run, const uint8_t *p,
@@ -83,6 +85,7 @@ keep_bytes(struct pw_forward *f, struct pw_will *w, const struct pw_mqtt_buf *b,
 	struct pw_mqtt_str topic = {pw_mqtt_bytes(b, c->will_topic, f->topic), c->will_topic.len};
 	int n = 0;
 
+	w->route = pw_routes_find(&f->shared->routes, topic.data, topic.len);
 	if (c->version == PW_MQTT_5) {
 		n = properties(b, c, raw);
 		if (n < 0)
@@ -144,15 +147,18 @@ pw_will_forget(struct pw_forward *f, struct pw_session *s)
 static int
 append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
-	struct pw_flog *l = pw_session_log(f, s);
 	struct pw_will *w = s->will;
+	struct pw_flog *l;
 	struct pw_slice one;
 	struct pw_mqtt_buf b = {.s = &one, .n = 1, .len = w->len};
-	struct pw_append a = {.b = &b, .qos = w->qos, .retain = w->retain};
+	struct pw_append a = {.b = &b, .route = w->route, .qos = w->qos, .retain = w->retain};
 	enum pw_mqtt_error err;
 	struct pw_mqtt_publish p;
 	int rc;
 
+	if (w->route == NULL)
+		return -ENOENT;
+	l = pw_session_log(f, s, w->route);
 	if (pw_flog_full(l))
 		return -ENOSPC;
 	if (w->run != NULL) {
@@ -165,19 +171,17 @@ append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	}
 	rc = pw_mqtt_decode_publish(&b, s->version, &p, &err);
 	if (rc > 0) {
-		a.route = pw_routes_find(&f->shared->routes, pw_mqtt_bytes(&b, p.topic, f->topic),
-					 p.topic.len);
 		a.id_at = p.packet_id_at;
 		if (s->version == PW_MQTT_5 && pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
 			a.expiry_at = p.props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
-		rc = a.route != NULL ? pw_append(f, l, &a, now) : -ENOENT;
+		rc = pw_append(f, l, &a, now);
 	}
 	if (w->run == NULL)
 		pw_slice_drop(&one);
 	else if (rc == 0)
 		w->run = NULL;
 	if (rc == 0)
-		s->appended = l->tail;
+		pw_session_appended(s, l, now);
 	return rc;
 }
 
@@ -224,18 +228,17 @@ uint32_t
 pw_wills_again(struct pw_forward *f, uint64_t now)
 {
 	struct pw_session *last = pw_list_last(f, PW_LIST_WILLS), *s;
-	uint32_t n = pw_sessions_settle(f, now);
+	uint32_t n = pw_sessions_settle(f, now), tries = 0;
 
 	while ((s = pw_list_first(f, PW_LIST_WILLS)) != NULL) {
 		bool end = s == last;
 
-		if (pw_flog_full(pw_session_log(f, s)))
-			break;
+		/* One whose log is full does not hold up those that go elsewhere. */
 		pw_session_unwait(f, s);
 		pw_will_publish(f, s, now);
+		n += s->will == NULL;
 		pw_session_settle(f, s);
-		n++;
-		if (end)
+		if (end || tries++ == TRIES)
 			break;
 	}
 	return n;

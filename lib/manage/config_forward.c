@@ -291,6 +291,7 @@ take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
 	char section[32], path[CONFIG_PATH_LEN];
 	int rc = 0;
 
+	t->pool_size = 1;
 	snprintf(section, sizeof(section), "routes[%u]", index);
 	snprintf(path, sizeof(path), "%s.name", section);
 	snprintf(t->name, sizeof(t->name), "route-%u", index + 1);
@@ -311,6 +312,8 @@ take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
 		rc = check_only_all(l, section, "ack", r->ack, acks);
 	if (rc == 0)
 		rc = take_when_full(l, section, r->when_full, t);
+	if (rc == 0)
+		rc = config_numbers(l, section, config_route_keys, r, t);
 	return rc;
 }
 
@@ -438,20 +441,30 @@ check_sizes(struct config_loader *l)
  * are closing or about to be refused, and one to every broker for every log that the worker may
  * serve, which no device can take.
  */
-static void
-size_stack(struct pw_config *c)
+int
+config_size(struct config_loader *l)
 {
-	uint32_t devices = 0, brokers = 0, logs, upstreams;
+	struct pw_config *c = l->c;
+	uint32_t devices = 0, brokers = 0, lanes, upstreams;
+	struct pw_forward_layout layout;
+
+	if (pw_forward_layout(&c->forward, &layout) < 0)
+		return config_refuse(
+			l, "routes",
+			"more than %u logs; expected fewer sets of brokers, or smaller "
+			"pool_size",
+			PW_FORWARD_MAX_LOGS);
 
 	for (uint32_t w = 0; w < c->nb_workers; w++) {
 		devices += (c->role[w] & PW_ROLE_DEVICES) != 0;
 		brokers += (c->role[w] & PW_ROLE_BROKERS) != 0;
 	}
-	logs = (devices + brokers - 1) / brokers * __builtin_popcount(c->forward.lanes);
-	upstreams = logs * c->forward.nb_brokers;
+	lanes = (devices + brokers - 1) / brokers * (uint32_t)__builtin_popcount(c->forward.lanes);
+	upstreams = lanes * layout.connections;
 	c->tcp.reserve_active = upstreams;
 	c->tcp.max_conns = c->forward.limits.max_connections +
 			   c->forward.limits.max_connections / 8 + 16 + upstreams;
+	return 0;
 }
 
 /* Neighbours are told to every worker, so each may have to know the devices of all. */
@@ -492,7 +505,5 @@ config_take_limits(struct config_loader *l)
 		rc = check_sizes(l);
 	if (rc == 0)
 		rc = check_listeners(l);
-	if (rc == 0)
-		size_stack(c);
 	return rc;
 }

@@ -243,7 +243,7 @@ take(struct config_loader *l)
 {
 	static int (*const section[])(struct config_loader *) = {
 		config_take_eal,     config_take_workers, config_take_ports,  config_take_listeners,
-		config_take_brokers, config_take_limits,  config_take_routes,
+		config_take_brokers, config_take_limits,  config_take_routes, config_size,
 	};
 
 	for (uint32_t i = 0; i < RTE_DIM(section); i++) {

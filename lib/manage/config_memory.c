@@ -43,13 +43,19 @@ void
 pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 {
 	const struct pw_limits_conf *limits = &c->forward.limits;
-	uint32_t device_workers = 0;
+	uint32_t device_workers = 0, remote = 0;
+	struct pw_forward_layout layout = {0};
 	size_t log_entries;
 
 	memset(m, 0, sizeof(*m));
 	for (uint32_t w = 0; w < c->nb_workers; w++)
 		device_workers += (c->role[w] & PW_ROLE_DEVICES) != 0;
-	log_entries = (size_t)__builtin_popcount(c->forward.lanes) * limits->max_queued_messages;
+	for (uint32_t w = 0; w < c->nb_workers; w++)
+		remote += c->role[w] == PW_ROLE_DEVICES;
+	(void)pw_forward_layout(&c->forward,
+				&layout); /* config_forward.c has refused what is wrong */
+	log_entries = (size_t)__builtin_popcount(c->forward.lanes) * limits->max_queued_messages *
+		      layout.logs;
 	m->pkt = mempool_bytes(c->pkt_buffers, RTE_PKTMBUF_HEADROOM + 2048);
 	m->hdr = mempool_bytes(c->hdr_buffers, RTE_PKTMBUF_HEADROOM + 128);
 	m->ind = mempool_bytes(c->ind_buffers, 0);
@@ -60,10 +66,11 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 					pw_forward_accounts_bytes(&c->forward, false));
 	m->wills = device_workers * pw_forward_wills_bytes(limits->max_connections);
 	m->idle = pw_tcp_conn_size() + pw_forward_session_size();
-	/* A line an entry, and two for the list of slices of a message that needs one. */
-	m->logs = device_workers * RTE_CACHE_LINE_SIZE *
-		  (log_entries +
-		   2 * (RTE_MIN(log_entries, c->pkt_buffers) + (size_t)c->pkt_buffers / 2));
+	/* And two cache lines for the list of slices of a message that needs one. */
+	m->logs = pw_forward_logs_bytes(&c->forward, device_workers - remote, false) +
+		  pw_forward_logs_bytes(&c->forward, remote, true) +
+		  device_workers * RTE_CACHE_LINE_SIZE * 2 *
+			  (RTE_MIN(log_entries, c->pkt_buffers) + (size_t)c->pkt_buffers / 2);
 	m->dpdk = DPDK_BYTES +
 		  c->nb_workers * (WORKER_BYTES + neigh_bytes(c) +
 				   (size_t)rte_align32pow2(c->fragments) * FRAGMENTS_BYTES);

@@ -187,6 +187,7 @@ print_routes(const struct pw_forward_settings *s, FILE *out)
 		fprintf(out, "    when_full: {qos0: %s, qos1: %s}\n",
 			config_when_full_words[t->when_full_qos0],
 			config_when_full_words[t->when_full_qos1]);
+		numbers(out, "    ", config_route_keys, t);
 	}
 }
 

@@ -61,6 +61,8 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(session_expiry_interval, session_expiry_interval, NUM_MS, 0, 4294967294)                 \
 	X(max_packet_size, max_packet_size, NUM_BYTES, 0, 268435460)
 
+#define ROUTE_NUMBERS(X) X(pool_size, pool_size, NUM_COUNT, 1, PW_FORWARD_MAX_POOL)
+
 /* Limits of what is below forwarding. */
 #define WIRE_NUMBERS(X)                                                                            \
 	X(neighbours, neighbours, NUM_COUNT, 0, PW_WIRE_NEIGH_MAX)                                 \
@@ -142,6 +144,7 @@ struct raw_route {
 	char *name, *filter, *fanout, *ack;
 	struct raw_list brokers;
 	struct raw_when_full *when_full;
+	ROUTE_NUMBERS(RAW_NUMBER)
 };
 
 struct raw_limits {
@@ -184,6 +187,7 @@ struct num_key {
 };
 
 extern const struct num_key config_port_keys[], config_listener_keys[], config_broker_keys[],
+	config_route_keys[],
 	config_limit_keys[], config_wire_keys[], config_tcp_keys[], config_memory_keys[],
 	config_worker_keys[]; /* ended by a NULL key */
 
@@ -270,6 +274,8 @@ int config_take_listeners(struct config_loader *l);
 int config_take_brokers(struct config_loader *l);
 int config_take_routes(struct config_loader *l);
 int config_take_limits(struct config_loader *l);
+/* What the rest comes to. */
+int config_size(struct config_loader *l);
 
 /* The port that has an address itself, or on whose network it is; -1 where none. */
 int config_port_with(const struct pw_config *c, const struct pw_addr *a);

@@ -38,6 +38,7 @@ static const cyaml_schema_value_t text_value = {
 #define PORT_TEXT(key, ...)	TEXT(raw_port, key),
 #define LISTENER_TEXT(key, ...) TEXT(raw_listener, key),
 #define BROKER_TEXT(key, ...)	TEXT(raw_broker, key),
+#define ROUTE_TEXT(key, ...)	TEXT(raw_route, key),
 #define LIMIT_TEXT(key, ...)	TEXT(raw_limits, key),
 #define TCP_TEXT(key, ...)	TEXT(raw_tcp, key),
 #define MEMORY_TEXT(key, ...)	TEXT(raw_memory, key),
@@ -89,7 +90,7 @@ static const cyaml_schema_field_t route_fields[] = {
 	TEXT(raw_route, fanout),
 	TEXT(raw_route, ack),
 	PART(raw_route, when_full, raw_when_full, when_full_fields),
-	CYAML_FIELD_END};
+	ROUTE_NUMBERS(ROUTE_TEXT) CYAML_FIELD_END};
 static const cyaml_schema_value_t route_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_route, route_fields)};
 
@@ -128,6 +129,7 @@ const cyaml_schema_value_t config_schema = {
 #define PORT_KEY(...)	  KEY(raw_port, pw_config_port, __VA_ARGS__)
 #define LISTENER_KEY(...) KEY(raw_listener, pw_listener_conf, __VA_ARGS__)
 #define BROKER_KEY(...)	  KEY(raw_broker, pw_broker_conf, __VA_ARGS__)
+#define ROUTE_KEY(...)	  KEY(raw_route, pw_route_conf, __VA_ARGS__)
 #define LIMIT_KEY(...)	  KEY(raw_limits, pw_limits_conf, __VA_ARGS__)
 #define WIRE_KEY(...)	  KEY(raw_limits, pw_config, __VA_ARGS__)
 #define TCP_KEY(...)	  KEY(raw_tcp, pw_tcp_conf, __VA_ARGS__)
@@ -137,6 +139,7 @@ const cyaml_schema_value_t config_schema = {
 const struct num_key config_port_keys[] = {PORT_NUMBERS(PORT_KEY){NULL}};
 const struct num_key config_listener_keys[] = {LISTENER_NUMBERS(LISTENER_KEY){NULL}};
 const struct num_key config_broker_keys[] = {BROKER_NUMBERS(BROKER_KEY){NULL}};
+const struct num_key config_route_keys[] = {ROUTE_NUMBERS(ROUTE_KEY){NULL}};
 const struct num_key config_limit_keys[] = {LIMIT_NUMBERS(LIMIT_KEY){NULL}};
 const struct num_key config_wire_keys[] = {WIRE_NUMBERS(WIRE_KEY){NULL}};
 const struct num_key config_tcp_keys[] = {TCP_NUMBERS(TCP_KEY){NULL}};

@@ -11,9 +11,6 @@
 
 #include "telemetry_pvt.h"
 
-/* Most connections that one worker can have: every broker, for each lane of each log it serves. */
-#define MAX_UPSTREAMS (PW_FORWARD_MAX_BROKERS * PW_LANE_MAX * PW_FORWARD_MAX_WORKERS)
-
 static const char *
 lane_str(enum pw_lane lane)
 {
@@ -32,6 +29,8 @@ broker_row(struct rte_tel_data *d, uint32_t row, uint32_t worker, const char *br
 	rte_tel_data_add_dict_u64(r, "worker", worker);
 	rte_tel_data_add_dict_u64(r, "log_worker", u->log_worker);
 	rte_tel_data_add_dict_string(r, "protocol", lane_str(u->lane));
+	rte_tel_data_add_dict_u64(r, "set", u->set);
+	rte_tel_data_add_dict_u64(r, "pool", u->pool);
 	rte_tel_data_add_dict_string(r, "state", pw_upstream_state_str(u->state));
 	rte_tel_data_add_dict_u64(r, "lag", u->lag);
 	rte_tel_data_add_dict_u64(r, "inflight", u->inflight);
@@ -44,26 +43,25 @@ broker_row(struct rte_tel_data *d, uint32_t row, uint32_t worker, const char *br
 int
 tel_brokers(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
 {
-	static struct pw_upstream_info up[MAX_UPSTREAMS]; /* under the guard */
+	static struct pw_upstream_info up[TEL_PAGE_BROKERS]; /* under the guard */
 	uint32_t start, total = 0, rows = 0;
 
 	if (tel_number(&params, &start) != 0)
 		return -EINVAL;
 	for (uint32_t w = 0; w < pw_fleet_workers(src->fleet); w++) {
-		uint32_t n = pw_forward_upstreams(pw_fleet_forward(src->fleet, w), up, RTE_DIM(up));
+		uint32_t from = start > total ? start - total : 0;
+		uint32_t n = pw_forward_upstreams(pw_fleet_forward(src->fleet, w), from, up,
+						  RTE_DIM(up));
 
-		n = RTE_MIN(n, RTE_DIM(up));
-		for (uint32_t i = 0; i < n; i++, total++) {
-			int rc;
+		for (uint32_t i = from; i < n && rows < TEL_PAGE_BROKERS; i++, rows++) {
+			const struct pw_upstream_info *u = &up[i - from];
+			int rc = broker_row(d, total + i, w, src->settings->broker[u->broker].name,
+					    u);
 
-			if (total < start || rows == TEL_PAGE_BROKERS)
-				continue;
-			rc = broker_row(d, total, w, src->settings->broker[up[i].broker].name,
-					&up[i]);
 			if (rc != 0)
 				return rc;
-			rows++;
 		}
+		total += n;
 	}
 	return tel_page(d, start, rows, total);
 }
@@ -106,6 +104,32 @@ tel_devices(const struct pw_telemetry_sources *src, const char *params, struct r
 	return rc;
 }
 
+static int
+log_row(const struct pw_telemetry_sources *src, struct rte_tel_data *d, uint32_t row,
+	uint32_t worker, const struct pw_log_info *l)
+{
+	const struct pw_forward_settings *set = src->settings;
+	struct rte_tel_data *r = tel_row(d, row);
+	char names[256];
+	size_t at = 0;
+
+	if (r == NULL)
+		return -ENOMEM;
+	names[0] = '\0';
+	for (uint32_t m = l->brokers; m != 0 && at < sizeof(names); m &= m - 1)
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", at > 0 ? " " : "",
+				       set->broker[__builtin_ctz(m)].name);
+	rte_tel_data_add_dict_u64(r, "worker", worker);
+	rte_tel_data_add_dict_string(r, "protocol", lane_str(l->lane));
+	rte_tel_data_add_dict_u64(r, "set", l->set);
+	rte_tel_data_add_dict_u64(r, "pool", l->pool);
+	tel_text(r, "brokers", names);
+	rte_tel_data_add_dict_u64(r, "capacity", l->capacity);
+	rte_tel_data_add_dict_u64(r, "used", l->used);
+	rte_tel_data_add_dict_u64(r, "outstanding", l->outstanding);
+	return rte_tel_data_add_dict_u64(r, "appended", l->appended);
+}
+
 int
 tel_logs(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
 {
@@ -114,25 +138,18 @@ tel_logs(const struct pw_telemetry_sources *src, const char *params, struct rte_
 	if (tel_number(&params, &start) != 0)
 		return -EINVAL;
 	for (uint32_t w = 0; w < pw_fleet_workers(src->fleet); w++) {
-		struct pw_log_info info[PW_LANE_MAX];
-		uint32_t n = pw_forward_logs(pw_fleet_forward(src->fleet, w), info, RTE_DIM(info));
+		struct pw_log_info info[TEL_PAGE_LOGS];
+		uint32_t from = start > total ? start - total : 0;
+		uint32_t n =
+			pw_forward_logs(pw_fleet_forward(src->fleet, w), from, info, RTE_DIM(info));
 
-		for (uint32_t i = 0; i < RTE_MIN(n, RTE_DIM(info)); i++, total++) {
-			struct rte_tel_data *r;
+		for (uint32_t i = from; i < n && rows < TEL_PAGE_LOGS; i++, rows++) {
+			int rc = log_row(src, d, total + i, w, &info[i - from]);
 
-			if (total < start || rows == TEL_PAGE_LOGS)
-				continue;
-			r = tel_row(d, total);
-			if (r == NULL)
-				return -ENOMEM;
-			rows++;
-			rte_tel_data_add_dict_u64(r, "worker", w);
-			rte_tel_data_add_dict_string(r, "protocol", lane_str(info[i].lane));
-			rte_tel_data_add_dict_u64(r, "capacity", info[i].capacity);
-			rte_tel_data_add_dict_u64(r, "used", info[i].used);
-			rte_tel_data_add_dict_u64(r, "outstanding", info[i].outstanding);
-			rte_tel_data_add_dict_u64(r, "appended", info[i].appended);
+			if (rc != 0)
+				return rc;
 		}
+		total += n;
 	}
 	return tel_page(d, start, rows, total);
 }
@@ -187,13 +204,10 @@ tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rt
 	for (uint32_t w = 0; w < pw_fleet_workers(src->fleet); w++) {
 		const struct pw_forward *f = pw_fleet_forward(src->fleet, w);
 		const struct pw_device_counters *c = pw_forward_counters(f);
-		struct pw_log_info info[PW_LANE_MAX];
-		uint32_t n = pw_forward_logs(f, info, RTE_DIM(info));
 
 		for (uint32_t i = 0; i < sizeof(sum) / sizeof(uint64_t); i++)
 			((uint64_t *)&sum)[i] += pw_counter_read(c, i);
-		for (uint32_t i = 0; i < RTE_MIN(n, RTE_DIM(info)); i++)
-			outstanding += info[i].outstanding;
+		outstanding += pw_forward_outstanding(f);
 	}
 	done = sum.acknowledged + sum.completed_qos0 + sum.given_up_qos0 + sum.orphaned +
 	       sum.dropped_on_shutdown;

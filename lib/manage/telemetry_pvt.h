@@ -15,9 +15,9 @@
 #include <pubwire/manage/telemetry.h>
 
 /* Rows a page, by the bytes that a row can take in JSON. */
-#define TEL_PAGE_BROKERS 16 /* 30 fields, at most 900 bytes */
+#define TEL_PAGE_BROKERS 14 /* 32 fields, at most 1,000 bytes */
 #define TEL_PAGE_DEVICES 32 /* 8 fields, at most 350 bytes */
-#define TEL_PAGE_LOGS	 64 /* 6 fields, at most 130 bytes */
+#define TEL_PAGE_LOGS	 32 /* 9 fields, at most 430 bytes */
 #define TEL_PAGE_WORKERS 32 /* 11 fields, at most 300 bytes */
 
 /* A command's body: src is set and stays through the call. 0 or -errno. */

@@ -37,7 +37,7 @@ claim(struct pw_forward *f, uint32_t i, bool crowded)
 
 	assert_non_null(s);
 	s->version = PW_MQTT_5;
-	s->first = s->last = PW_FLOG_NONE;
+	s->last = PW_FLOG_NONE;
 	s->hash = hash(i, crowded);
 	session[i] = s;
 	pw_dir_claim(f, s, w.now);

@@ -31,7 +31,7 @@ brokers_of(const char *topic)
 	const struct pw_route *r =
 		pw_routes_find(&routes, (const uint8_t *)topic, (uint32_t)strlen(topic));
 
-	return r != NULL ? r->brokers : 0;
+	return r != NULL ? routes.set[r->set].brokers : 0;
 }
 
 static int
@@ -97,6 +97,46 @@ bad_routes_are_refused(void **state)
 	add("a", 1);
 	set.route[0].when_full_qos1 = PW_WHEN_FULL_DROP;
 	assert_int_equal(pw_routes_compile(&routes, &set), -EINVAL);
+	set.nb_routes = 0;
+	add("a", 1);
+	set.route[0].pool_size = 0;
+	assert_int_equal(pw_routes_compile(&routes, &set), -EINVAL);
+	set.route[0].pool_size = PW_FORWARD_MAX_POOL + 1;
+	assert_int_equal(pw_routes_compile(&routes, &set), -EINVAL);
+}
+
+static void
+routes_to_the_same_brokers_share_a_set_with_the_largest_pool(void **state)
+{
+	(void)state;
+	add("a", 5);
+	add("b", 2);
+	add("c", 5);
+	set.route[2].pool_size = 4;
+	assert_int_equal(pw_routes_compile(&routes, &set), 0);
+	assert_int_equal(routes.nb_sets, 2);
+	assert_int_equal(routes.nb_logs, 5);
+	assert_int_equal(routes.route[0].set, routes.route[2].set);
+	assert_int_equal(routes.set[routes.route[0].set].pool_size, 4);
+	assert_int_equal(routes.set[routes.route[1].set].first_log, 4);
+}
+
+static void
+more_logs_than_there_may_be_are_refused(void **state)
+{
+	(void)state;
+	set.nb_brokers = 8;
+	for (uint32_t i = 1; i <= 65; i++) {
+		char filter[8];
+
+		snprintf(filter, sizeof(filter), "r/%u", i);
+		add(filter, i);
+		set.route[i - 1].pool_size = 16;
+	}
+	assert_int_equal(pw_routes_compile(&routes, &set), -E2BIG);
+	set.route[64].brokers = 64;
+	assert_int_equal(pw_routes_compile(&routes, &set), 0);
+	assert_int_equal(routes.nb_logs, PW_FORWARD_MAX_LOGS);
 }
 
 static void
@@ -133,6 +173,9 @@ main(void)
 		cmocka_unit_test_setup(exact_filters_match_bytes_only, setup),
 		cmocka_unit_test_setup(wildcards_leave_dollar_topics_alone, setup),
 		cmocka_unit_test_setup(bad_routes_are_refused, setup),
+		cmocka_unit_test_setup(routes_to_the_same_brokers_share_a_set_with_the_largest_pool,
+				       setup),
+		cmocka_unit_test_setup(more_logs_than_there_may_be_are_refused, setup),
 		cmocka_unit_test(the_hash_depends_on_key_length_and_every_byte),
 	};
 

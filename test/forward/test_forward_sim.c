@@ -205,7 +205,7 @@ expired_at(uint32_t b)
 	uint64_t sum = 0;
 
 	for (uint32_t k = 0; k < w.nb_workers; k++) {
-		uint32_t n = pw_forward_upstreams(w.forward[k], u, RTE_DIM(u));
+		uint32_t n = pw_forward_upstreams(w.forward[k], 0, u, RTE_DIM(u));
 
 		for (uint32_t i = 0; i < n; i++)
 			sum += u[i].broker == b ? u[i].counters.dropped_expired : 0;
@@ -260,13 +260,10 @@ check_broker(uint32_t b, bool lossless)
 static uint32_t
 outstanding(void)
 {
-	struct pw_log_info l[PW_LANE_MAX];
 	uint32_t sum = 0;
 
-	for (uint32_t k = 0; k < w.nb_workers; k++) {
-		for (uint32_t i = 0, n = pw_forward_logs(w.forward[k], l, PW_LANE_MAX); i < n; i++)
-			sum += l[i].outstanding;
-	}
+	for (uint32_t k = 0; k < w.nb_workers; k++)
+		sum += pw_forward_outstanding(w.forward[k]);
 	return sum;
 }
 

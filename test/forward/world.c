@@ -783,7 +783,7 @@ upstream(uint32_t b, enum pw_lane lane)
 	struct pw_upstream_info u[16];
 
 	for (uint32_t k = 0; k < w.nb_workers; k++) {
-		uint32_t n = pw_forward_upstreams(w.forward[k], u, 16);
+		uint32_t n = pw_forward_upstreams(w.forward[k], 0, u, 16);
 
 		for (uint32_t i = 0; i < n; i++) {
 			if (u[i].broker == b && u[i].lane == lane && u[i].log_worker == 0)
@@ -799,10 +799,10 @@ ledger(void)
 {
 	for (uint32_t k = 0; k < w.nb_workers; k++) {
 		const struct pw_device_counters *c = pw_forward_counters(w.forward[k]);
-		struct pw_log_info l[PW_LANE_MAX];
+		struct pw_log_info l[64];
 		uint64_t outstanding = 0;
 
-		for (uint32_t i = 0, n = pw_forward_logs(w.forward[k], l, PW_LANE_MAX); i < n; i++)
+		for (uint32_t i = 0, n = pw_forward_logs(w.forward[k], 0, l, 64); i < n; i++)
 			outstanding += l[i].outstanding + l[i].owed;
 		assert_int_equal(c->accepted, c->acknowledged + c->completed_qos0 +
 						      c->given_up_qos0 + c->orphaned +

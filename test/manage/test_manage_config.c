@@ -171,9 +171,12 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(conf.tcp.msl_ms, 1000);
 	assert_int_equal(conf.tcp.max_ooo, 4);
 	assert_int_equal(conf.tcp.rx_copy_break, 100);
-	/* Every device, an eighth more and 16, and two brokers of the one lane served. */
-	assert_int_equal(conf.tcp.reserve_active, 2);
-	assert_int_equal(conf.tcp.max_conns, 100 + 100 / 8 + 16 + 2);
+	assert_int_equal(conf.forward.route[0].pool_size, 3);
+	assert_int_equal(conf.forward.route[1].pool_size, 1);
+	/* Every device, an eighth more and 16, and of the one lane served a pool of three to one
+	 * broker and one each to both. */
+	assert_int_equal(conf.tcp.reserve_active, 5);
+	assert_int_equal(conf.tcp.max_conns, 100 + 100 / 8 + 16 + 5);
 	assert_int_equal(conf.forward.lanes, 1 << PW_LANE_5);
 }
 

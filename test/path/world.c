@@ -215,7 +215,7 @@ all_up(const struct world *w)
 	}
 	for (uint32_t k = 0; k < pw_fleet_workers(w->fleet); k++) {
 		struct pw_upstream_info up[64];
-		uint32_t n = pw_forward_upstreams(pw_fleet_forward(w->fleet, k), up, 64);
+		uint32_t n = pw_forward_upstreams(pw_fleet_forward(w->fleet, k), 0, up, 64);
 
 		for (uint32_t i = 0; i < n; i++) {
 			if (up[i].state != PW_UPSTREAM_UP)

@@ -22,6 +22,8 @@ extern "C" {
 #define PW_FORWARD_MAX_ROUTES	 256
 #define PW_FORWARD_MAX_LISTENERS 16
 #define PW_FORWARD_MAX_WORKERS	 64
+#define PW_FORWARD_MAX_POOL	 16
+#define PW_FORWARD_MAX_LOGS	 1024 /**< of a worker and lane: sets of brokers times pool_size */
 #define PW_FORWARD_NAME_LEN	 32
 #define PW_FORWARD_STR_LEN	 256
 
@@ -73,6 +75,8 @@ struct pw_route_conf {
 	enum pw_when_full when_full_qos0; /**< [drop] */
 	enum pw_when_full
 		when_full_qos1; /**< [block]; drop is refused: nothing acknowledged is lost */
+	/** Connections to each of the brokers, each for its share of the client identifiers [1]. */
+	uint32_t pool_size;
 };
 
 /** Limits on devices and sizes of what is reserved per worker. */

@@ -7,8 +7,9 @@
  * Device sessions, forward logs, broker connections.
  *
  * One `pw_forward` per worker, single-threaded and sans-I/O above one TCP stack. Workers that serve
- * devices own a log per lane; workers that serve brokers own, for logs that are assigned to them, a
- * connection to every broker and its cursor. What crosses workers: the logs themselves (one
+ * devices own, for each lane, a log per set of brokers that routes name (several, where it has a
+ * pool); workers that serve brokers own, for logs that are assigned to them, a connection to every
+ * broker of the set and its cursor. What crosses workers: the logs themselves (one
  * producer, a consumer a broker), completions and small messages by the post hook.
  *
  * A log is served by: its own worker where that worker serves brokers; else broker worker number
@@ -215,6 +216,8 @@ struct pw_upstream_info {
 	uint32_t broker;     /**< index */
 	uint32_t log_worker; /**< worker that owns the log */
 	enum pw_lane lane;
+	uint32_t set;  /**< number of the log's set of brokers */
+	uint32_t pool; /**< among the logs of the set */
 	enum pw_upstream_state state;
 	uint64_t lag;	       /**< entries of the log that this broker has not been given */
 	uint32_t inflight;     /**< QoS 1 messages queued and not acknowledged */
@@ -224,13 +227,17 @@ struct pw_upstream_info {
 	struct pw_upstream_counters counters;
 };
 
-/** Connections of this worker; fills up to max, returns how many there are. Any thread. */
-uint32_t pw_forward_upstreams(const struct pw_forward *f, struct pw_upstream_info *out,
-			      uint32_t max);
+/** Connections of this worker; fills up to max, beginning with number `from`, returns how many
+ * there are in all. Any thread. */
+uint32_t pw_forward_upstreams(const struct pw_forward *f, uint32_t from,
+			      struct pw_upstream_info *out, uint32_t max);
 
 /** One log as an operator sees it. */
 struct pw_log_info {
 	enum pw_lane lane;
+	uint32_t set;
+	uint32_t pool;
+	uint32_t brokers; /**< 1 << broker index: the set */
 	uint32_t capacity;
 	uint32_t used;	      /**< entries between the oldest not complete and the newest */
 	uint32_t outstanding; /**< messages that some broker still needs */
@@ -239,7 +246,27 @@ struct pw_log_info {
 		owed; /**< complete, but their device's PUBACK waits (for its turn, for a buffer) */
 };
 
-uint32_t pw_forward_logs(const struct pw_forward *f, struct pw_log_info *out, uint32_t max);
+/** Logs of this worker; fills up to max, beginning with number `from`, returns how many there are.
+ */
+uint32_t pw_forward_logs(const struct pw_forward *f, uint32_t from, struct pw_log_info *out,
+			 uint32_t max);
+
+/** Messages of all logs of this worker that some broker still needs. Any thread. */
+uint32_t pw_forward_outstanding(const struct pw_forward *f);
+
+/** What the routes make of the brokers, for one device worker and lane. */
+struct pw_forward_layout {
+	uint32_t sets;	      /**< of brokers that messages go to */
+	uint32_t logs;	      /**< one for each set and connection of its pool */
+	uint32_t connections; /**< of each log, to each broker of its set */
+};
+
+/** 0; -EINVAL where settings make no sense; -E2BIG: more than PW_FORWARD_MAX_LOGS. */
+int pw_forward_layout(const struct pw_forward_settings *s, struct pw_forward_layout *l);
+
+/** Bytes that the logs of all workers take. */
+size_t pw_forward_logs_bytes(const struct pw_forward_settings *s, uint32_t device_workers,
+			     bool remote);
 
 /** Device sessions now; any thread. */
 uint32_t pw_forward_sessions(const struct pw_forward *f);
