@@ -50,6 +50,7 @@ static struct pw_tcp_conn *accepted;
 static uint64_t now = 1000 * MS;
 static struct tcp_seg answer; /* the last segment while `listen` is set */
 static bool listen_in;
+static uint32_t sack_left, sack_right; /* of bare acknowledgements, where they differ */
 static uint64_t nb_out;
 
 static int
@@ -137,6 +138,11 @@ frame(const struct end *e, uint8_t flags, uint32_t seq, uint32_t ack, uint16_t l
 		s.has_ws = true;
 		s.ws = 8;
 		s.sack_ok = true;
+	}
+	if (sack_left != sack_right) {
+		s.nb_sack = 1;
+		s.sack[0].left = sack_left;
+		s.sack[0].right = sack_right;
 	}
 	m = tcp_seg_frame(mem.pkt, &e->addr, &here, bytes, tcp_seg_build(&s, bytes));
 	if (m == NULL)
@@ -285,6 +291,48 @@ send_and_ack(void)
 	print("acknowledgement of one segment, its slice dropped", in);
 }
 
+/*
+ * The first of so many segments is missing, and the acknowledgements say that the rest is there:
+ * the first of them changes everything, those that follow nothing.
+ */
+static void
+sacked(uint32_t segs)
+{
+	static struct cycles c[REPEAT];
+	struct rte_mbuf *m[BURST], *payload = rte_pktmbuf_alloc(mem.pkt);
+	struct end *e = &ends[nb_ends];
+	struct pw_slice s = {.mbuf = payload, .off = payload->data_off, .len = 64};
+	char what[64];
+
+	memset(c, 0, sizeof(c));
+	open_one();
+	e->conn->cwnd = segs * MSS;
+	for (uint32_t i = 0; i < segs; i++) {
+		pw_slice_hold(&s);
+		if (pw_tcp_send(tcp, e->conn, &s, 1) < 0)
+			die("the send queue is full");
+		pw_tcp_flush(tcp, now);
+	}
+	sack_left = e->ack + 64;
+	sack_right = e->ack + segs * 64;
+	for (uint32_t r = 0; r < REPEAT * ROUNDS / 10; r++) {
+		uint64_t start;
+
+		for (uint32_t i = 0; i < BURST; i++)
+			m[i] = frame(e, SEG_ACK, e->seq, e->ack, 0);
+		start = rte_rdtsc_precise();
+		give(m, BURST);
+		count(&c[r * 10 / ROUNDS], start, rte_rdtsc_precise());
+	}
+	sack_left = sack_right;
+	e->ack += segs * 64;
+	m[0] = frame(e, SEG_ACK, e->seq, e->ack, 0);
+	give(m, 1);
+	rte_pktmbuf_free(payload);
+	snprintf(what, sizeof(what), "acknowledgement of %u segments by SACK, again", segs - 1);
+	print(what, c);
+}
+
 /* Pure acknowledgements that change nothing, of connections drawn at random. */
 static void
 look_up(uint32_t conns)
@@ -359,6 +407,9 @@ main(void)
 	receive(MSS);
 	receive(64);
 	send_and_ack();
+	sacked(10);
+	sacked(100);
+	sacked(1000);
 	look_up(1);
 	look_up(1000);
 	look_up(MAX_CONNS);

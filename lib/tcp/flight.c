@@ -81,6 +81,7 @@ pw_tcp_flight_room(struct pw_tcp *t, struct pw_tcp_conn *c, bool urgent)
 		f->last = &f->head;
 		f->recover = c->snd_una;
 		f->fack = c->snd_una;
+		f->rtx_end = c->snd_una;
 		c->flight = f;
 		return 0;
 	}

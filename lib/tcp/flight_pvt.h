@@ -110,7 +110,8 @@ struct tx_flight {
 	uint8_t tlp_rtx : 1;	/**< it repeated something */
 	uint8_t tlp_no_rtt : 1; /**< no round trip was measured since */
 	uint16_t mss_before;	/**< while a smaller size is tried against timeouts, 0 else */
-	uint32_t unused[2];	/**< what is left of four lines beside four records */
+	uint32_t rtx_end;	/**< highest sequence number that was sent more than once */
+	uint32_t unused;	/**< what is left of four lines beside four records */
 	struct tx_recs head __attribute__((aligned(8))); /**< TX_FLIGHT_RECS of them */
 };
 

@@ -199,6 +199,7 @@ pw_tcp_send_again(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p)
 		return rc;
 	r = cut(t, c, p, r->seq + len + (len == want && (flags & TCP_FIN)));
 	r->sent = t->now;
+	f->rtx_end = seq_max(f->rtx_end, r->end);
 	pw_tcp_flight_mark(f, r, TX_RTX, TX_LOST);
 	if (f->ca == CA_RECOVERY)
 		f->prr_out += len;

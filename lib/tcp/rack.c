@@ -90,9 +90,14 @@ pw_tcp_rack_detect(struct pw_tcp *t, struct pw_tcp_conn *c)
 	FLIGHT_FOREACH (f, p) {
 		struct tx_rec *r = flight_rec(p);
 
-		if ((r->flags & (TX_SACKED | TX_LOST)) ||
-		    !sent_after(f->rack_sent, f->rack_end, r->sent, r->end))
+		if (r->flags & (TX_SACKED | TX_LOST))
 			continue;
+		if (!sent_after(f->rack_sent, f->rack_end, r->sent, r->end)) {
+			/* What went out once did so in order: no later one was sent before. */
+			if (seq_ge(r->seq, f->rtx_end))
+				break;
+			continue;
+		}
 		if (r->sent + allow <= t->now) {
 			pw_tcp_flight_mark(f, r, TX_LOST, 0);
 			lost += rec_len(r);

@@ -121,7 +121,8 @@ detect(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n)
 
 	if (f->nb_sacked > 0) {
 		f->dupacks = 0;
-		return pw_tcp_rack_detect(t, c);
+		/* Where nothing has arrived only time tells, and that has a timer. */
+		return n->delivered > 0 ? pw_tcp_rack_detect(t, c) : 0;
 	}
 	f->reo_at = 0;
 	if ((c->flags & CONN_SACK) && f->ca != CA_OPEN && f->dupacks == 0)

@@ -68,12 +68,43 @@ slow_start_grows_by_two_segments_an_acknowledgement(void **state)
 	assert_int_equal(info(s).cwnd, 14 * MSS);
 }
 
+/* RFC 6298 5, Karn: what was sent twice keeps the timeout long, what was sent once ends that. */
+static void
+backoff_ends_with_the_next_round_trip_that_is_measured(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, MSS);
+	script_skip(s);
+	script_pass(s, 10 * MS);
+	ACK(s, AT(1));
+	assert_int_equal(info(s).rto_ms, 200);
+	script_send(s, MSS, MSS);
+	script_skip(s);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_true(script_until_sent(s, 5000 * MS));
+		script_skip(s);
+	}
+	assert_int_equal(info(s).rto_ms, 800);
+	script_pass(s, 10 * MS);
+	ACK(s, AT(2));
+	assert_int_equal(info(s).rto_ms, 800);
+	script_send(s, 2 * MSS, MSS);
+	script_skip(s);
+	script_pass(s, 10 * MS);
+	ACK(s, AT(3));
+	assert_int_equal(info(s).rto_ms, 200);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCRIPT(slow_start_after_a_timeout_grows_by_one_segment_an_acknowledgement),
 		SCRIPT(slow_start_grows_by_two_segments_an_acknowledgement),
+		SCRIPT(backoff_ends_with_the_next_round_trip_that_is_measured),
 	};
 
 	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);

@@ -114,6 +114,62 @@ reports_of_duplicates_widen_the_window(void **state)
 	ACK(s, AT(a + 8));
 }
 
+/* 6.2 step 4: as many as there are in a round trip say the same. */
+static void
+reports_of_one_round_trip_widen_the_window_once(void **state)
+{
+	uint32_t a;
+	struct script *s = flight(8, &a);
+	uint64_t t;
+
+	(void)state;
+	ACK(s, AT(a), SACK1(AT(a + 1), AT(a + 2)));
+	ACK(s, AT(a + 2), SACK1(AT(a), AT(a + 1)));
+	ACK(s, AT(a + 2), SACK1(AT(a + 1), AT(a + 2)));
+	ACK(s, AT(a + 2), SACK1(AT(a), AT(a + 1)));
+	assert_int_equal(pw_tcp_counters(s->t)->dsacks_in, 3);
+	t = s->now;
+	ACK(s, AT(a + 2), SACK1(AT(a + 3), AT(a + 8)));
+	assert_true(script_until_sent(s, 200 * MS));
+	WITHIN_MS(s->now - t, 20, 21);
+	script_skip(s);
+	ACK(s, AT(a + 8));
+}
+
+/* How long the n-th segment and the one behind it wait for each other: the latter arrives. */
+static uint64_t
+waits(struct script *s, uint32_t n)
+{
+	uint64_t t;
+
+	script_send(s, n * MSS, 2 * MSS);
+	assert_int_equal(script_skip(s), 2);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(n), SACK1(AT(n + 1), AT(n + 2)));
+	t = s->now;
+	assert_true(script_until_sent(s, 200 * MS));
+	t = s->now - t;
+	EXPECT(s, .flags = A, .seq = AT(n), .ack = 1, .len = MSS);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(n + 2));
+	return t;
+}
+
+/* 6.2 step 4: after sixteen recoveries without a report they are forgotten. */
+static void
+reports_of_duplicates_are_forgotten(void **state)
+{
+	uint32_t a;
+	struct script *s = flight(2, &a);
+
+	(void)state;
+	ACK(s, AT(a + 2), SACK1(AT(a), AT(a + 1)));
+	for (uint32_t i = 0; i < 16; i++)
+		WITHIN_MS(waits(s, a + 2 + 2 * i), 20, 21);
+	WITHIN_MS(waits(s, a + 34), 10, 11);
+	assert_int_equal(pw_tcp_counters(s->t)->rto_fired, 0);
+}
+
 static void
 lost_retransmission_is_found_by_what_was_sent_after_it(void **state)
 {
@@ -164,6 +220,8 @@ main(void)
 		SCRIPT(late_segment_within_the_window_is_not_sent_again),
 		SCRIPT(reordering_once_seen_is_waited_for_behind_three_segments_too),
 		SCRIPT(reports_of_duplicates_widen_the_window),
+		SCRIPT(reports_of_one_round_trip_widen_the_window_once),
+		SCRIPT(reports_of_duplicates_are_forgotten),
 		SCRIPT(lost_retransmission_is_found_by_what_was_sent_after_it),
 		SCRIPT(timeout_spares_what_was_sent_a_moment_ago),
 	};

@@ -141,6 +141,64 @@ needless_probe_costs_nothing(void **state)
 	assert_true(info(s).cwnd >= before);
 }
 
+/* 7.4: the report of a duplicate counts in whatever segment it comes. */
+static void
+report_of_a_needless_probe_beside_a_window_update_counts(void **state)
+{
+	struct script *s = flight(4, true);
+
+	(void)state;
+	assert_true(script_until_sent(s, 1000 * MS));
+	script_skip(s);
+	ACK(s, AT(14));
+	script_pass(s, RTT * MS);
+	PEER(s, .flags = A, .seq = 1, .ack = AT(14), .win = 60000, SACK1(AT(13), AT(14)));
+	script_send(s, 14 * MSS, MSS);
+	script_skip(s);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(15));
+	assert_int_equal(pw_tcp_counters(s->t)->tlp_recovered, 0);
+}
+
+/* 7.4: of a peer that reports no duplicates, the same acknowledgement again says as much. */
+static void
+repeated_acknowledgement_says_that_the_probe_was_needless(void **state)
+{
+	struct script *s = flight(4, true);
+
+	(void)state;
+	assert_true(script_until_sent(s, 1000 * MS));
+	script_skip(s);
+	ACK(s, AT(14));
+	script_pass(s, RTT * MS);
+	ACK(s, AT(14));
+	script_send(s, 14 * MSS, MSS);
+	script_skip(s);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(15));
+	assert_int_equal(pw_tcp_counters(s->t)->tlp_recovered, 0);
+}
+
+/* 7.3: no second probe before a round trip was measured. */
+static void
+probe_after_a_probe_waits_for_a_round_trip(void **state)
+{
+	struct script *s = flight(4, true);
+
+	(void)state;
+	assert_true(script_until_sent(s, 1000 * MS));
+	script_skip(s);
+	script_send(s, 14 * MSS, 2 * MSS);
+	assert_int_equal(script_skip(s), 2);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(14), SACK1(AT(13), AT(14))); /* which copy it was can't be said */
+	assert_true(script_until_sent(s, 1000 * MS));
+	assert_int_equal(pw_tcp_counters(s->t)->tlp_probes, 1);
+	assert_int_equal(pw_tcp_counters(s->t)->rto_fired, 1);
+	script_skip(s);
+	ACK(s, AT(16));
+}
+
 static void
 no_probe_without_sack(void **state)
 {
@@ -178,6 +236,9 @@ main(void)
 		SCRIPT(new_data_is_the_probe_where_there_is_some),
 		SCRIPT(probe_that_mended_a_loss_reduces_the_window),
 		SCRIPT(needless_probe_costs_nothing),
+		SCRIPT(report_of_a_needless_probe_beside_a_window_update_counts),
+		SCRIPT(repeated_acknowledgement_says_that_the_probe_was_needless),
+		SCRIPT(probe_after_a_probe_waits_for_a_round_trip),
 		SCRIPT(no_probe_without_sack),
 		SCRIPT(idle_connection_has_no_timer),
 	};
