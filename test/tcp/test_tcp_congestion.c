@@ -68,6 +68,23 @@ slow_start_grows_by_two_segments_an_acknowledgement(void **state)
 	assert_int_equal(info(s).cwnd, 14 * MSS);
 }
 
+/* The same with CUBIC (RFC 9438 4.10). */
+static void
+slow_start_of_an_active_open_grows_by_two_segments(void **state)
+{
+	struct script *s = script_open(NULL);
+
+	(void)state;
+	script_connect(s);
+	script_send(s, 0, 20 * MSS);
+	assert_int_equal(script_skip(s), 10);
+	ACK(s, AT(10));
+	assert_int_equal(info(s).cwnd, 12 * MSS);
+	script_skip(s);
+	ACK(s, AT(20));
+	assert_int_equal(info(s).cwnd, 14 * MSS);
+}
+
 /* RFC 6298 5, Karn: what was sent twice keeps the timeout long, what was sent once ends that. */
 static void
 backoff_ends_with_the_next_round_trip_that_is_measured(void **state)
@@ -104,6 +121,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SCRIPT(slow_start_after_a_timeout_grows_by_one_segment_an_acknowledgement),
 		SCRIPT(slow_start_grows_by_two_segments_an_acknowledgement),
+		SCRIPT(slow_start_of_an_active_open_grows_by_two_segments),
 		SCRIPT(backoff_ends_with_the_next_round_trip_that_is_measured),
 	};
 

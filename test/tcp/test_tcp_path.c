@@ -211,6 +211,30 @@ answer_about_a_segment_that_was_small_enough_is_forged(void **state)
 	PEER(s, .flags = A, .seq = 1, .ack = 501 + MSS, .win = 65535);
 }
 
+/* RFC 5927 4.1: only a number that is on its way counts, be it a soft error. */
+static void
+unreachable_of_what_is_not_on_its_way_is_forged(void **state)
+{
+	static const uint32_t forged[] = {0, 1, 500, 501 + MSS, 0x40000000};
+	struct script *s = script_open(&(struct pw_tcp_conf){.user_timeout_ms = 10000});
+	struct pw_flow flow;
+
+	(void)state;
+	script_connect(s);
+	flow = script_flow(s);
+	script_send(s, 0, 500);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 501, .win = 65535);
+	script_send(s, 500, MSS);
+	script_skip(s);
+	for (uint32_t i = 0; i < RTE_DIM(forged); i++)
+		pw_tcp_icmp_error(s->t, &flow, s->iss + forged[i], 0, 1, s->now);
+	script_pass(s, 11000 * MS);
+	script_skip(s);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_TIMEOUT);
+}
+
 int
 main(void)
 {
@@ -222,6 +246,7 @@ main(void)
 		SCRIPT(size_that_got_through_outlasts_a_path_that_is_down),
 		SCRIPT(size_that_comes_back_is_what_a_router_allows),
 		SCRIPT(small_segments_that_vanish_say_nothing_of_the_size),
+		SCRIPT(unreachable_of_what_is_not_on_its_way_is_forged),
 		SCRIPT(answer_about_a_segment_that_was_small_enough_is_forged),
 	};
 
