@@ -64,7 +64,7 @@ static int
 send_puback(struct pw_forward *f, struct pw_session *s, const struct pw_flog_entry *e, uint64_t now)
 {
 	uint8_t out[8];
-	uint8_t reason = s->version == PW_MQTT_5 ? e->reason : 0;
+	uint8_t reason = s->version == PW_MQTT_5 ? pw_flog_reason(e) : 0;
 	int n = pw_mqtt_encode_ack(out, sizeof(out), PW_MQTT_PUBACK, s->version, e->dev_id, reason,
 				   NULL);
 
@@ -79,7 +79,7 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		struct pw_flog_entry *e = at.entry;
 		int rc;
 
-		if (!(e->state & PW_FLOG_DONE))
+		if (!(e->state & PW_FLOG_ANSWERED))
 			break;
 		rc = send_puback(f, s, e, now);
 		if (rc == -EPIPE)
@@ -96,7 +96,7 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 			f->counters.acknowledged++;
 			pw_hist_record(&f->latency_qos1, pw_since(now, e->arrival));
 		}
-		pw_flog_free(at.log, at.pos);
+		pw_flog_told(at.log, at.pos);
 	}
 	if (s->flags & PW_SESSION_UNACKED) {
 		s->flags &= (uint16_t)~PW_SESSION_UNACKED;
@@ -121,11 +121,11 @@ pw_session_disown(struct pw_forward *f, struct pw_session *s)
 
 		pop(f, s, e);
 		e->origin = 0;
-		if (!(e->state & PW_FLOG_DONE))
-			continue; /* counted when its brokers have acknowledged it */
+		if (!(e->state & PW_FLOG_ANSWERED))
+			continue; /* counted when it is */
 		if (!(e->flags & PW_FLOG_NOBODY))
 			f->counters.orphaned++;
-		pw_flog_free(at.log, at.pos);
+		pw_flog_told(at.log, at.pos);
 	}
 }
 
@@ -147,20 +147,21 @@ pw_sessions_ack_again(struct pw_forward *f, uint64_t now)
 }
 
 void
-pw_forward_completed(struct pw_forward *f, struct pw_flog *l, uint64_t pos, uint32_t broker,
-		     uint8_t reason, uint64_t now)
+pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_flog_done *d,
+		     uint64_t now)
 {
+	uint64_t pos = pw_flog_widen(l, d->pos);
 	struct pw_flog_entry *e = pw_flog_at(l, pos);
 	struct pw_session *s;
 
-	if (!pw_flog_complete(l, pos, broker, reason))
+	if (!pw_flog_complete(l, pos, d->broker, (enum pw_flog_end)d->end, d->reason))
 		return;
-	if (e->reason >= 0x80)
+	if (pw_flog_refused(e))
 		f->counters.refused_by_broker++;
 	s = e->origin != 0 ? pw_pool_find(f->sessions, e->origin) : NULL;
 	if (s == NULL) {
 		f->counters.orphaned++;
-		pw_flog_free(l, pos);
+		pw_flog_told(l, pos);
 		return;
 	}
 	pw_session_ack(f, s, now);

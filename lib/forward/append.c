@@ -98,6 +98,7 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 		.dev_id = a->dev_id,
 		.flags = (uint8_t)(a->qos | (a->retain ? PW_FLOG_RETAIN : 0) |
 				   (a->route == NULL ? PW_FLOG_NOBODY : 0)),
+		.need = a->route != NULL ? a->route->need : 0,
 	};
 	struct pw_mqtt_buf bytes;
 	uint64_t pos;
@@ -107,6 +108,8 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 		return -ENOSPC;
 	if (a->route != NULL && a->qos == 0 && a->route->conf->when_full_qos0 == PW_WHEN_FULL_BLOCK)
 		e.flags |= PW_FLOG_KEEP;
+	if (a->route != NULL && a->route->conf->ack == PW_ACK_ALL)
+		e.flags |= PW_FLOG_ALL;
 	if (a->route != NULL) {
 		rc = take(f, a, &e, &bytes);
 		if (rc < 0)
@@ -115,8 +118,13 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 		f->counters.accepted++;
 	}
 	pos = pw_flog_publish(l, &e);
-	if (a->session == NULL)
+	if (a->session == NULL) {
+		if (a->qos > 0 && e.need == 0) {
+			f->counters.orphaned++;
+			pw_flog_told(l, pos);
+		}
 		return 0;
+	}
 	pw_session_appended(a->session, l, now);
 	if (a->qos > 0)
 		pw_session_track(f, a->session, l, pos);

@@ -67,7 +67,7 @@ drain_devices(struct pw_forward *f, uint64_t now)
 static bool
 log_empty(const struct pw_flog *l)
 {
-	return l->outstanding == 0;
+	return l->outstanding + l->trailing == 0;
 }
 
 /* Nothing more will be appended; broker workers may go once they have given what there is. */
@@ -110,8 +110,10 @@ give_up(struct pw_forward *f)
 		for (uint32_t m = l->brokers; m != 0; m &= m - 1)
 			readers |= !__atomic_load_n(&l->reader[__builtin_ctz(m)].closed,
 						    __ATOMIC_ACQUIRE);
-		if (!readers)
-			f->counters.dropped_on_shutdown += pw_flog_abandon(l);
+		if (readers)
+			continue;
+		f->counters.cut_on_shutdown += l->trailing;
+		f->counters.dropped_on_shutdown += pw_flog_abandon(l);
 	}
 }
 

@@ -178,6 +178,7 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 	PW_FOREACH_LOG (f, l) {
 		if (l->blocks == NULL)
 			continue;
+		f->counters.cut_on_shutdown += l->trailing;
 		f->counters.dropped_on_shutdown += pw_flog_abandon(l);
 		l->blocks = NULL;
 	}
@@ -277,8 +278,7 @@ completions(struct pw_forward *f, struct pw_flog *l, uint64_t now)
 	do {
 		n = pw_ring_get(&l->done, d, DONE_BURST);
 		for (uint32_t i = 0; i < n; i++)
-			pw_forward_completed(f, l, pw_flog_widen(l, d[i].pos), d[i].broker,
-					     d[i].reason, now);
+			pw_forward_completed(f, l, &d[i], now);
 		total += n;
 	} while (n == DONE_BURST && total <= l->mask);
 	return total;
@@ -358,7 +358,7 @@ poll_devices(struct pw_forward *f, uint64_t now)
 
 	PW_FOREACH_LOG (f, l) {
 		n += completions(f, l, now);
-		outstanding += l->outstanding;
+		outstanding += l->outstanding + l->trailing;
 	}
 	n += pw_sessions_ack_again(f, now);
 	n += pw_wills_again(f, now);

@@ -237,7 +237,7 @@ pw_lane_logs(const struct pw_forward *f, enum pw_lane lane)
 }
 
 /* A completion arrives at the log's owner, by call or by ring. */
-void pw_forward_completed(struct pw_forward *f, struct pw_flog *l, uint64_t pos, uint32_t broker,
-			  uint8_t reason, uint64_t now);
+void pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_flog_done *d,
+			  uint64_t now);
 
 #endif

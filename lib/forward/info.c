@@ -69,12 +69,24 @@ pw_forward_logs(const struct pw_forward *f, uint32_t from, struct pw_log_info *o
 				.used = (uint32_t)RTE_MIN(tail - head, (uint64_t)l->mask + 1),
 				.outstanding = READ(l->outstanding),
 				.owed = READ(l->owed),
+				.trailing = READ(l->trailing),
 				.appended = tail,
 			};
 		}
 		n++;
 	}
 	return n;
+}
+
+uint32_t
+pw_forward_trailing(const struct pw_forward *f)
+{
+	const struct pw_flog *l;
+	uint32_t sum = 0;
+
+	PW_FOREACH_LOG (f, l)
+		sum += READ(l->trailing);
+	return sum;
 }
 
 uint32_t

@@ -61,15 +61,16 @@ pw_flog_abandon(struct pw_flog *l)
 	for (uint64_t pos = l->head; pos != l->tail; pos++) {
 		struct pw_flog_entry *e = pw_flog_at(l, pos);
 
-		if (!(e->flags & PW_FLOG_NOBODY) && !(e->state & PW_FLOG_FREE))
+		if (!(e->flags & PW_FLOG_NOBODY) && !(e->state & PW_FLOG_TOLD))
 			given_up++;
 		let_go(l, e);
 		e->pending = 0;
-		e->state = PW_FLOG_DONE | PW_FLOG_FREE;
+		e->state = PW_FLOG_DONE | PW_FLOG_ANSWERED | PW_FLOG_TOLD;
 	}
 	__atomic_store_n(&l->head, l->tail, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->outstanding, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->owed, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->trailing, 0, __ATOMIC_RELAXED);
 	l->qos0 = 0;
 	return given_up;
 }
@@ -95,15 +96,27 @@ pw_flog_fini(struct pw_flog *l)
 }
 
 static void
-count_owed(struct pw_flog *l, int delta)
+count(uint32_t *what, int delta)
 {
-	__atomic_store_n(&l->owed, l->owed + (uint32_t)delta, __ATOMIC_RELAXED);
+	__atomic_store_n(what, *what + (uint32_t)delta, __ATOMIC_RELAXED);
+}
+
+/* Enough brokers have it, or too few can still have it. */
+static bool
+decided(const struct pw_flog_entry *e)
+{
+	if (e->need == 0 || e->pending == 0)
+		return true;
+	return !(e->flags & PW_FLOG_ALL) && e->need > __builtin_popcount(e->pending);
 }
 
 static void
-count_outstanding(struct pw_flog *l, int delta)
+answer(struct pw_flog *l, struct pw_flog_entry *e)
 {
-	__atomic_store_n(&l->outstanding, l->outstanding + (uint32_t)delta, __ATOMIC_RELAXED);
+	e->state |= PW_FLOG_ANSWERED;
+	count(&l->owed, 1);
+	if (e->pending != 0)
+		count(&l->trailing, 1);
 }
 
 uint64_t
@@ -114,62 +127,87 @@ pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
 
 	assert(!pw_flog_full(l));
 	*at = *e;
-	at->pending = e->flags & PW_FLOG_NOBODY ? 0 : l->brokers;
+	at->pending = l->brokers;
 	at->state = 0;
 	at->given_up = 0;
-	at->reason = PW_FLOG_REASON_NONE;
+	at->reason = 0;
 	at->next = PW_FLOG_NONE;
-	if (at->pending == 0) {
-		at->state = PW_FLOG_DONE;
+	if (e->flags & PW_FLOG_NOBODY) {
+		at->pending = at->need = 0;
+		at->state = PW_FLOG_DONE | PW_FLOG_ANSWERED;
+		at->reason = PW_FLOG_REASON_NONE;
 		let_go(l, at);
+	} else if ((e->flags & PW_FLOG_QOS) == 0) {
+		count(&l->outstanding, 1);
+		l->qos0++;
+	} else if (e->need == 0) {
+		answer(l, at);
 	} else {
-		count_outstanding(l, 1);
-		if ((e->flags & PW_FLOG_QOS) == 0)
-			l->qos0++;
+		count(&l->outstanding, 1);
 	}
 	/* Pairs with the acquire in pw_cursor_scan(): the entry is whole before it is seen. */
 	__atomic_store_n(&l->tail, pos + 1, __ATOMIC_RELEASE);
 	return pos;
 }
 
-/* An error of any broker wins; "no subscribers" stands only where all of them say so. */
-static uint8_t
-worse(uint8_t a, uint8_t b)
+static void
+note(struct pw_flog_entry *e, uint8_t reason)
 {
-	if (a >= 0x80 || b >= 0x80)
-		return RTE_MAX(a, b);
-	return a == PW_FLOG_REASON_NONE && b == PW_FLOG_REASON_NONE ? PW_FLOG_REASON_NONE : 0;
+	if (reason >= 0x80) {
+		e->reason = RTE_MAX(e->reason, reason);
+		return;
+	}
+	if (e->need > 0)
+		e->need--;
+	e->state |= PW_FLOG_HAD | (reason != PW_FLOG_REASON_NONE ? PW_FLOG_MATCHED : 0);
+}
+
+/* Both have happened: the slot may be used again. */
+static bool
+is_over(const struct pw_flog_entry *e)
+{
+	return (e->state & (PW_FLOG_DONE | PW_FLOG_TOLD)) == (PW_FLOG_DONE | PW_FLOG_TOLD);
 }
 
 bool
-pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, uint8_t reason)
+pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, enum pw_flog_end end,
+		 uint8_t reason)
 {
 	struct pw_flog_entry *e = pw_flog_at(l, pos);
 	uint32_t bit = 1u << broker;
+	bool before;
 
+	RTE_SET_USED(end);
 	if (pos - l->head >= l->tail - l->head || !(e->pending & bit))
 		return false;
 	e->pending &= ~bit;
-	e->reason = worse(e->reason, reason);
-	if (e->pending != 0)
-		return false;
-	e->state |= PW_FLOG_DONE;
-	count_outstanding(l, -1);
-	count_owed(l, 1);
-	let_go(l, e);
-	return true;
+	note(e, reason);
+	before = (e->state & PW_FLOG_ANSWERED) != 0;
+	if (!before && decided(e)) {
+		count(&l->outstanding, -1);
+		answer(l, e);
+	} else if (before && e->pending == 0) {
+		count(&l->trailing, -1);
+	}
+	if (e->pending == 0) {
+		e->state |= PW_FLOG_DONE;
+		let_go(l, e);
+		if (is_over(e) && pos == l->head)
+			pw_flog_trim(l);
+	}
+	return !before && (e->state & PW_FLOG_ANSWERED);
 }
 
 void
-pw_flog_free(struct pw_flog *l, uint64_t pos)
+pw_flog_told(struct pw_flog *l, uint64_t pos)
 {
 	struct pw_flog_entry *e = pw_flog_at(l, pos);
 
-	assert((e->state & PW_FLOG_DONE) && !(e->state & PW_FLOG_FREE));
-	e->state |= PW_FLOG_FREE;
+	assert((e->state & PW_FLOG_ANSWERED) && !(e->state & PW_FLOG_TOLD));
+	e->state |= PW_FLOG_TOLD;
 	if (!(e->flags & PW_FLOG_NOBODY))
-		count_owed(l, -1);
-	if (pos == l->head)
+		count(&l->owed, -1);
+	if (is_over(e) && pos == l->head)
 		pw_flog_trim(l);
 }
 
@@ -187,9 +225,9 @@ sweep_range(struct pw_flog *l, uint64_t from, uint64_t to, uint32_t set, pw_flog
 		e->pending &= ~set;
 		if (e->pending != 0)
 			continue;
-		e->state |= PW_FLOG_DONE | PW_FLOG_FREE;
+		e->state |= PW_FLOG_DONE | PW_FLOG_ANSWERED | PW_FLOG_TOLD;
 		l->qos0--;
-		count_outstanding(l, -1);
+		count(&l->outstanding, -1);
 		let_go(l, e);
 		fn(ctx, l, e);
 		n++;
@@ -258,7 +296,7 @@ pw_flog_trim(struct pw_flog *l)
 
 		limit = RTE_MIN(limit, low);
 	}
-	while (head < limit && (pw_flog_at(l, head)->state & PW_FLOG_FREE))
+	while (head < limit && is_over(pw_flog_at(l, head)))
 		head++;
 	__atomic_store_n(&l->head, head, __ATOMIC_RELAXED);
 }

@@ -18,8 +18,10 @@
  * alone, but `given_up`: the readers of a log share one lcore and write it before they publish
  * `given`.
  *
- * An entry passes through: published -> done (no broker needs it, its buffers are let go) -> free
- * (its device has its acknowledgement too, the slot may be used again once it is the oldest).
+ * Two things happen to an entry, in either order. It is done when no broker needs it: its buffers
+ * are let go. It is answered when its device may be told how it went, because enough brokers have
+ * it or too few can still have it; then the device is told, or is gone. Where both have happened
+ * the slot may be used again, once it is the oldest.
  */
 
 #include <pubwire/base/ring.h>
@@ -34,12 +36,16 @@
 #define PW_FLOG_RETAIN 0x04u
 #define PW_FLOG_KEEP   0x08u /* QoS 0 of a route that blocks: a reader may not give it up */
 #define PW_FLOG_NOBODY 0x10u /* for no broker: a place in the order of its session */
+#define PW_FLOG_ALL    0x20u /* its rule hears every broker out before it says no */
 
 /* States: the producer's. */
-#define PW_FLOG_DONE 0x01u
-#define PW_FLOG_FREE 0x02u
+#define PW_FLOG_DONE	 0x01u /* no broker needs it */
+#define PW_FLOG_ANSWERED 0x02u /* its device may be told how it went */
+#define PW_FLOG_TOLD	 0x04u /* and has been, or is gone */
+#define PW_FLOG_HAD	 0x08u /* a broker has it */
+#define PW_FLOG_MATCHED	 0x10u /* and one of those has subscribers for it */
 
-/* No broker has answered yet, and what PUBACK says when none has a subscriber: MQTT 5.0 3.4.2.1. */
+/* What PUBACK says when no broker has a subscriber: MQTT 5.0 3.4.2.1. */
 #define PW_FLOG_REASON_NONE 0x10u
 
 struct pw_flog_entry {
@@ -52,10 +58,11 @@ struct pw_flog_entry {
 	uint32_t len;	       /* bytes of the frame */
 	uint32_t expiry_at; /* where the Message Expiry Interval's four bytes stand, 0: nowhere */
 	uint16_t dev_id;    /* the device's packet identifier */
-	uint16_t pad;
+	uint8_t need;	    /* brokers that must yet have it before the rule is met */
+	uint8_t pad;
 	uint8_t flags;
 	uint8_t state;
-	uint8_t reason;	  /* of all brokers so far */
+	uint8_t reason;	  /* the worst of those that refused it */
 	uint8_t given_up; /* QoS 0: brokers that it was given up for; the readers', see below */
 };
 
@@ -72,12 +79,19 @@ struct pw_flog_reader {
 	uint8_t closed;	     /* drained: nothing will be taken any more */
 } __attribute__((aligned(64)));
 
+/* How a message ended for a broker. */
+enum pw_flog_end {
+	PW_FLOG_ACKED, /* it answered, or the message was not for it: success or not by the reason
+			*/
+};
+
 /* A completion on its way to the log's owner. */
 struct pw_flog_done {
 	uint32_t pos; /* low half; the owner knows the rest */
 	uint8_t broker;
+	uint8_t end; /* enum pw_flog_end */
 	uint8_t reason;
-	uint16_t pad;
+	uint8_t pad;
 };
 
 struct pw_flog {
@@ -101,9 +115,10 @@ struct pw_flog {
 
 	/* the producer's */
 	uint64_t head __attribute__((aligned(64)));
-	uint32_t outstanding; /* messages that some broker still needs */
-	uint32_t qos0;	      /* of them, QoS 0 */
-	uint32_t owed;	      /* complete QoS 1 messages whose device has no acknowledgement yet */
+	uint32_t outstanding; /* QoS 0: some broker still needs it; QoS 1: not answered */
+	uint32_t trailing;    /* QoS 1, answered, but some broker still needs it */
+	uint32_t qos0;	      /* not done */
+	uint32_t owed;	      /* answered, but its device has not been told */
 	uint64_t swept[PW_FORWARD_MAX_BROKERS]; /* QoS 0 looked at for this broker */
 
 	struct pw_flog_reader reader[PW_FORWARD_MAX_BROKERS];
@@ -122,7 +137,8 @@ size_t pw_flog_bytes(uint32_t capacity, uint32_t brokers, bool remote);
 /* Let every buffer go and free the memory; returns messages that were not complete. */
 uint32_t pw_flog_fini(struct pw_flog *l);
 
-/* Forget all messages: those not complete are given up. Returns how many. Readers have stopped. */
+/* Forget all messages: those whose device was not told are given up. Returns how many. Readers have
+ * stopped. */
 uint32_t pw_flog_abandon(struct pw_flog *l);
 
 /* QoS 0, complete: no broker was given it. */
@@ -161,19 +177,39 @@ pw_flog_next_id(const struct pw_flog *l)
 
 /*
  * Append: the references in e pass to the log; the log is not full. It is pending at all brokers;
- * one that is for nobody is done at once and waits to be freed. Returns its position.
+ * one that is for nobody is done and answered at once, one whose rule needs no broker answered.
+ * Returns its position.
  */
 uint64_t pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e);
 
 /*
- * A broker has completed a QoS 1 message. True where that was the last one: the buffers are gone
- * and the device is owed its acknowledgement, after which comes pw_flog_free(). A position or a
- * broker that owes nothing changes nothing.
+ * A broker has completed a QoS 1 message. True where that answered it: the device is owed its
+ * acknowledgement, after which comes pw_flog_told(). Once no broker needs it the buffers are gone,
+ * and, where the device was told before, the message with them. A position or a broker that owes
+ * nothing changes nothing.
  */
-bool pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, uint8_t reason);
+bool pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, enum pw_flog_end end,
+		      uint8_t reason);
 
-/* The device has its acknowledgement or is gone. */
-void pw_flog_free(struct pw_flog *l, uint64_t pos);
+/* The device of an answered message has its acknowledgement or is gone. */
+void pw_flog_told(struct pw_flog *l, uint64_t pos);
+
+/* Answered, and the rule was not met. */
+static inline bool
+pw_flog_refused(const struct pw_flog_entry *e)
+{
+	return e->need > 0;
+}
+
+/* What PUBACK says of an answered message. */
+static inline uint8_t
+pw_flog_reason(const struct pw_flog_entry *e)
+{
+	if (pw_flog_refused(e) || (e->flags & PW_FLOG_NOBODY))
+		return e->reason;
+	return (e->state & (PW_FLOG_HAD | PW_FLOG_MATCHED)) == PW_FLOG_HAD ? PW_FLOG_REASON_NONE
+									   : 0;
+}
 
 /* The position of which a completion carries the low half. */
 static inline uint64_t

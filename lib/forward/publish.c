@@ -147,6 +147,10 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, ui
 		__atomic_store_n(&s->messages, s->messages + 1, __ATOMIC_RELAXED);
 		if (a->run != NULL)
 			pw_part_end(f, s, true);
+		if (a->qos > 0 && a->route->need == 0) {
+			pw_session_ack(f, s, now);
+			return s->state == PW_SESSION_UP ? PW_TAKEN : PW_GONE;
+		}
 	}
 	return PW_TAKEN;
 }

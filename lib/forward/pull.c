@@ -33,13 +33,14 @@ struct batch {
 };
 
 void
-pw_upstream_done(struct pw_upstream *u, uint64_t pos, uint8_t reason, uint64_t now)
+pw_upstream_done(struct pw_upstream *u, uint64_t pos, enum pw_flog_end end, uint8_t reason,
+		 uint64_t now)
 {
 	struct pw_flog_done d = {
-		.pos = (uint32_t)pos, .broker = (uint8_t)u->broker, .reason = reason};
+		.pos = (uint32_t)pos, .broker = (uint8_t)u->broker, .end = end, .reason = reason};
 
 	if (!u->log->remote)
-		pw_forward_completed(u->f, u->log, pos, u->broker, reason, now);
+		pw_forward_completed(u->f, u->log, &d, now);
 	else if (pw_ring_put(&u->log->done, &d, 1) != 1)
 		assert(!"a ring with a place for every completion is full");
 }
@@ -213,7 +214,7 @@ skip(struct pw_upstream *u, const struct pw_flog_entry *e, uint8_t reason, uint6
 
 	pw_cursor_skip(&u->cursor);
 	if (qos1)
-		pw_upstream_done(u, pos, reason, now);
+		pw_upstream_done(u, pos, PW_FLOG_ACKED, reason, now);
 }
 
 /* Count and pass over what the broker can't take. True where the message is out of the way. */

@@ -199,7 +199,7 @@ pw_sessions_wake(struct pw_forward *f, uint64_t now)
 	const struct pw_flog *l;
 
 	PW_FOREACH_LOG (f, l)
-		busy += l->outstanding;
+		busy += l->outstanding + l->trailing;
 	/*
 	 * Under pressure devices are not read while messages are outstanding, whose completion
 	 * gives buffers back. Where none is, reading whole frames is the only way on: it takes no

@@ -32,6 +32,25 @@ number_logs(struct pw_routes *r)
 	return r->nb_logs > PW_FORWARD_MAX_LOGS ? -E2BIG : 0;
 }
 
+/* Successes that the rule asks for, -EINVAL where they can't be had. */
+static int
+need_of(const struct pw_route_conf *conf)
+{
+	uint32_t n = (uint32_t)__builtin_popcount(conf->brokers);
+
+	switch (conf->ack) {
+	case PW_ACK_ALL:
+		return (int)n;
+	case PW_ACK_ANY:
+		return 1;
+	case PW_ACK_QUORUM:
+		return conf->quorum >= 1 && conf->quorum <= n ? (int)conf->quorum : -EINVAL;
+	case PW_ACK_LOCAL:
+		return 0;
+	}
+	return -EINVAL;
+}
+
 int
 pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 {
@@ -53,6 +72,9 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 		    (conf->brokers & ~known) != 0 || conf->when_full_qos1 != PW_WHEN_FULL_BLOCK ||
 		    conf->pool_size == 0 || conf->pool_size > PW_FORWARD_MAX_POOL)
 			return -EINVAL;
+		if (need_of(conf) < 0)
+			return -EINVAL;
+		route->need = (uint8_t)need_of(conf);
 		route->set = set_of(r, conf->brokers, conf->pool_size);
 		if (strcmp(conf->filter, "#") == 0)
 			route->kind = PW_ROUTE_ALL;

@@ -15,6 +15,7 @@ struct pw_route {
 	const struct pw_route_conf *conf;
 	uint32_t len; /* of the filter */
 	uint32_t set;
+	uint8_t need; /* brokers that must have a message before its device is told so */
 	enum pw_route_kind kind;
 };
 

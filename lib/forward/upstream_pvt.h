@@ -68,6 +68,7 @@ uint32_t pw_upstream_topic_len(const struct pw_flog_entry *e);
 /* Queue what the broker may have. Returns messages moved. */
 uint32_t pw_upstream_pull(struct pw_upstream *u, uint64_t now);
 /* A QoS 1 message is complete for this broker. */
-void pw_upstream_done(struct pw_upstream *u, uint64_t pos, uint8_t reason, uint64_t now);
+void pw_upstream_done(struct pw_upstream *u, uint64_t pos, enum pw_flog_end end, uint8_t reason,
+		      uint64_t now);
 
 #endif

@@ -88,7 +88,7 @@ puback(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 		u->counters.refused++;
 	else
 		u->counters.acked++;
-	pw_upstream_done(u, pos, a.reason, now);
+	pw_upstream_done(u, pos, PW_FLOG_ACKED, a.reason, now);
 	return true;
 }
 

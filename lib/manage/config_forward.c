@@ -169,7 +169,7 @@ config_take_brokers(struct config_loader *l)
 	return 0;
 }
 
-/* fanout and ack have one value so far; the others are named so that nobody hopes. */
+/* fanout has one value so far; the others are named so that nobody hopes. */
 static int
 check_only_all(struct config_loader *l, const char *section, const char *key, const char *text,
 	       const char *const *later)
@@ -184,6 +184,39 @@ check_only_all(struct config_loader *l, const char *section, const char *key, co
 			return config_refuse(l, path, "'%.40s' is not supported yet; expected all",
 					     text);
 	return config_refuse(l, path, "'%.40s' is unknown; expected all", text);
+}
+
+static int
+take_ack(struct config_loader *l, const char *section, const char *text, struct pw_route_conf *t)
+{
+	static const struct num_key quorum = {
+		.kind = NUM_COUNT, .min = 1, .max = PW_FORWARD_MAX_BROKERS};
+	uint32_t brokers = (uint32_t)__builtin_popcount(t->brokers), word;
+	char path[CONFIG_PATH_LEN];
+	uint64_t v;
+	int rc;
+
+	t->ack = PW_ACK_ALL;
+	if (text == NULL)
+		return 0;
+	snprintf(path, sizeof(path), "%s.ack", section);
+	if (strncmp(text, "quorum:", 7) != 0) {
+		rc = config_word(l, path, text, config_ack_words, &word);
+		if (rc == 0)
+			t->ack = (enum pw_ack_rule)word;
+		return rc;
+	}
+	rc = config_number(l, path, text + 7, &quorum, &v);
+	if (rc != 0)
+		return rc;
+	if (v > brokers)
+		return config_refuse(l, path,
+				     "a quorum of %u of %u brokers can never be had; expected 1 to "
+				     "%u",
+				     (uint32_t)v, brokers, brokers);
+	t->ack = PW_ACK_QUORUM;
+	t->quorum = (uint32_t)v;
+	return 0;
 }
 
 static int
@@ -286,7 +319,6 @@ take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
 {
 	static const char *const fanouts[] = {"one",	  "hash", "round_robin",
 					      "failover", "any",  NULL};
-	static const char *const acks[] = {"any", "quorum", "local", NULL};
 	const struct pw_forward_settings *s = &l->c->forward;
 	char section[32], path[CONFIG_PATH_LEN];
 	int rc = 0;
@@ -309,7 +341,7 @@ take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
 	if (rc == 0)
 		rc = check_only_all(l, section, "fanout", r->fanout, fanouts);
 	if (rc == 0)
-		rc = check_only_all(l, section, "ack", r->ack, acks);
+		rc = take_ack(l, section, r->ack, t);
 	if (rc == 0)
 		rc = take_when_full(l, section, r->when_full, t);
 	if (rc == 0)

@@ -183,7 +183,11 @@ print_routes(const struct pw_forward_settings *s, FILE *out)
 			quote(out, s->broker[b].name);
 			sep = ", ";
 		}
-		fprintf(out, "]\n    fanout: all\n    ack: all\n");
+		fprintf(out, "]\n    fanout: all\n");
+		if (t->ack == PW_ACK_QUORUM)
+			fprintf(out, "    ack: quorum:%u\n", t->quorum);
+		else
+			fprintf(out, "    ack: %s\n", config_ack_words[t->ack]);
 		fprintf(out, "    when_full: {qos0: %s, qos1: %s}\n",
 			config_when_full_words[t->when_full_qos0],
 			config_when_full_words[t->when_full_qos1]);

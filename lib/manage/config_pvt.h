@@ -199,6 +199,7 @@ uint64_t config_number_get(const struct num_key *k, const void *dst);
 /* Words of the enumerations, in the order of their values; ended by NULL. */
 extern const char *const config_idle_words[];
 extern const char *const config_level_words[]; /* index + 1 is RTE_LOG_ */
+extern const char *const config_ack_words[];
 extern const char *const config_when_full_words[];
 
 struct cap_word {

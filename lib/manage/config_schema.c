@@ -149,6 +149,7 @@ const struct num_key config_worker_keys[] = {WORKER_NUMBERS(WORKER_KEY){NULL}};
 const char *const config_idle_words[] = {"poll", "adaptive", NULL};
 const char *const config_level_words[] = {"emergency", "alert", "critical", "error", "warning",
 					  "notice",    "info",	"debug",    NULL};
+const char *const config_ack_words[] = {"all", "any", "quorum:K", "local", NULL};
 const char *const config_when_full_words[] = {"block", "drop", NULL};
 
 const struct cap_word config_cap_words[] = {

@@ -47,7 +47,10 @@ static uint32_t nb_completed;
 static struct pw_flog_entry
 message(uint32_t index, uint32_t pieces, uint8_t flags)
 {
-	struct pw_flog_entry e = {.flags = flags, .len = 4 * pieces, .dev_id = 1};
+	struct pw_flog_entry e = {.flags = flags | PW_FLOG_ALL,
+				  .need = (uint8_t)__builtin_popcount(flog->brokers),
+				  .len = 4 * pieces,
+				  .dev_id = 1};
 	struct pw_run_list run = {0};
 
 	for (uint32_t i = 0; i < pieces; i++) {
@@ -100,11 +103,12 @@ complete(uint64_t pos, uint32_t b, uint8_t reason)
 	m->done[b] = true;
 	for (uint32_t i = 0; i < BROKERS; i++)
 		all &= !(flog->brokers & 1u << i) || m->done[i];
-	assert_int_equal(pw_flog_complete(flog, pos, b, reason), all);
-	assert_false(pw_flog_complete(flog, pos, b, reason)); /* a second time changes nothing */
+	assert_int_equal(pw_flog_complete(flog, pos, b, PW_FLOG_ACKED, reason), all);
+	assert_false(pw_flog_complete(flog, pos, b, PW_FLOG_ACKED,
+				      reason)); /* a second time changes nothing */
 	if (all) {
 		m->complete = true;
-		pw_flog_free(flog, pos);
+		pw_flog_told(flog, pos);
 	}
 }
 
@@ -288,10 +292,10 @@ buffers_leave_before_an_older_entry_of_another_broker_does(void **state)
 		pw_cursor_publish(&cursor[b]);
 	}
 	assert_int_equal(pw_flog_sweep(flog, qos0_complete, NULL), 1);
-	assert_false(pw_flog_complete(flog, 0, 1, 0));
-	assert_false(pw_flog_complete(flog, 2, 0, 0));
-	assert_true(pw_flog_complete(flog, 2, 1, 0));
-	pw_flog_free(flog, 2);
+	assert_false(pw_flog_complete(flog, 0, 1, PW_FLOG_ACKED, 0));
+	assert_false(pw_flog_complete(flog, 2, 0, PW_FLOG_ACKED, 0));
+	assert_true(pw_flog_complete(flog, 2, 1, PW_FLOG_ACKED, 0));
+	pw_flog_told(flog, 2);
 	assert_null(pw_flog_at(flog, 1)->first.mbuf);
 	assert_null(pw_flog_at(flog, 2)->first.mbuf);
 	assert_non_null(pw_flog_at(flog, 0)->first.mbuf);
@@ -310,7 +314,7 @@ a_slot_is_not_reused_while_a_reader_has_yet_to_pass_it(void **state)
 	start_log(4, 2);
 	for (uint64_t i = 0; i < 4; i++) {
 		put(1 | PW_FLOG_NOBODY);
-		pw_flog_free(flog, i);
+		pw_flog_told(flog, i);
 	}
 	pw_cursor_scan(&cursor[0]);
 	pw_cursor_publish(&cursor[0]);
@@ -335,10 +339,10 @@ the_worst_reason_wins_and_no_subscriber_needs_all_brokers(void **state)
 	start_log(16, 2);
 	for (uint32_t i = 0; i < RTE_DIM(in); i++) {
 		put(1);
-		assert_false(pw_flog_complete(flog, i, 0, in[i][0]));
-		assert_true(pw_flog_complete(flog, i, 1, in[i][1]));
-		assert_int_equal(pw_flog_at(flog, i)->reason, in[i][2]);
-		pw_flog_free(flog, i);
+		assert_false(pw_flog_complete(flog, i, 0, PW_FLOG_ACKED, in[i][0]));
+		assert_true(pw_flog_complete(flog, i, 1, PW_FLOG_ACKED, in[i][1]));
+		assert_int_equal(pw_flog_reason(pw_flog_at(flog, i)), in[i][2]);
+		pw_flog_told(flog, i);
 	}
 	assert_int_equal(pw_flog_fini(flog), 0);
 	rte_free(flog);
@@ -413,8 +417,8 @@ a_reader_on_another_thread_sees_whole_messages_in_order(void **state)
 		for (uint32_t i = 0; i < n; i++) {
 			uint64_t pos = pw_flog_widen(flog, d[i].pos);
 
-			assert_true(pw_flog_complete(flog, pos, 0, 0));
-			pw_flog_free(flog, pos);
+			assert_true(pw_flog_complete(flog, pos, 0, PW_FLOG_ACKED, 0));
+			pw_flog_told(flog, pos);
 			acks++;
 		}
 		pw_flog_sweep(flog, qos0_complete, NULL);

@@ -2,8 +2,9 @@
 /*
  * Seeded histories of everything at once: devices that publish in one piece or in crumbs, vanish
  * and come back, brokers that hold their acknowledgements, reset and return, messages that expire,
- * a path that loses segments. Whatever happened: a message whose PUBACK a device has received is on
- * every broker, whole, or has expired there; each device's messages came first in their order, and
+ * a path that loses segments; under every acknowledgement rule. Whatever happened: a message whose
+ * PUBACK a device has received was by then on as many brokers as the rule says, and is on every one
+ * in the end, whole, or has expired there; each device's messages came first in their order, and
  * again in their order on each connection; the ledger balances, and every buffer is back.
  */
 #include <errno.h>
@@ -38,6 +39,9 @@ static struct {
 } dev[DEVICES];
 
 static uint64_t rng;
+static uint32_t brokers, need;	       /* of them, before a device is told; 0: not even that */
+static uint32_t looked[WORLD_BROKERS]; /* records that were seen to */
+static uint8_t had[DEVICES][MESSAGES]; /* by which brokers, a bit each */
 
 static uint32_t
 dice(uint32_t n)
@@ -45,12 +49,36 @@ dice(uint32_t n)
 	return (uint32_t)(pw_random(&rng) % n);
 }
 
-/* Note the acknowledgements that have come. */
+/* Which broker has which message by now. */
+static void
+look(void)
+{
+	for (uint32_t b = 0; b < brokers; b++) {
+		for (; looked[b] < w.broker[b].nb; looked[b]++) {
+			unsigned int i, n;
+
+			assert_int_equal(
+				sscanf(w.broker[b].record[looked[b]].text, "%u %u", &i, &n), 2);
+			had[i][n] |= (uint8_t)(1u << b);
+		}
+	}
+}
+
+/* Note the acknowledgements that have come: as many brokers as the rule says had the message, or it
+ * had expired. */
 static void
 harvest(uint32_t i)
 {
 	uint16_t ids[MESSAGES];
 	uint32_t n = device_acks(i, dev[i].version, ids, NULL, MESSAGES);
+
+	look();
+	for (uint32_t k = 0; k < n; k++) {
+		const struct sent *m = &dev[i].m[ids[k] - 1];
+
+		assert_true((uint32_t)__builtin_popcount(had[i][ids[k] - 1]) >= need ||
+			    (m->expiry > 0 && m->expiry < 3600));
+	}
 
 	for (uint32_t k = 0; k < n; k++) {
 		assert_in_range(ids[k], 1, dev[i].sent);
@@ -136,7 +164,7 @@ away(uint32_t b)
 static void
 step(uint32_t workers)
 {
-	uint32_t i = dice(DEVICES), b = dice(2), what = dice(100);
+	uint32_t i = dice(DEVICES), b = dice(brokers), what = dice(100);
 
 	if (!dev[i].on) {
 		if (what < 40)
@@ -164,7 +192,7 @@ step(uint32_t workers)
 static void
 find_known(void)
 {
-	for (uint32_t b = 0; b < 2; b++) {
+	for (uint32_t b = 0; b < brokers; b++) {
 		for (uint32_t k = 0; k < w.broker[b].nb; k++) {
 			const struct record *r = &w.broker[b].record[k];
 			unsigned int i, n;
@@ -263,8 +291,19 @@ outstanding(void)
 	uint32_t sum = 0;
 
 	for (uint32_t k = 0; k < w.nb_workers; k++)
-		sum += pw_forward_outstanding(w.forward[k]);
+		sum += pw_forward_outstanding(w.forward[k]) + pw_forward_trailing(w.forward[k]);
 	return sum;
+}
+
+/* All, any, a quorum, or at once. */
+static void
+choose_rule(void)
+{
+	struct pw_route_conf *r = &w.set.route[0];
+
+	r->ack = (enum pw_ack_rule)dice(4);
+	r->quorum = 1 + dice(brokers);
+	need = (uint32_t[]){brokers, 1, r->quorum, 0}[r->ack];
 }
 
 static void
@@ -275,7 +314,12 @@ history(uint64_t seed, uint32_t workers, uint8_t role0, uint8_t role1)
 
 	world_setup(&state);
 	memset(dev, 0, sizeof(dev));
+	memset(looked, 0, sizeof(looked));
+	memset(had, 0, sizeof(had));
 	rng = seed;
+	brokers = w.set.nb_brokers = 2 + dice(2);
+	w.set.route[0].brokers = (1u << brokers) - 1;
+	choose_rule();
 	for (uint32_t i = 0; i < DEVICES; i++)
 		dev[i].version = i % 2 ? 5 : 4;
 	w.set.limits.max_queued_messages = 32u << dice(3);
@@ -284,7 +328,7 @@ history(uint64_t seed, uint32_t workers, uint8_t role0, uint8_t role1)
 	w.rx_copy_break = (uint32_t[]){1, 256, 1460}[dice(3)];
 	lossless = dice(2);
 	w.behind[1] = dice(2) ? 3000 : 2 * MS;
-	for (uint32_t b = 0; b < 2; b++) {
+	for (uint32_t b = 0; b < brokers; b++) {
 		w.set.broker[b].restart_cap = 2000;
 		w.set.broker[b].connect_timeout = 1000;
 	}
@@ -295,11 +339,11 @@ history(uint64_t seed, uint32_t workers, uint8_t role0, uint8_t role1)
 		ledger();
 	}
 	w.lost = 0;
-	for (uint32_t b = 0; b < 2; b++)
+	for (uint32_t b = 0; b < brokers; b++)
 		w.broker[b].hold = w.broker[b].mute = false;
 	for (uint32_t k = 0; k < 100 && (outstanding() > 0 || k < 10); k++) {
-		world_ack(0, WORLD_RECORDS);
-		world_ack(1, WORLD_RECORDS);
+		for (uint32_t b = 0; b < brokers; b++)
+			world_ack(b, WORLD_RECORDS);
 		world_run(1000);
 	}
 	assert_int_equal(outstanding(), 0);
@@ -308,8 +352,8 @@ history(uint64_t seed, uint32_t workers, uint8_t role0, uint8_t role1)
 			harvest(i);
 	}
 	find_known();
-	check_broker(0, lossless);
-	check_broker(1, lossless);
+	for (uint32_t b = 0; b < brokers; b++)
+		check_broker(b, lossless);
 	ledger();
 	world_teardown(&state);
 }

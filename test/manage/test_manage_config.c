@@ -171,6 +171,9 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(conf.tcp.msl_ms, 1000);
 	assert_int_equal(conf.tcp.max_ooo, 4);
 	assert_int_equal(conf.tcp.rx_copy_break, 100);
+	assert_int_equal(conf.forward.route[0].ack, PW_ACK_ANY);
+	assert_int_equal(conf.forward.route[1].ack, PW_ACK_QUORUM);
+	assert_int_equal(conf.forward.route[1].quorum, 2);
 	assert_int_equal(conf.forward.route[0].pool_size, 3);
 	assert_int_equal(conf.forward.route[1].pool_size, 1);
 	/* Every device, an eighth more and 16, and of the one lane served a pool of three to one

@@ -67,11 +67,21 @@ struct pw_broker_conf {
 /** What to do with messages of a QoS when the log is full. */
 enum pw_when_full { PW_WHEN_FULL_BLOCK, PW_WHEN_FULL_DROP };
 
+/** When a device has its acknowledgement of a QoS 1 message. */
+enum pw_ack_rule {
+	PW_ACK_ALL,    /**< every broker of the set has acknowledged it */
+	PW_ACK_ANY,    /**< one has */
+	PW_ACK_QUORUM, /**< so many have */
+	PW_ACK_LOCAL,  /**< at once: what pubwire then loses, nobody sends again */
+};
+
 /** First route whose filter matches the topic, in file order, has the message. */
 struct pw_route_conf {
 	char name[PW_FORWARD_NAME_LEN];
 	char filter[PW_FORWARD_STR_LEN];
-	uint32_t brokers;		  /**< 1 << broker index; fanout: all; ack: all */
+	uint32_t brokers;		  /**< 1 << broker index; fanout: all */
+	enum pw_ack_rule ack;		  /**< [all] */
+	uint32_t quorum;		  /**< of PW_ACK_QUORUM: 1 to the number of brokers */
 	enum pw_when_full when_full_qos0; /**< [drop] */
 	enum pw_when_full
 		when_full_qos1; /**< [block]; drop is refused: nothing acknowledged is lost */

@@ -162,7 +162,9 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(dropped_no_buffer, "Messages of QoS 0 dropped because a pool was empty")                 \
 	X(dropped_unread, "Messages of QoS 0 left unread when their device's session ended")       \
 	X(dropped_on_shutdown, "Messages given up when the drain deadline passed")                 \
-	X(refused_by_broker, "Messages of QoS 1 that a broker refused with a reason code")         \
+	X(cut_on_shutdown,                                                                         \
+	  "Acknowledged messages that some broker did not have at the drain deadline")             \
+	X(refused_by_broker, "Messages of QoS 1 that brokers refused: their rule was not met")     \
 	X(shed, "Devices closed because buffers were needed by others")                            \
 	X(blocked, "Times that a device was not read because a bound was reached")                 \
 	X(paced, "Times that a device was not read because it was over its rate")                  \
@@ -239,8 +241,10 @@ struct pw_log_info {
 	uint32_t pool;
 	uint32_t brokers; /**< 1 << broker index: the set */
 	uint32_t capacity;
-	uint32_t used;	      /**< entries between the oldest not complete and the newest */
-	uint32_t outstanding; /**< messages that some broker still needs */
+	uint32_t used; /**< entries between the oldest not complete and the newest */
+	/** QoS 0 that some broker still needs, QoS 1 whose acknowledgement rule is not decided */
+	uint32_t outstanding;
+	uint32_t trailing; /**< QoS 1, decided, but some broker still needs it */
 	uint64_t appended;
 	uint32_t
 		owed; /**< complete, but their device's PUBACK waits (for its turn, for a buffer) */
@@ -251,8 +255,9 @@ struct pw_log_info {
 uint32_t pw_forward_logs(const struct pw_forward *f, uint32_t from, struct pw_log_info *out,
 			 uint32_t max);
 
-/** Messages of all logs of this worker that some broker still needs. Any thread. */
+/** The same of all logs of this worker. Any thread. */
 uint32_t pw_forward_outstanding(const struct pw_forward *f);
+uint32_t pw_forward_trailing(const struct pw_forward *f);
 
 /** What the routes make of the brokers, for one device worker and lane. */
 struct pw_forward_layout {
