@@ -162,6 +162,15 @@ no_place(const struct frag *t, const struct rte_mbuf *m)
 	return t->gone.cnt == 1 && t->gone.row[0] == m;
 }
 
+/* A port saw a fragment, or several: what it said of their sums says nothing of the packet. */
+static struct rte_mbuf *
+seen_whole(struct rte_mbuf *m, struct rx *rx)
+{
+	m->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
+	rx->detour = true;
+	return m;
+}
+
 /* Takes the piece; returns the packet where it was the last that it lacked. */
 static struct rte_mbuf *
 join(struct pw_wire *w, const struct piece *p, struct rx *rx)
@@ -196,10 +205,7 @@ join(struct pw_wire *w, const struct piece *p, struct rx *rx)
 		return NULL;
 	t->held -= whole->nb_segs;
 	w->n.frag_joined++;
-	/* A port saw pieces: what it said of their sums says nothing of the whole. */
-	whole->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
-	rx->detour = true;
-	return whole;
+	return seen_whole(whole, rx);
 }
 
 /* True where a transport header is whole between p and end: RFC 1858 3, RFC 7112 5. */
@@ -331,8 +337,7 @@ atomic6(struct rte_mbuf *m, uint16_t ext_off, uint8_t next_header, struct rx *rx
 	ip->proto = next_header;
 	ip->payload_len = rte_cpu_to_be_16((uint16_t)(m->pkt_len - fixed));
 	m->l3_len = sizeof(*ip);
-	rx->detour = true;
-	return m;
+	return seen_whole(m, rx);
 }
 
 struct rte_mbuf *
@@ -353,6 +358,9 @@ wire_frag6_in(struct pw_wire *w, struct rte_mbuf *m, uint16_t ext_off, struct rx
 		return refuse_and_tell6(w, m, rx, ICMP6_CODE_FIELD,
 					ext_off - m->l2_len +
 						offsetof(struct rte_ipv6_fragment_ext, frag_data));
+	/* 4: with the fragment header gone, they would stand where they are allowed. */
+	if (at == 0 && ext->next_header == IPPROTO_HOPOPTS)
+		return refuse_and_tell6(w, m, rx, ICMP6_CODE_NEXT_HEADER, ext_off - m->l2_len);
 	if (at == 0 && !headers6_whole(ext->next_header, (const uint8_t *)(ext + 1), end))
 		return refuse_and_tell6(w, m, rx, ICMP6_CODE_FIRST_FRAGMENT, 0);
 	if (at == 0 && !more)

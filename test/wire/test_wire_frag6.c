@@ -170,6 +170,55 @@ test_atomic_fragment_is_a_packet(void **state)
 }
 
 static void
+test_what_a_port_says_of_an_atomic_fragment_is_not_believed(void **state)
+{
+	struct frame whole, f;
+	struct rte_mbuf *m;
+	struct rig r;
+
+	(void)state;
+	rig6_plan(&r);
+	r.port[0].caps |= PW_PORT_RX_CKSUM;
+	rig_up(&r);
+	frame_tcp6(&whole, 77);
+	for (uint32_t bad = 0; bad < 2; bad++) {
+		piece_of(&f, &whole, 0, 97, 5, false);
+		f.b[f.len - 1] ^= bad;
+		m = rig_mbuf(&r, &f, 0);
+		m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+		m = rig_in_mbuf(&r, 0, m);
+		assert_int_equal(m == NULL, bad);
+		rte_pktmbuf_free(m);
+	}
+	assert_int_equal(counter(&r, drop_l4_cksum), 1);
+	rig_down(&r);
+}
+
+/* RFC 8200 4.1: hop-by-hop options follow the fixed header alone, whatever is cut out in between.
+ */
+static void
+test_hop_by_hop_options_behind_a_fragment_header_are_refused(void **state)
+{
+	struct frame whole, f, sent;
+	struct rig r;
+
+	(void)state;
+	rig6_with_fragments(&r);
+	rig6_know(&r, 0, PEER6, &rig_peer);
+	frame_tcp6(&whole, 300);
+	frame_ip6_insert(&whole, 0, padn, 8);
+	for (uint32_t i = 0; i < 2; i++) {
+		piece_of(&f, &whole, 0, i == 0 ? 328 : 160, i, i == 1);
+		assert_dropped(&r, 0, &f, drop_fragment);
+		rig_sent(&r, i, &sent);
+		assert_int_equal(frame_type6(&sent), 4);
+		assert_int_equal(sent.b[sent.l4 + 1], 1);
+		assert_int_equal(get32(&sent, sent.l4 + 4), i == 0 ? 40 : 48);
+	}
+	rig_down(&r);
+}
+
+static void
 test_first_piece_holds_all_headers(void **state)
 {
 	static const uint8_t options[64] = {0, 7, 1, 60};
@@ -439,6 +488,8 @@ main(void)
 		cmocka_unit_test(test_options_before_the_fragment_header_are_obeyed_and_cut_out),
 		cmocka_unit_test(test_options_behind_the_fragment_header_are_walked_in_the_whole),
 		cmocka_unit_test(test_atomic_fragment_is_a_packet),
+		cmocka_unit_test(test_what_a_port_says_of_an_atomic_fragment_is_not_believed),
+		cmocka_unit_test(test_hop_by_hop_options_behind_a_fragment_header_are_refused),
 		cmocka_unit_test(test_first_piece_holds_all_headers),
 		cmocka_unit_test(test_pieces_that_make_no_sense_are_dropped),
 		cmocka_unit_test(test_sender_is_told_what_is_wrong_with_a_piece),
