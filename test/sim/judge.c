@@ -277,12 +277,26 @@ ghost(const struct conn *c, uint32_t side, const struct seg *s)
 	return e->gone || !peer->has_iss || !lt(peer->iss, s->ack) || lt(peer->end, s->ack);
 }
 
+/*
+ * Both were to open, and this side has given up before it was heard of: the opener may meet its SYN
+ * or its listener, in either order, and what comes of that has two beginnings.
+ */
+static bool
+left_to_the_listener(struct conn *c, uint32_t side, const struct seg *s)
+{
+	const struct end *e = &c->end[side];
+
+	if (side == 1 && (s->flags & F_SYN) && (s->flags & F_ACK) && e->opened && e->gone && !e->up)
+		c->view[1].listener_answered = true;
+	return c->view[1].listener_answered;
+}
+
 void
 judge_sent(struct conn *c, uint32_t side, const struct seg *s, bool stateless)
 {
 	struct view *me = &c->view[side];
 
-	if (ghost(c, side, s))
+	if (left_to_the_listener(c, side, s) || ghost(c, side, s))
 		return;
 	if (stateless && !(s->flags & F_SYN))
 		return;

@@ -193,7 +193,8 @@ struct view {
 	bool acked; /**< has sent an acknowledgement */
 	bool heard; /**< and heard one */
 	bool fin_sent;
-	uint8_t ws; /**< of its own */
+	bool listener_answered; /**< for an open of both sides that this one gave up */
+	uint8_t ws;		/**< of its own */
 	uint8_t peer_ws;
 	uint16_t peer_mss;
 	uint32_t iss;
