@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include <pubwire/base/pool.h>
+#include <pubwire/manage/access.h>
 #include <pubwire/manage/config.h>
 #include <pubwire/manage/telemetry.h>
 #include <pubwire/wire/selftest.h>
@@ -19,6 +20,8 @@
 struct app {
 	const char *file;
 	struct pw_config config;
+	struct pw_access_files access;
+	struct pw_authenticator auth;
 	struct pw_mem mem;
 	struct pw_port port[PW_CONFIG_MAX_PORTS];
 	uint32_t nb_open;

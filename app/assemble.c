@@ -85,6 +85,22 @@ socket_of(const struct app *a)
 }
 
 static int
+load_access(struct app *a)
+{
+	char err[1024];
+
+	if (!pw_config_has_access(&a->config))
+		return APP_EXIT_OK;
+	if (pw_access_load(&a->access, &a->config.access, err, sizeof(err)) != 0) {
+		fprintf(stderr, "%s\n", err);
+		return APP_EXIT_CONFIG;
+	}
+	pw_auth_init(&a->auth, &a->access);
+	a->fleet_conf.access = &a->access.access;
+	return APP_EXIT_OK;
+}
+
+static int
 reserve_memory(struct app *a)
 {
 	const struct pw_mem_conf conf = {
@@ -216,8 +232,8 @@ start_telemetry(struct app *a)
 int
 app_assemble(struct app *a)
 {
-	static int (*const step[])(struct app *) = {reserve_memory, open_ports, build_fleet,
-						    start_telemetry};
+	static int (*const step[])(struct app *) = {load_access, reserve_memory, open_ports,
+						    build_fleet, start_telemetry};
 	int status = check_lcores(a);
 
 	if (status == APP_EXIT_OK)
@@ -234,6 +250,7 @@ app_dismantle(struct app *a, struct app_summary *s)
 		pw_telemetry_stop();
 	if (a->fleet != NULL)
 		pw_fleet_destroy(a->fleet);
+	pw_access_unload(&a->access);
 	while (a->nb_open > 0)
 		pw_port_close(&a->port[--a->nb_open]);
 	if (a->mem.pkt == NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The main loop: it waits for signals, which every thread has blocked, and writes the workers' log
- * lines between them.
+ * The main loop: it waits for signals, which every thread has blocked; between them it writes the
+ * workers' log lines and verifies the passwords of devices.
  */
 
 #include <errno.h>
@@ -14,6 +14,8 @@
 #include "app.h"
 
 #define WAIT_NS (20 * 1000 * 1000)
+/* Where devices wait for their passwords to be verified. */
+#define WAIT_AUTH_NS (1000 * 1000)
 /* Beyond the drain's own deadline: time for what it decides to get out. */
 #define GRACE_NS (2000ull * 1000 * 1000)
 
@@ -60,16 +62,20 @@ check_again(const struct app *a)
 void
 app_serve(struct app *a)
 {
-	const struct timespec wait = {.tv_nsec = WAIT_NS};
+	const bool auth = a->access.access.passwords;
+	const struct timespec wait = {.tv_nsec = auth ? WAIT_AUTH_NS : WAIT_NS}, none = {0};
+	bool more = false;
 	uint64_t deadline = UINT64_MAX;
 	bool draining = false;
 	sigset_t set;
 
 	waited_for(&set);
 	for (;;) {
-		int sig = sigtimedwait(&set, NULL, &wait);
+		int sig = sigtimedwait(&set, NULL, more ? &none : &wait);
 
 		pw_log_drain();
+		if (auth)
+			more = pw_auth_serve(&a->auth, a->fleet);
 		if (sig == SIGHUP)
 			check_again(a);
 		if (sig == SIGUSR1)

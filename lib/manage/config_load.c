@@ -216,6 +216,7 @@ pw_config_defaults(struct pw_config *c)
 	pw_forward_defaults(&c->forward);
 	snprintf(c->forward.instance, sizeof(c->forward.instance), "pubwire");
 	c->forward.lanes = (1u << PW_LANE_3) | (1u << PW_LANE_5);
+	c->access.allow_anonymous = true;
 	c->main_cpu = -1;
 	c->idle = PW_IDLE_ADAPTIVE;
 	c->idle_sleep_us = 50;
@@ -242,8 +243,9 @@ static int
 take(struct config_loader *l)
 {
 	static int (*const section[])(struct config_loader *) = {
-		config_take_eal,     config_take_workers, config_take_ports,  config_take_listeners,
-		config_take_brokers, config_take_limits,  config_take_routes, config_size,
+		config_take_eal,       config_take_workers, config_take_ports,
+		config_take_listeners, config_take_brokers, config_take_limits,
+		config_take_routes,    config_size,	    config_take_access,
 	};
 
 	for (uint32_t i = 0; i < RTE_DIM(section); i++) {

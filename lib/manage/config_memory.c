@@ -62,8 +62,9 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 	m->tcp = c->nb_workers * ((size_t)c->tcp.max_conns * pw_tcp_conn_size() +
 				  pw_tcp_time_wait_bytes(c->tcp.max_time_wait, c->tcp.max_conns) +
 				  pw_tcp_queue_bytes(c->tcp.max_tx_slices));
-	m->sessions = device_workers * (pw_forward_sessions_bytes(limits->max_connections) +
-					pw_forward_accounts_bytes(&c->forward, false));
+	m->sessions =
+		device_workers * (pw_forward_sessions_bytes(limits->max_connections) +
+				  pw_forward_accounts_bytes(&c->forward, pw_config_has_access(c)));
 	m->wills = device_workers * pw_forward_wills_bytes(limits->max_connections);
 	m->idle = pw_tcp_conn_size() + pw_forward_session_size();
 	/* And two cache lines for the list of slices of a message that needs one. */

@@ -195,6 +195,23 @@ print_routes(const struct pw_forward_settings *s, FILE *out)
 	}
 }
 
+static void
+print_access(const struct pw_access_conf *a, FILE *out)
+{
+	fprintf(out, "authentication:\n");
+	if (a->password_file[0] != '\0') {
+		fprintf(out, "  password_file: ");
+		quote(out, a->password_file);
+		fputc('\n', out);
+	}
+	if (a->acl_file[0] != '\0') {
+		fprintf(out, "  acl_file: ");
+		quote(out, a->acl_file);
+		fputc('\n', out);
+	}
+	fprintf(out, "  allow_anonymous: %s\n", config_bool_words[a->allow_anonymous]);
+}
+
 void
 pw_config_print(const struct pw_config *c, FILE *out)
 {
@@ -220,6 +237,7 @@ pw_config_print(const struct pw_config *c, FILE *out)
 	fprintf(out, "limits:\n");
 	numbers(out, "  ", config_limit_keys, &s->limits);
 	numbers(out, "  ", config_wire_keys, c);
+	print_access(&c->access, out);
 	fprintf(out, "tcp:\n");
 	numbers(out, "  ", config_tcp_keys, &c->tcp);
 	fprintf(out, "protocols: [%s%s%s]\n", v3 ? "3.1.1" : "", v3 && v5 ? ", " : "",

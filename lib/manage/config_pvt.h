@@ -152,6 +152,10 @@ struct raw_limits {
 	WIRE_NUMBERS(RAW_NUMBER)
 };
 
+struct raw_access {
+	char *password_file, *acl_file, *allow_anonymous;
+};
+
 struct raw_tcp {
 	TCP_NUMBERS(RAW_NUMBER)
 };
@@ -172,6 +176,7 @@ struct raw_config {
 	struct raw_route *routes;
 	uint32_t nb_routes;
 	struct raw_limits *limits;
+	struct raw_access *authentication;
 	struct raw_tcp *tcp;
 	struct raw_list protocols;
 };
@@ -187,9 +192,8 @@ struct num_key {
 };
 
 extern const struct num_key config_port_keys[], config_listener_keys[], config_broker_keys[],
-	config_route_keys[],
-	config_limit_keys[], config_wire_keys[], config_tcp_keys[], config_memory_keys[],
-	config_worker_keys[]; /* ended by a NULL key */
+	config_route_keys[], config_limit_keys[], config_wire_keys[], config_tcp_keys[],
+	config_memory_keys[], config_worker_keys[]; /* ended by a NULL key */
 
 extern const cyaml_schema_value_t config_schema;
 
@@ -201,6 +205,7 @@ extern const char *const config_idle_words[];
 extern const char *const config_level_words[]; /* index + 1 is RTE_LOG_ */
 extern const char *const config_ack_words[];
 extern const char *const config_when_full_words[];
+extern const char *const config_bool_words[];
 
 struct cap_word {
 	const char *word;
@@ -277,6 +282,7 @@ int config_take_routes(struct config_loader *l);
 int config_take_limits(struct config_loader *l);
 /* What the rest comes to. */
 int config_size(struct config_loader *l);
+int config_take_access(struct config_loader *l);
 
 /* The port that has an address itself, or on whose network it is; -1 where none. */
 int config_port_with(const struct pw_config *c, const struct pw_addr *a);

@@ -98,6 +98,10 @@ static const cyaml_schema_field_t limits_fields[] = {
 	LIMIT_NUMBERS(LIMIT_TEXT) WIRE_NUMBERS(LIMIT_TEXT) CYAML_FIELD_END};
 static const cyaml_schema_field_t tcp_fields[] = {TCP_NUMBERS(TCP_TEXT) CYAML_FIELD_END};
 
+static const cyaml_schema_field_t access_fields[] = {
+	TEXT(raw_access, password_file), TEXT(raw_access, acl_file),
+	TEXT(raw_access, allow_anonymous), CYAML_FIELD_END};
+
 static const cyaml_schema_field_t top_fields[] = {
 	TEXTS(raw_config, eal),
 	TEXT(raw_config, instance),
@@ -111,6 +115,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	LIST_OF("brokers", raw_config, brokers, nb_brokers, struct raw_broker, broker_value),
 	LIST_OF("routes", raw_config, routes, nb_routes, struct raw_route, route_value),
 	PART(raw_config, limits, raw_limits, limits_fields),
+	PART(raw_config, authentication, raw_access, access_fields),
 	PART(raw_config, tcp, raw_tcp, tcp_fields),
 	TEXTS(raw_config, protocols),
 	CYAML_FIELD_END};
@@ -150,6 +155,7 @@ const char *const config_idle_words[] = {"poll", "adaptive", NULL};
 const char *const config_level_words[] = {"emergency", "alert", "critical", "error", "warning",
 					  "notice",    "info",	"debug",    NULL};
 const char *const config_ack_words[] = {"all", "any", "quorum:K", "local", NULL};
+const char *const config_bool_words[] = {"false", "true", NULL};
 const char *const config_when_full_words[] = {"block", "drop", NULL};
 
 const struct cap_word config_cap_words[] = {

@@ -89,6 +89,7 @@ worker_stacks(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i, 
 		.ctx = w,
 		.post = worker_post_forward,
 		.source = worker_source,
+		.authenticate = worker_authenticate,
 		.socket = (int)rte_lcore_to_socket_id(conf->lcore[i]),
 	};
 	char name[16];
@@ -122,6 +123,7 @@ shared_create(struct pw_fleet *f, const struct pw_fleet_conf *conf, char *err, s
 		.settings = conf->settings,
 		.nb_workers = conf->nb_workers,
 		.seed = derive(conf->seed, SEED_SHARED),
+		.access = conf->access,
 	};
 
 	for (uint32_t i = 0; i < conf->nb_workers; i++) {
@@ -153,6 +155,11 @@ build(struct pw_fleet *f, const struct pw_fleet_conf *conf, char *err, size_t er
 	rc = fleet_rings_create(f);
 	if (rc < 0) {
 		snprintf(err, err_len, "no memory for the rings between workers");
+		return rc;
+	}
+	rc = fleet_auth_create(f, conf);
+	if (rc < 0) {
+		snprintf(err, err_len, "no memory for the rings to the main lcore");
 		return rc;
 	}
 	rc = shared_create(f, conf, err, err_len);
@@ -204,6 +211,7 @@ worker_destroy(struct worker *w)
 		return;
 	if (w->wire != NULL)
 		pw_wire_destroy(w->wire);
+	worker_auth_destroy(w);
 	for (uint32_t i = 0; i < w->fleet->nb_ifaces; i++)
 		rte_pktmbuf_free_bulk(w->tx[i].m, w->tx[i].n);
 	rte_free(w);

@@ -149,6 +149,7 @@ pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now)
 	watch_drain(w, now);
 	watch_links(w, now);
 	work = worker_read_messages(w, now);
+	work += worker_read_answers(w, now);
 	work += worker_read_frames(w, now);
 	work += receive(w, now);
 	pw_tcp_dispatch(w->tcp, now);

@@ -103,7 +103,9 @@ struct worker {
 	uint64_t link_due;
 	uint64_t icmp_second; /* ns: when the one began in which icmp_told were passed on */
 	uint32_t icmp_told;
-	uint32_t links_up; /* a bit an interface */
+	uint32_t links_up;	   /* a bit an interface */
+	struct pw_ring auth_asked; /* to the main lcore; without memory where nobody is asked */
+	struct pw_ring auth_answered;
 	struct tx_buf tx[PW_WIRE_MAX_IFACES];
 	struct pw_worker_counters count __rte_cache_aligned;
 } __rte_cache_aligned;
@@ -122,8 +124,9 @@ struct pw_fleet {
 	bool lend_frames;  /* frames cross: the lanes have frame rings */
 	enum pw_idle idle;
 	uint32_t idle_sleep_us;
-	uint32_t launched; /* workers on their lcores; the main lcore's */
-	bool live;	   /* time is pw_clock_now(); changes only while no worker runs */
+	uint32_t auth_turn; /* the worker that is served first; the main lcore's */
+	uint32_t launched;  /* workers on their lcores; the main lcore's */
+	bool live;	    /* time is pw_clock_now(); changes only while no worker runs */
 	/* Written by any thread, read by the workers. */
 	bool draining __rte_cache_aligned;
 	bool stopping;
@@ -165,6 +168,12 @@ void fleet_rings_destroy(struct pw_fleet *f);
 int worker_post(struct worker *w, uint32_t to, const struct message *m);
 uint32_t worker_read_messages(struct worker *w, uint64_t now);
 uint32_t worker_read_frames(struct worker *w, uint64_t now);
+
+/* auth.c */
+int fleet_auth_create(struct pw_fleet *f, const struct pw_fleet_conf *conf);
+void worker_auth_destroy(struct worker *w);
+int worker_authenticate(void *ctx, const struct pw_auth_request *r);
+uint32_t worker_read_answers(struct worker *w, uint64_t now);
 
 /* tx.c */
 void worker_tx(struct worker *w, uint32_t iface, struct rte_mbuf *m);

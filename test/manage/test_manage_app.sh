@@ -56,6 +56,21 @@ one_line
 expect 78 err "overlaps" --config "$data/refuse-address-overlap.yaml"
 one_line
 
+# The files of authentication: a refusal is theirs, with a line of theirs.
+dir=$(mktemp -d)
+cp "$data/accept-least.yaml" "$dir/auth.yaml"
+echo 'authentication: {password_file: users, acl_file: rules}' >>"$dir/auth.yaml"
+expect 78 err "$dir/users: No such file or directory; expected a file that can be read" --config "$dir/auth.yaml"
+one_line
+cp "$data/access/accept.passwd" "$dir/users"
+printf 'user ann\n  topics ann/#\n' >"$dir/rules"
+expect 78 err "$dir/rules:2:3: 'topics' is unknown; expected user, topic or pattern" --config "$dir/auth.yaml"
+one_line
+printf 'user ann\n  topic ann/#\n' >"$dir/rules"
+expect 0 out ": fine" --config "$dir/auth.yaml" --check-config
+expect 0 out "allow_anonymous: false" --config "$dir/auth.yaml" --print-config
+rm -rf "$dir"
+
 # A start without hugepages, without a network: as far as the device that is not there.
 prefix=pwapp$$
 expect 78 err "5:25: ports[0].device: 'net_ring0' is not there" --config "$data/accept-device.yaml" -- \

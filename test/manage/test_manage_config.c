@@ -158,6 +158,10 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(conf.fragments, 9);
 	assert_int_equal(m->drain_deadline, 100);
 	assert_int_equal(m->message_rate, 500);
+	assert_string_equal(conf.access.password_file, DATA "access/accept.passwd");
+	assert_string_equal(conf.access.acl_file, DATA "access/accept.acl");
+	assert_true(conf.access.allow_anonymous);
+	assert_true(conf.access.digest != 0);
 	assert_int_equal(m->byte_rate, 1 << 20);
 	assert_int_equal(conf.tcp.keepalive_ms, 30000);
 	assert_int_equal(conf.tcp.user_timeout_ms, 300000);

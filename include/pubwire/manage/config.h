@@ -37,6 +37,16 @@ struct pw_config_port {
 	uint32_t disable_caps; /**< enum pw_port_cap */
 };
 
+#define PW_CONFIG_FILE_LEN 512
+
+/** Where the password and ACL files lie. */
+struct pw_access_conf {
+	char password_file[PW_CONFIG_FILE_LEN]; /**< empty: names are not verified */
+	char acl_file[PW_CONFIG_FILE_LEN];	/**< empty: anybody may publish anything */
+	bool allow_anonymous;			/**< [true without a password file, else false] */
+	uint64_t digest; /**< of what the files held when they were checked */
+};
+
 /** The whole configuration, defaults filled in, validated. Plain data: may be copied and zeroed. */
 struct pw_config {
 	char eal[PW_CONFIG_MAX_EAL]
@@ -57,8 +67,16 @@ struct pw_config {
 	uint32_t fragments;  /**< packets in fragments that a worker may hold */
 	struct pw_tcp_conf tcp;
 	struct pw_forward_settings forward;
+	struct pw_access_conf access;
 	char log_level[16];
 };
+
+/** True where there is a password file or an ACL file. */
+static inline bool
+pw_config_has_access(const struct pw_config *c)
+{
+	return c->access.password_file[0] != '\0' || c->access.acl_file[0] != '\0';
+}
 
 /** pw_config_load_as(): lcores are those of an EAL option, so the file's need not be CPUs. */
 #define PW_CONFIG_EAL_LCORES (1u << 0)

@@ -43,6 +43,7 @@ struct pw_fleet_conf {
 	 */
 	struct pw_port *port[PW_WIRE_MAX_IFACES];
 	const struct pw_forward_settings *settings;
+	const struct pw_access *access; /**< NULL: anybody may publish anything */
 	struct pw_mem *mem;
 	struct pw_tcp_conf
 		tcp; /**< sizes and policy; name, mem, hooks and seed are set by the fleet */
@@ -90,6 +91,13 @@ uint32_t pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now);
 
 /** Launch every worker on its lcore. 0 or -errno. */
 int pw_fleet_start(struct pw_fleet *f) __attribute__((warn_unused_result));
+
+/** Passwords that device workers ask to have verified, in turns between them; returns how many.
+ * Main lcore. */
+uint32_t pw_fleet_auth_get(struct pw_fleet *f, struct pw_auth_request *out, uint32_t max);
+
+/** Answer one of them. Main lcore. */
+void pw_fleet_auth_put(struct pw_fleet *f, uint32_t worker, const struct pw_auth_answer *a);
 
 /** Ask for a drain; returns at once. Any thread. */
 void pw_fleet_drain(struct pw_fleet *f);

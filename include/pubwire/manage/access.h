@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PUBWIRE_MANAGE_ACCESS_H
+#define PUBWIRE_MANAGE_ACCESS_H
+
+/**
+ * @file
+ * The password file and the ACL file, and the verification of passwords. Main lcore only: what
+ * crypt(3) does for one password takes milliseconds.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pubwire/forward/access.h>
+#include <pubwire/manage/config.h>
+#include <pubwire/worker/worker.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Tables that were loaded; nothing points into the struct itself. */
+struct pw_access_files {
+	struct pw_access access;
+	uint64_t (*good)[2]; /**< by user: digest of what was found right, for the authenticator */
+	uint64_t digest;     /**< of both files' bytes */
+	void *text[2], *tables;
+	size_t text_len[2], tables_len;
+};
+
+/**
+ * Load and check both files.
+ *
+ * @param err  receives one line: "FILE:LINE:COLUMN: what is wrong; expected ..."
+ * @return     0; -EINVAL refused; -errno of opening one, with err; pw_access_unload() releases
+ */
+int pw_access_load(struct pw_access_files *files, const struct pw_access_conf *conf, char *err,
+		   size_t err_len) __attribute__((warn_unused_result));
+
+/** Release; workers have stopped. Fine for a zeroed struct. */
+void pw_access_unload(struct pw_access_files *files);
+
+#define PW_AUTH_QUEUE	256  /**< passwords that wait for crypt(3) */
+#define PW_AUTH_REFUSED 4096 /**< wrong ones that are remembered */
+
+/** Verifies passwords. Large; zeroed before pw_auth_init(). */
+struct pw_authenticator {
+	const struct pw_access_files *files;
+	struct pw_auth_request queue[PW_AUTH_QUEUE];
+	uint32_t head, tail;
+	uint64_t refused[PW_AUTH_REFUSED][2];
+	uint64_t verified; /**< times that crypt(3) was asked */
+};
+
+void pw_auth_init(struct pw_authenticator *a, const struct pw_access_files *files);
+
+/**
+ * Take a request. True where its answer is known at once: the password was found right or wrong
+ * before, or too many wait. Else it is in the queue.
+ */
+bool pw_auth_take(struct pw_authenticator *a, const struct pw_auth_request *r,
+		  enum pw_auth_verdict *verdict);
+
+/** Answer the oldest in the queue: one crypt(3) at most. False where it is empty. */
+bool pw_auth_step(struct pw_authenticator *a, uint64_t now, struct pw_auth_request *r,
+		  enum pw_auth_verdict *verdict);
+
+/** Take what the workers ask, answer what is known and one more; true where more wait. */
+bool pw_auth_serve(struct pw_authenticator *a, struct pw_fleet *f);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
