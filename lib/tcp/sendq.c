@@ -57,10 +57,14 @@ pw_tcp_sq_append(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice 
 {
 	uint32_t room = c->sq_tail != 0 ? TX_BLOCK_SLICES - block_at(t, c->sq_tail)->n : 0;
 	uint32_t blocks = n > room ? (n - room + TX_BLOCK_SLICES - 1) / TX_BLOCK_SLICES : 0;
-	uint32_t leave = t->blocks_urgent + (c->sq_head != NULL ? t->blocks_first : 0);
+	uint32_t first = c->sq_head != NULL ? t->blocks_first : 0;
 
-	/* What is queued is to find blocks for its records when it leaves. */
-	if (blocks > t->blocks_slices || (blocks > 0 && (uint64_t)blocks + leave > t->blocks_free))
+	/*
+	 * What is queued is to find blocks for its records when it leaves, and who has nothing
+	 * queued a block for its slices.
+	 */
+	if (blocks > 0 && ((uint64_t)blocks + first / 2 > t->blocks_slices ||
+			   (uint64_t)blocks + first + t->blocks_urgent > t->blocks_free))
 		return -ENOBUFS;
 	for (uint32_t i = 0; i < n; i++) {
 		struct tx_block *b;

@@ -105,6 +105,32 @@ slow_readers_leave_blocks_to_who_has_none(void **state)
 	}
 }
 
+/* One that is sent many small messages, and reads none, leaves places to who has none. */
+static void
+queue_of_crumbs_leaves_slices_to_others(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_tx_slices = 256});
+	struct other crumbs;
+	uint32_t n = 0;
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, 10 * MSS); /* the window is full */
+	script_skip(s);
+	while (n < 1000 && piece(s, 10 * MSS + n, 1))
+		n++;
+	assert_in_range(n, 256, 999);
+	crumbs = leave(s);
+	another(s);
+	assert_true(piece(s, 0, MSS));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = MSS, .data = script_bytes(0));
+	acknowledge(s, 1 + MSS);
+	turn_to(s, &crumbs);
+	acknowledge(s, 1 + 10 * MSS);
+	acknowledge(s, 1 + 10 * MSS + n);
+	assert_int_equal(pw_tcp_unacked(s->conn), 0);
+}
+
 static void
 single_bytes_do_not_take_the_blocks_of_a_fin(void **state)
 {
@@ -211,6 +237,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCRIPT(slow_readers_leave_blocks_to_who_has_none),
+		SCRIPT(queue_of_crumbs_leaves_slices_to_others),
 		SCRIPT(single_bytes_do_not_take_the_blocks_of_a_fin),
 		SCRIPT(cuts_of_what_goes_again_leave_the_blocks_of_a_fin),
 		SCRIPT(timeout_without_buffers_sends_when_there_are_some),

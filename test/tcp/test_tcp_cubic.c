@@ -182,6 +182,39 @@ timeout_begins_slow_start_to_seven_tenths(void **state)
 	assert_true(fabs((double)info(s).ssthresh / MSS - 0.7 * top) <= 1);
 }
 
+/* RFC 9438 4.8: after a timeout the cube starts flat; it does not hurry to the last maximum. */
+static void
+growth_after_a_timeout_starts_flat(void **state)
+{
+	struct script *s = open_path();
+	uint32_t una = 1 + 10 * MSS, rounds = 0;
+
+	(void)state;
+	script_send(s, 0, 10 * MSS);
+	assert_int_equal(script_skip(s), 10);
+	while (pw_tcp_counters(s->t)->rto_fired == 0) {
+		assert_true(script_until_sent(s, 1100 * MS));
+		script_skip(s);
+	}
+	PEER(s, .flags = A, .seq = 1, .ack = una, .win = 65535);
+	script_send(s, 10 * MSS, 70 * MSS);
+	for (uint32_t after = 0; after < 3; rounds++) {
+		uint32_t n = info(s).pipe / MSS;
+
+		assert_true(rounds < 20);
+		script_pass(s, 400 * MS);
+		for (uint32_t i = 0; i < n; i++) {
+			una += MSS;
+			PEER(s, .flags = A, .seq = 1, .ack = una, .win = 65535);
+		}
+		script_skip(s);
+		after += info(s).cwnd >= info(s).ssthresh;
+	}
+	assert_int_equal(info(s).ssthresh, 7 * MSS);
+	assert_in_range(info(s).cwnd, 7 * MSS, 9 * MSS + MSS / 2);
+	PEER(s, .flags = A, .seq = 1, .ack = una + info(s).pipe, .win = 65535);
+}
+
 static void
 passive_opens_use_newreno(void **state)
 {
@@ -200,6 +233,7 @@ main(void)
 		SCRIPT(window_follows_the_cube),
 		SCRIPT(second_loss_below_the_last_maximum_leaves_room),
 		SCRIPT(timeout_begins_slow_start_to_seven_tenths),
+		SCRIPT(growth_after_a_timeout_starts_flat),
 		SCRIPT(passive_opens_use_newreno),
 	};
 

@@ -190,6 +190,74 @@ lost_retransmission_is_found_by_what_was_sent_after_it(void **state)
 	assert_int_equal(pw_tcp_counters(s->t)->fast_retransmits, 1); /* of the same window */
 }
 
+/* 6.2 step 2: an acknowledgement too early for the repetition is of the first transmission. */
+static void
+late_original_is_not_taken_for_the_repetition(void **state)
+{
+	uint32_t a;
+	struct script *s = flight(8, &a);
+
+	(void)state;
+	ACK(s, AT(a), SACK1(AT(a + 1), AT(a + 4)));
+	EXPECT(s, .flags = A, .seq = AT(a), .ack = 1, .len = MSS);
+	script_pass(s, 5 * MS);
+	ACK(s, AT(a + 4));
+	NOTHING(s); /* what was sent before the repetition is not lost for that */
+	ACK(s, AT(a + 8));
+	assert_int_equal(pw_tcp_counters(s->t)->retransmits, 1);
+}
+
+/* The same where the time would do, but the echoed timestamp is that of the first. */
+static void
+timestamp_tells_the_original_from_the_repetition(void **state)
+{
+	struct script *s = script_open(NULL);
+	uint32_t ts;
+
+	(void)state;
+	script_accept_with(s, (struct tcp_seg){.win = 65535,
+					       .mss = MSS + 12,
+					       .has_ts = true,
+					       .tsval = 1,
+					       .sack_ok = true});
+	script_send(s, 0, MSS);
+	ts = EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 1448)->tsval;
+	script_skip(s);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(1), .has_ts = true, .tsval = 2, .tsecr = ts);
+	script_send(s, MSS, 8 * 1448);
+	ts = EXPECT(s, .flags = A, .seq = AT(1), .ack = 1, .len = 1448)->tsval;
+	assert_int_equal(script_skip(s), 7);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(1), .has_ts = true, .tsval = 3, .tsecr = ts,
+	    SACK1(AT(1) + 1448, AT(1) + 4 * 1448));
+	EXPECT(s, .flags = A, .seq = AT(1), .ack = 1, .len = 1448);
+	script_pass(s, RTT * MS + 5 * MS);
+	ACK(s, AT(1) + 4 * 1448, .has_ts = true, .tsval = 4, .tsecr = ts);
+	NOTHING(s);
+	ACK(s, AT(1) + 8 * 1448, .has_ts = true, .tsval = 5, .tsecr = ts);
+	assert_int_equal(pw_tcp_counters(s->t)->retransmits, 1);
+}
+
+/* Step 1: a path that has become longer is noticed after some minutes. */
+static void
+least_round_trip_grows_old(void **state)
+{
+	uint32_t a;
+	struct script *s = flight(1, &a);
+
+	(void)state;
+	ACK(s, AT(a + 1));
+	for (uint32_t i = 0; i < 2; i++) {
+		script_pass(s, (i == 0 ? 60 : 300) * 1000 * MS);
+		script_send(s, (a + 1 + i) * MSS, MSS);
+		script_skip(s);
+		script_pass(s, 80 * MS);
+		ACK(s, AT(a + 2 + i));
+		assert_in_range(info(s).min_rtt_us, i == 0 ? 40000 : 80000, i == 0 ? 40000 : 81000);
+	}
+}
+
 static void
 timeout_spares_what_was_sent_a_moment_ago(void **state)
 {
@@ -223,6 +291,9 @@ main(void)
 		SCRIPT(reports_of_one_round_trip_widen_the_window_once),
 		SCRIPT(reports_of_duplicates_are_forgotten),
 		SCRIPT(lost_retransmission_is_found_by_what_was_sent_after_it),
+		SCRIPT(late_original_is_not_taken_for_the_repetition),
+		SCRIPT(timestamp_tells_the_original_from_the_repetition),
+		SCRIPT(least_round_trip_grows_old),
 		SCRIPT(timeout_spares_what_was_sent_a_moment_ago),
 	};
 
