@@ -160,8 +160,8 @@ pw_tcp_ack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_se
 	if (s->ack != c->snd_una) {
 		new_ack(t, c, s, &n);
 	} else if (is_repeated(c, s)) {
-		n.repeated = true;
-		n.duplicate = s->nb_sack == 0 && c->flight != NULL;
+		n.repeated = s->nb_sack == 0;
+		n.duplicate = n.repeated && c->flight != NULL;
 		t->count.dup_acks_in += c->flight != NULL;
 		pw_tcp_dirty(t, c);
 	}

@@ -179,6 +179,50 @@ repeated_acknowledgement_says_that_the_probe_was_needless(void **state)
 	assert_int_equal(pw_tcp_counters(s->t)->tlp_recovered, 0);
 }
 
+/* 7.4: an acknowledgement with blocks of something later is not the answer to the probe. */
+static void
+blocks_of_later_segments_do_not_make_a_probe_needless(void **state)
+{
+	struct script *s = flight(4, true);
+
+	(void)state;
+	assert_true(script_until_sent(s, 1000 * MS));
+	script_skip(s);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(14)); /* thanks to the probe */
+	script_send(s, 14 * MSS, 4 * MSS);
+	script_skip(s);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(14), SACK1(AT(15), AT(16)));
+	ACK(s, AT(18));
+	assert_int_equal(pw_tcp_counters(s->t)->tlp_recovered, 1);
+	assert_int_equal(pw_tcp_counters(s->t)->cwnd_reductions, 1);
+}
+
+/* And where they begin a recovery, that is the reduction for both. */
+static void
+probe_that_mended_a_loss_before_a_recovery_reduces_once(void **state)
+{
+	struct script *s = flight(4, true);
+
+	(void)state;
+	assert_true(script_until_sent(s, 1000 * MS));
+	script_skip(s);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(14));
+	script_send(s, 14 * MSS, 6 * MSS);
+	script_skip(s);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(14), SACK1(AT(15), AT(19)));
+	EXPECT(s, .flags = A, .seq = AT(14), .ack = 1, .len = MSS);
+	script_pass(s, RTT * MS);
+	ACK(s, AT(19));
+	assert_int_equal(pw_tcp_counters(s->t)->tlp_recovered, 1);
+	assert_int_equal(pw_tcp_counters(s->t)->cwnd_reductions, 1);
+	script_skip(s);
+	ACK(s, AT(20));
+}
+
 /* 7.3: no second probe before a round trip was measured. */
 static void
 probe_after_a_probe_waits_for_a_round_trip(void **state)
@@ -238,6 +282,8 @@ main(void)
 		SCRIPT(needless_probe_costs_nothing),
 		SCRIPT(report_of_a_needless_probe_beside_a_window_update_counts),
 		SCRIPT(repeated_acknowledgement_says_that_the_probe_was_needless),
+		SCRIPT(blocks_of_later_segments_do_not_make_a_probe_needless),
+		SCRIPT(probe_that_mended_a_loss_before_a_recovery_reduces_once),
 		SCRIPT(probe_after_a_probe_waits_for_a_round_trip),
 		SCRIPT(no_probe_without_sack),
 		SCRIPT(idle_connection_has_no_timer),
