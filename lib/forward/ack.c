@@ -60,6 +60,13 @@ pop(struct pw_forward *f, struct pw_session *s, const struct pw_flog_entry *e)
 	s->inflight--;
 }
 
+/* Its rule was not met, and not by the brokers' word alone. */
+static bool
+given_up(const struct pw_flog_entry *e)
+{
+	return pw_flog_refused(e) && (e->state & PW_FLOG_LOST);
+}
+
 static int
 send_puback(struct pw_forward *f, struct pw_session *s, const struct pw_flog_entry *e, uint64_t now)
 {
@@ -81,6 +88,12 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 
 		if (!(e->state & PW_FLOG_ANSWERED))
 			break;
+		if (s->version != PW_MQTT_5 && given_up(e)) {
+			/* It can't be told otherwise, and will send again what has no PUBACK. */
+			f->counters.closed_unmet++;
+			pw_session_end(f, s, true, false, now);
+			return;
+		}
 		rc = send_puback(f, s, e, now);
 		if (rc == -EPIPE)
 			return; /* the session has ended and disowned its messages */
@@ -156,8 +169,8 @@ pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_fl
 
 	if (!pw_flog_complete(l, pos, d->broker, (enum pw_flog_end)d->end, d->reason))
 		return;
-	if (pw_flog_refused(e))
-		f->counters.refused_by_broker++;
+	f->counters.unmet += given_up(e);
+	f->counters.refused_by_broker += pw_flog_refused(e) && !given_up(e);
 	s = e->origin != 0 ? pw_pool_find(f->sessions, e->origin) : NULL;
 	if (s == NULL) {
 		f->counters.orphaned++;

@@ -106,8 +106,9 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 
 	if (pw_flog_full(l))
 		return -ENOSPC;
-	if (a->route != NULL && a->qos == 0 && a->route->conf->when_full_qos0 == PW_WHEN_FULL_BLOCK)
-		e.flags |= PW_FLOG_KEEP;
+	if (a->route != NULL)
+		e.flags |= (uint8_t[]){PW_FLOG_KEEP, 0,
+				       PW_FLOG_DETACH}[pw_route_when_full(a->route, a->qos)];
 	if (a->route != NULL && a->route->conf->ack == PW_ACK_ALL)
 		e.flags |= PW_FLOG_ALL;
 	if (a->route != NULL) {

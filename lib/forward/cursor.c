@@ -23,6 +23,27 @@ set_done(struct pw_cursor *c, uint64_t pos, bool done)
 		c->done[slot / 64] &= ~bit;
 }
 
+/* A message that is owed. */
+static inline void
+owe(struct pw_cursor *c, const struct pw_flog_entry *e)
+{
+	c->held++;
+	c->held_bytes += e->len;
+	c->held_detach += (e->flags & PW_FLOG_DETACH) != 0;
+}
+
+/* And is not any more. */
+static inline void
+finish(struct pw_cursor *c, uint64_t pos)
+{
+	const struct pw_flog_entry *e = pw_flog_at(c->log, pos);
+
+	set_done(c, pos, true);
+	c->held--;
+	c->held_bytes -= e->len;
+	c->held_detach -= (e->flags & PW_FLOG_DETACH) != 0;
+}
+
 void
 pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *done)
 {
@@ -30,6 +51,15 @@ pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t
 
 	*c = (struct pw_cursor){.log = l, .done = done, .broker = broker};
 	c->next = c->low = c->given = c->sent = c->seen = tail;
+	pw_cursor_hold(c, 0, 0);
+}
+
+void
+pw_cursor_hold(struct pw_cursor *c, uint32_t messages, uint32_t bytes)
+{
+	c->hold_messages = messages != 0 ? messages : (c->log->mask + 1) / 2;
+	c->hold_bytes = bytes != 0 ? bytes : UINT64_MAX;
+	c->bounded = messages != 0 || bytes != 0;
 }
 
 uint32_t
@@ -39,8 +69,14 @@ pw_cursor_scan(struct pw_cursor *c)
 	uint64_t tail = __atomic_load_n(&c->log->tail, __ATOMIC_ACQUIRE);
 	uint32_t n = (uint32_t)(tail - c->seen);
 
-	for (; c->seen != tail; c->seen++)
-		set_done(c, c->seen, pw_flog_at(c->log, c->seen)->flags & PW_FLOG_NOBODY);
+	for (; c->seen != tail; c->seen++) {
+		const struct pw_flog_entry *e = pw_flog_at(c->log, c->seen);
+		bool nobody = (e->flags & PW_FLOG_NOBODY) != 0;
+
+		set_done(c, c->seen, nobody);
+		if (!nobody)
+			owe(c, e);
+	}
 	return n;
 }
 
@@ -56,7 +92,7 @@ void
 pw_cursor_queued(struct pw_cursor *c)
 {
 	if ((pw_flog_at(c->log, c->next)->flags & PW_FLOG_QOS) == 0)
-		set_done(c, c->next, true);
+		finish(c, c->next);
 	else
 		c->inflight++;
 	c->next++;
@@ -68,7 +104,7 @@ void
 pw_cursor_skip(struct pw_cursor *c)
 {
 	pw_flog_at(c->log, c->next)->given_up++;
-	set_done(c, c->next, true);
+	finish(c, c->next);
 	c->next++;
 	c->part = 0;
 }
@@ -84,7 +120,7 @@ pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
 	at = c->low + ((slot - (uint32_t)c->low) & c->log->mask);
 	if (at >= c->next || is_done(c, at) || (pw_flog_at(c->log, at)->flags & PW_FLOG_QOS) == 0)
 		return -ENOENT;
-	set_done(c, at, true);
+	finish(c, at);
 	c->inflight--;
 	*pos = at;
 	return 0;
@@ -99,6 +135,7 @@ pw_cursor_rewind(struct pw_cursor *c)
 	c->next = c->low;
 	c->part = 0;
 	c->inflight = 0;
+	c->tried[0] = c->tried[1] = 0;
 }
 
 uint32_t
@@ -111,11 +148,11 @@ pw_cursor_shed(struct pw_cursor *c, uint64_t keep)
 		if (!is_done(c, c->given)) {
 			uint8_t flags = pw_flog_at(c->log, c->given)->flags;
 
-			if ((flags & PW_FLOG_KEEP) || pw_cursor_midway(c))
-				break;
 			if ((flags & PW_FLOG_QOS) == 0) {
+				if ((flags & PW_FLOG_KEEP) || pw_cursor_midway(c))
+					break;
 				pw_flog_at(c->log, c->given)->given_up++;
-				set_done(c, c->given, true);
+				finish(c, c->given);
 				n++;
 			}
 		}
@@ -124,9 +161,41 @@ pw_cursor_shed(struct pw_cursor *c, uint64_t keep)
 	return n;
 }
 
+/* May be given up here. Without a hold of its own, QoS 0 has the bounds of pw_cursor_shed(). */
+static bool
+may_go(const struct pw_cursor *c, const struct pw_flog_entry *e, bool detach)
+{
+	if ((e->flags & (PW_FLOG_KEEP | PW_FLOG_DETACH)) != (detach ? PW_FLOG_DETACH : 0))
+		return false;
+	return detach || c->bounded || (e->flags & PW_FLOG_QOS) != 0;
+}
+
+uint32_t
+pw_cursor_give_up(struct pw_cursor *c, bool detach, pw_cursor_fn fn, void *ctx)
+{
+	uint64_t pos = RTE_MAX(c->next + (c->part > 0), c->tried[detach]);
+	uint32_t n = 0;
+
+	for (; pos < c->seen && (detach || pw_cursor_over(c)); pos++) {
+		struct pw_flog_entry *e = pw_flog_at(c->log, pos);
+
+		if (is_done(c, pos) || !may_go(c, e, detach))
+			continue;
+		finish(c, pos);
+		n++;
+		if ((e->flags & PW_FLOG_QOS) == 0)
+			e->given_up++;
+		else
+			fn(ctx, pos);
+	}
+	c->tried[detach] = pos;
+	return n;
+}
+
 void
 pw_cursor_publish(struct pw_cursor *c)
 {
+	uint64_t limit = c->seen;
 	struct pw_flog_reader *r = &c->log->reader[c->broker];
 
 	while (c->low != c->seen && is_done(c, c->low))
@@ -138,4 +207,10 @@ pw_cursor_publish(struct pw_cursor *c)
 		__atomic_store_n(&r->given, c->given, __ATOMIC_RELEASE);
 	if (r->low != c->low)
 		__atomic_store_n(&r->low, c->low, __ATOMIC_RELEASE);
+	if (!c->bounded)
+		limit = UINT64_MAX;
+	else if (c->held < c->hold_messages && c->held_bytes <= c->hold_bytes)
+		limit += c->hold_messages - c->held;
+	if (r->limit != limit)
+		__atomic_store_n(&r->limit, limit, __ATOMIC_RELAXED);
 }

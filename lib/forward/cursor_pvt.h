@@ -27,11 +27,29 @@ struct pw_cursor {
 	uint64_t next, low, given, sent, seen;
 	uint32_t part;	   /* bytes of the message at next that are queued */
 	uint32_t inflight; /* QoS 1 queued on this connection and not acknowledged */
+
+	/* what it owes, and how much of that it may */
+	uint32_t held;
+	uint64_t held_bytes;
+	uint32_t held_detach; /* of routes that detach */
+	uint32_t hold_messages;
+	uint64_t hold_bytes;
+	bool bounded;	   /* the hold is configured */
+	uint64_t tried[2]; /* below it nothing is left to give up: of routes that drop, detach */
 };
 
 /* done: zeroed, a bit for each slot of the log. The log is empty or was never read by this broker.
  */
 void pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *done);
+
+/* How much may wait for this broker; 0: half of the log, and any number of bytes. */
+void pw_cursor_hold(struct pw_cursor *c, uint32_t messages, uint32_t bytes);
+
+static inline bool
+pw_cursor_over(const struct pw_cursor *c)
+{
+	return c->held > c->hold_messages || c->held_bytes > c->hold_bytes;
+}
 
 /* Look at what was appended; returns how many entries. */
 uint32_t pw_cursor_scan(struct pw_cursor *c);
@@ -74,6 +92,16 @@ pw_cursor_midway(const struct pw_cursor *c)
  * end. Stops at a message that may not be given up. Returns how many.
  */
 uint32_t pw_cursor_shed(struct pw_cursor *c, uint64_t keep);
+
+/* Called for each QoS 1 message that is given up. */
+typedef void (*pw_cursor_fn)(void *ctx, uint64_t pos);
+
+/*
+ * Give up messages of routes that detach, all of them; else of routes that drop, oldest first,
+ * until no more than the hold waits. What is on the wire stays: its identifier is in use on this
+ * connection. Returns how many.
+ */
+uint32_t pw_cursor_give_up(struct pw_cursor *c, bool detach, pw_cursor_fn fn, void *ctx);
 
 /* Tell the log's owner where this reader stands. */
 void pw_cursor_publish(struct pw_cursor *c);

@@ -30,6 +30,10 @@ upstream_info(const struct pw_upstream *u, struct pw_upstream_info *out)
 	out->state = (enum pw_upstream_state)READ(u->state);
 	out->lag = tail > next ? tail - next : 0;
 	out->inflight = READ(u->cursor.inflight);
+	out->held = READ(u->cursor.held);
+	out->held_bytes = READ(u->cursor.held_bytes);
+	out->over = tail >= READ(u->log->reader[u->broker].limit);
+	out->detached = READ(u->detached);
 	out->window = READ(u->window);
 	out->connected_at = READ(u->connected_at);
 	for (uint32_t i = 0; i < sizeof(out->last_error) - 1; i++)

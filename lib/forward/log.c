@@ -151,8 +151,14 @@ pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
 }
 
 static void
-note(struct pw_flog_entry *e, uint8_t reason)
+note(struct pw_flog_entry *e, enum pw_flog_end end, uint8_t reason)
 {
+	if (end != PW_FLOG_ACKED)
+		e->state |= PW_FLOG_LOST;
+	/* A rule of all shrinks by brokers that are detached, but not to none. */
+	if (end == PW_FLOG_DETACHED && (e->flags & PW_FLOG_ALL) &&
+	    e->need > (e->state & PW_FLOG_HAD ? 0 : 1))
+		e->need--;
 	if (reason >= 0x80) {
 		e->reason = RTE_MAX(e->reason, reason);
 		return;
@@ -177,11 +183,10 @@ pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, enum pw_flog_
 	uint32_t bit = 1u << broker;
 	bool before;
 
-	RTE_SET_USED(end);
 	if (pos - l->head >= l->tail - l->head || !(e->pending & bit))
 		return false;
 	e->pending &= ~bit;
-	note(e, reason);
+	note(e, end, reason);
 	before = (e->state & PW_FLOG_ANSWERED) != 0;
 	if (!before && decided(e)) {
 		count(&l->outstanding, -1);

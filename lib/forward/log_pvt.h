@@ -34,8 +34,9 @@
 /* Flags: fixed at publication, read by all. */
 #define PW_FLOG_QOS    0x03u
 #define PW_FLOG_RETAIN 0x04u
-#define PW_FLOG_KEEP   0x08u /* QoS 0 of a route that blocks: a reader may not give it up */
+#define PW_FLOG_KEEP   0x08u /* a reader may not give it up: its route blocks */
 #define PW_FLOG_NOBODY 0x10u /* for no broker: a place in the order of its session */
+#define PW_FLOG_DETACH 0x40u /* a reader gives it up with all others, and stays away */
 #define PW_FLOG_ALL    0x20u /* its rule hears every broker out before it says no */
 
 /* States: the producer's. */
@@ -44,6 +45,7 @@
 #define PW_FLOG_TOLD	 0x04u /* and has been, or is gone */
 #define PW_FLOG_HAD	 0x08u /* a broker has it */
 #define PW_FLOG_MATCHED	 0x10u /* and one of those has subscribers for it */
+#define PW_FLOG_LOST	 0x20u /* a reader gave it up */
 
 /* What PUBACK says when no broker has a subscriber: MQTT 5.0 3.4.2.1. */
 #define PW_FLOG_REASON_NONE 0x10u
@@ -72,6 +74,7 @@ static_assert(sizeof(struct pw_flog_entry) == 64, "an entry is one cache line");
 struct pw_flog_reader {
 	uint64_t given;
 	uint64_t low;
+	uint64_t limit;	     /* a message appended from here on is beyond its hold, if it has one */
 	uint32_t max_packet; /* 0: no limit known */
 	uint8_t up;	     /* CONNACK accepted */
 	uint8_t no_retain;   /* Retain Available 0 */
@@ -81,8 +84,9 @@ struct pw_flog_reader {
 
 /* How a message ended for a broker. */
 enum pw_flog_end {
-	PW_FLOG_ACKED, /* it answered, or the message was not for it: success or not by the reason
-			*/
+	PW_FLOG_ACKED,	  /* it answered, or can't have it: success or not by the reason */
+	PW_FLOG_GIVEN_UP, /* more waited for it than its hold allows */
+	PW_FLOG_DETACHED, /* the same, and by the operator's choice `all` does without it */
 };
 
 /* A completion on its way to the log's owner. */
@@ -106,6 +110,7 @@ struct pw_flog {
 	uint16_t set;	 /* of brokers */
 	uint16_t pool;	 /* among the logs of this set */
 	bool remote;	 /* server is another worker: completions come by ring */
+	bool bounded;	 /* a reader has a hold */
 	struct pw_ring done;
 	struct pw_pool *blocks; /* of the owner */
 
@@ -166,6 +171,20 @@ static inline bool
 pw_flog_full(const struct pw_flog *l)
 {
 	return l->tail - l->head > l->mask;
+}
+
+/* One message more is beyond a reader's hold. Producer only. */
+static inline bool
+pw_flog_over(const struct pw_flog *l)
+{
+	uint64_t limit = UINT64_MAX;
+
+	if (!l->bounded)
+		return false;
+	for (uint32_t m = l->brokers; m != 0; m &= m - 1)
+		limit = RTE_MIN(limit, __atomic_load_n(&l->reader[__builtin_ctz(m)].limit,
+						       __ATOMIC_RELAXED));
+	return l->tail >= limit;
 }
 
 /* Packet identifier that the next message will have. */

@@ -130,9 +130,14 @@ static enum pw_taken
 append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint32_t payload,
        uint64_t now)
 {
-	int rc = pw_append(f, pw_session_log(f, s, a->route), a, now);
+	struct pw_flog *l = pw_session_log(f, s, a->route);
+	bool blocks = pw_route_when_full(a->route, a->qos) == PW_WHEN_FULL_BLOCK;
+	int rc;
 
-	if (rc < 0 && (a->qos > 0 || a->route->conf->when_full_qos0 == PW_WHEN_FULL_BLOCK))
+	if (blocks && pw_flog_over(l))
+		return PW_LATER;
+	rc = pw_append(f, l, a, now);
+	if (rc < 0 && (a->qos > 0 || blocks))
 		return PW_LATER;
 	if (a->qos > 0)
 		f->counters.publishes_qos1++;

@@ -363,6 +363,40 @@ shed(struct pw_upstream *u, uint64_t now)
 	u->counters.dropped_disconnected += pw_cursor_shed(&u->cursor, capacity / 2);
 }
 
+struct giving_up {
+	struct pw_upstream *u;
+	enum pw_flog_end end;
+	uint64_t now;
+};
+
+static void
+given_up(void *ctx, uint64_t pos)
+{
+	struct giving_up *g = ctx;
+
+	pw_upstream_done(g->u, pos, g->end, 0x97, g->now); /* Quota exceeded */
+}
+
+/* More waits than the broker's hold allows: what routes say should be given up is. */
+static void
+bound(struct pw_upstream *u, uint64_t now)
+{
+	struct giving_up drop = {u, PW_FLOG_GIVEN_UP, now}, detach = {u, PW_FLOG_DETACHED, now};
+	struct pw_cursor *c = &u->cursor;
+
+	if (pw_cursor_over(c))
+		u->counters.dropped_hold += pw_cursor_give_up(c, false, given_up, &drop);
+	if (!u->detached && c->held_detach > 0 && pw_cursor_over(c)) {
+		u->counters.detached++;
+		u->detached = true;
+		if (u->conn != NULL)
+			pw_upstream_fail(u, "detached: more waits for it than its hold allows",
+					 now);
+	}
+	if (u->detached)
+		u->counters.dropped_detached += pw_cursor_give_up(c, true, given_up, &detach);
+}
+
 uint32_t
 pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 {
@@ -395,6 +429,7 @@ pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 		moved += b.messages;
 	}
 	shed(u, now);
+	bound(u, now);
 	pw_cursor_publish(&u->cursor);
 	if (moved > 0)
 		pw_upstream_arm(u, now);

@@ -69,8 +69,8 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 		route->len = (uint32_t)strnlen(conf->filter, sizeof(conf->filter));
 		if (route->len == sizeof(conf->filter) ||
 		    !pw_mqtt_filter_valid(filter, route->len) || conf->brokers == 0 ||
-		    (conf->brokers & ~known) != 0 || conf->when_full_qos1 != PW_WHEN_FULL_BLOCK ||
-		    conf->pool_size == 0 || conf->pool_size > PW_FORWARD_MAX_POOL)
+		    (conf->brokers & ~known) != 0 || conf->pool_size == 0 ||
+		    conf->pool_size > PW_FORWARD_MAX_POOL)
 			return -EINVAL;
 		if (need_of(conf) < 0)
 			return -EINVAL;

@@ -19,6 +19,12 @@ struct pw_route {
 	enum pw_route_kind kind;
 };
 
+static inline enum pw_when_full
+pw_route_when_full(const struct pw_route *r, uint32_t qos)
+{
+	return qos == 0 ? r->conf->when_full_qos0 : r->conf->when_full_qos1;
+}
+
 /* Brokers that messages go to together. Routes that come to the same set share its logs; the
  * largest pool_size among them holds. */
 struct pw_set {

@@ -78,6 +78,11 @@ create_set(struct pw_forward_shared *s, uint32_t ordinal, enum pw_lane lane, uin
 				  l->server != worker, s->conf.socket[worker]);
 		if (rc < 0)
 			return rc;
+		for (uint32_t m = t->brokers; m != 0; m &= m - 1) {
+			const struct pw_broker_conf *b = &s->settings->broker[__builtin_ctz(m)];
+
+			l->bounded |= b->hold_messages != 0 || b->hold_bytes != 0;
+		}
 	}
 	return 0;
 }

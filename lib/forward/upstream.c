@@ -39,6 +39,7 @@ pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l,
 	u->conf = &f->set->broker[broker];
 	u->version = l->lane == PW_LANE_5 ? PW_MQTT_5 : PW_MQTT_3_1_1;
 	pw_cursor_init(&u->cursor, l, broker, done);
+	pw_cursor_hold(&u->cursor, u->conf->hold_messages, u->conf->hold_bytes);
 	pw_cursor_publish(&u->cursor);
 	u->deadline = now;
 	pw_upstream_set_state(u, PW_UPSTREAM_WAITING);
@@ -251,7 +252,7 @@ pw_upstream_up(struct pw_upstream *u, uint64_t now)
 	struct pw_flog_reader *r = &u->log->reader[u->broker];
 
 	u->counters.connects++;
-	u->answered = false;
+	u->answered = u->detached = false;
 	u->last_error[0] = '\0';
 	u->window_stop = u->socket_stop = false;
 	u->progress = u->tx_progress = now;

@@ -23,6 +23,7 @@ struct pw_upstream {
 	uint32_t max_packet; /* the broker takes, 0: no limit */
 	uint32_t keepalive;  /* ms */
 	bool no_retain, no_qos1;
+	bool detached;		       /* what its routes detach is given up until it is up */
 	bool window_stop, socket_stop; /* the cursor stands for this reason, counted once */
 	bool ping_out;
 	bool answered; /* this connection has acknowledged a message */

@@ -51,6 +51,31 @@ take_restart(struct config_loader *l, const char *section, const struct raw_list
 }
 
 static int
+take_hold(struct config_loader *l, const char *section, const struct raw_hold *r,
+	  struct pw_broker_conf *b)
+{
+	static const struct num_key keys[] = {{.kind = NUM_COUNT, .max = 32768},
+					      {.kind = NUM_BYTES, .max = UINT32_MAX}};
+	char path[CONFIG_PATH_LEN];
+	uint64_t v;
+	int rc = 0;
+
+	if (r != NULL && r->messages != NULL) {
+		snprintf(path, sizeof(path), "%s.hold.messages", section);
+		rc = config_number(l, path, r->messages, &keys[0], &v);
+		if (rc == 0)
+			b->hold_messages = (uint32_t)v;
+	}
+	if (rc == 0 && r != NULL && r->bytes != NULL) {
+		snprintf(path, sizeof(path), "%s.hold.bytes", section);
+		rc = config_number(l, path, r->bytes, &keys[1], &v);
+		if (rc == 0)
+			b->hold_bytes = (uint32_t)v;
+	}
+	return rc;
+}
+
+static int
 take_credentials(struct config_loader *l, const char *section, const struct raw_broker *r,
 		 struct pw_broker_conf *b)
 {
@@ -136,6 +161,8 @@ take_broker(struct config_loader *l, const char *section, const struct raw_broke
 	rc = take_credentials(l, section, r, b);
 	if (rc == 0)
 		rc = take_restart(l, section, &r->restart_timeout, b);
+	if (rc == 0)
+		rc = take_hold(l, section, r->hold, b);
 	return rc;
 }
 
@@ -243,9 +270,7 @@ take_when_full(struct config_loader *l, const char *section, const struct raw_wh
 		rc = config_word(l, path, w->qos1, config_when_full_words, &word);
 		if (rc != 0)
 			return rc;
-		if (word == PW_WHEN_FULL_DROP)
-			return config_refuse(l, path,
-					     "'drop' would lose QoS 1 messages; expected block");
+		t->when_full_qos1 = (enum pw_when_full)word;
 	}
 	return 0;
 }

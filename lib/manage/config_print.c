@@ -160,6 +160,8 @@ print_brokers(const struct pw_forward_settings *s, FILE *out)
 		fprintf(out, "\n    password: \"%s\"\n", b->password[0] != '\0' ? "***" : "");
 		numbers(out, "    ", config_broker_keys, b);
 		fprintf(out, "    restart_timeout: [%u, %u]\n", b->restart_base, b->restart_cap);
+		fprintf(out, "    hold: {messages: %u, bytes: %u}\n", b->hold_messages,
+			b->hold_bytes);
 	}
 }
 

@@ -130,8 +130,13 @@ struct raw_listener {
 	LISTENER_NUMBERS(RAW_NUMBER)
 };
 
+struct raw_hold {
+	char *messages, *bytes;
+};
+
 struct raw_broker {
 	char *name, *address, *username, *password;
+	struct raw_hold *hold;
 	struct raw_list restart_timeout;
 	BROKER_NUMBERS(RAW_NUMBER)
 };

@@ -70,12 +70,16 @@ static const cyaml_schema_field_t listener_fields[] = {
 static const cyaml_schema_value_t listener_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_listener, listener_fields)};
 
+static const cyaml_schema_field_t hold_fields[] = {TEXT(raw_hold, messages), TEXT(raw_hold, bytes),
+						   CYAML_FIELD_END};
+
 static const cyaml_schema_field_t broker_fields[] = {TEXT(raw_broker, name),
 						     TEXT(raw_broker, address),
 						     TEXT(raw_broker, username),
 						     TEXT(raw_broker, password),
 						     BROKER_NUMBERS(BROKER_TEXT)
 							     TEXTS(raw_broker, restart_timeout),
+						     PART(raw_broker, hold, raw_hold, hold_fields),
 						     CYAML_FIELD_END};
 static const cyaml_schema_value_t broker_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_broker, broker_fields)};
@@ -156,7 +160,7 @@ const char *const config_level_words[] = {"emergency", "alert", "critical", "err
 					  "notice",    "info",	"debug",    NULL};
 const char *const config_ack_words[] = {"all", "any", "quorum:K", "local", NULL};
 const char *const config_bool_words[] = {"false", "true", NULL};
-const char *const config_when_full_words[] = {"block", "drop", NULL};
+const char *const config_when_full_words[] = {"block", "drop", "detach", NULL};
 
 const struct cap_word config_cap_words[] = {
 	{"rx-cksum", PW_PORT_RX_CKSUM},

@@ -34,6 +34,10 @@ broker_row(struct rte_tel_data *d, uint32_t row, uint32_t worker, const char *br
 	rte_tel_data_add_dict_string(r, "state", pw_upstream_state_str(u->state));
 	rte_tel_data_add_dict_u64(r, "lag", u->lag);
 	rte_tel_data_add_dict_u64(r, "inflight", u->inflight);
+	rte_tel_data_add_dict_u64(r, "held", u->held);
+	rte_tel_data_add_dict_u64(r, "held_bytes", u->held_bytes);
+	rte_tel_data_add_dict_u64(r, "over_hold", u->over);
+	rte_tel_data_add_dict_u64(r, "detached_now", u->detached);
 	rte_tel_data_add_dict_u64(r, "window", u->window);
 	rte_tel_data_add_dict_u64(r, "connected_at", u->connected_at);
 	tel_text(r, "last_error", u->last_error);

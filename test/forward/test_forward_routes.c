@@ -95,10 +95,6 @@ bad_routes_are_refused(void **state)
 	assert_int_equal(pw_routes_compile(&routes, &set), -EINVAL);
 	set.nb_routes = 0;
 	add("a", 1);
-	set.route[0].when_full_qos1 = PW_WHEN_FULL_DROP;
-	assert_int_equal(pw_routes_compile(&routes, &set), -EINVAL);
-	set.nb_routes = 0;
-	add("a", 1);
 	set.route[0].pool_size = 0;
 	assert_int_equal(pw_routes_compile(&routes, &set), -EINVAL);
 	set.route[0].pool_size = PW_FORWARD_MAX_POOL + 1;

@@ -2,10 +2,11 @@
 /*
  * Seeded histories of everything at once: devices that publish in one piece or in crumbs, vanish
  * and come back, brokers that hold their acknowledgements, reset and return, messages that expire,
- * a path that loses segments; under every acknowledgement rule. Whatever happened: a message whose
- * PUBACK a device has received was by then on as many brokers as the rule says, and is on every one
- * in the end, whole, or has expired there; each device's messages came first in their order, and
- * again in their order on each connection; the ledger balances, and every buffer is back.
+ * a path that loses segments; under every acknowledgement rule and every answer to a full hold.
+ * Whatever happened: a message whose successful PUBACK a device has received was by then on as many
+ * brokers as the rule says, and is on every one in the end, whole, or has expired there or was
+ * given up as its route says; each device's messages came first in their order, and again in their
+ * order on each connection; the ledger balances, and every buffer is back.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ static struct {
 } dev[DEVICES];
 
 static uint64_t rng;
+static bool gives_up;		       /* messages, where a broker's hold is full */
 static uint32_t brokers, need;	       /* of them, before a device is told; 0: not even that */
 static uint32_t looked[WORLD_BROKERS]; /* records that were seen to */
 static uint8_t had[DEVICES][MESSAGES]; /* by which brokers, a bit each */
@@ -70,13 +72,15 @@ static void
 harvest(uint32_t i)
 {
 	uint16_t ids[MESSAGES];
-	uint32_t n = device_acks(i, dev[i].version, ids, NULL, MESSAGES);
+	uint8_t reasons[MESSAGES] = {0};
+	uint32_t n = device_acks(i, dev[i].version, ids, reasons, MESSAGES);
 
 	look();
 	for (uint32_t k = 0; k < n; k++) {
 		const struct sent *m = &dev[i].m[ids[k] - 1];
 
-		assert_true((uint32_t)__builtin_popcount(had[i][ids[k] - 1]) >= need ||
+		assert_true(reasons[k] >= 0x80 ||
+			    (uint32_t)__builtin_popcount(had[i][ids[k] - 1]) >= need ||
 			    (m->expiry > 0 && m->expiry < 3600));
 	}
 
@@ -84,7 +88,7 @@ harvest(uint32_t i)
 		assert_in_range(ids[k], 1, dev[i].sent);
 		assert_true(dev[i].m[ids[k] - 1].qos1);
 		assert_true(k == 0 || ids[k] > ids[k - 1]); /* in the order of its messages */
-		dev[i].m[ids[k] - 1].acked = true;
+		dev[i].m[ids[k] - 1].acked = reasons[k] < 0x80;
 	}
 }
 
@@ -226,8 +230,9 @@ check_expiry(const struct record *r, const struct sent *m, bool lossless)
 	assert_true((r->first & 0x08) || least < m->expiry);
 }
 
+/* Messages that a broker was not to have: expired, or by the route's when_full. */
 static uint64_t
-expired_at(uint32_t b)
+missed_by(uint32_t b)
 {
 	struct pw_upstream_info u[16];
 	uint64_t sum = 0;
@@ -236,7 +241,10 @@ expired_at(uint32_t b)
 		uint32_t n = pw_forward_upstreams(w.forward[k], 0, u, RTE_DIM(u));
 
 		for (uint32_t i = 0; i < n; i++)
-			sum += u[i].broker == b ? u[i].counters.dropped_expired : 0;
+			sum += u[i].broker != b ? 0
+						: u[i].counters.dropped_expired +
+							  u[i].counters.dropped_hold +
+							  u[i].counters.dropped_detached;
 	}
 	return sum;
 }
@@ -278,11 +286,12 @@ check_broker(uint32_t b, bool lossless)
 
 			if (!m->acked || seen[i][n])
 				continue;
-			assert_in_range(m->expiry, 1, 2); /* an hour has not passed */
+			/* an hour has not passed */
+			assert_true(gives_up || (m->expiry > 0 && m->expiry < 3600));
 			missing++;
 		}
 	}
-	assert_true(missing <= expired_at(b));
+	assert_true(missing <= missed_by(b));
 }
 
 static uint32_t
@@ -304,6 +313,15 @@ choose_rule(void)
 	r->ack = (enum pw_ack_rule)dice(4);
 	r->quorum = 1 + dice(brokers);
 	need = (uint32_t[]){brokers, 1, r->quorum, 0}[r->ack];
+	r->when_full_qos1 = (enum pw_when_full)dice(3);
+	gives_up = r->when_full_qos1 != PW_WHEN_FULL_BLOCK;
+	/* The rule of all shrinks by who is detached. */
+	if (r->when_full_qos1 == PW_WHEN_FULL_DETACH && r->ack == PW_ACK_ALL)
+		need = 1;
+	for (uint32_t b = 0; b < brokers; b++) {
+		w.set.broker[b].hold_messages = dice(2) ? 2 + dice(20) : 0;
+		w.set.broker[b].hold_bytes = dice(4) == 0 ? 1000 + dice(20000) : 0;
+	}
 }
 
 static void
@@ -324,7 +342,7 @@ history(uint64_t seed, uint32_t workers, uint8_t role0, uint8_t role1)
 		dev[i].version = i % 2 ? 5 : 4;
 	w.set.limits.max_queued_messages = 32u << dice(3);
 	w.set.limits.copy_break = dice(2) ? 256 : 0;
-	w.set.route[0].when_full_qos0 = dice(2) ? PW_WHEN_FULL_BLOCK : PW_WHEN_FULL_DROP;
+	w.set.route[0].when_full_qos0 = (enum pw_when_full)dice(3);
 	w.rx_copy_break = (uint32_t[]){1, 256, 1460}[dice(3)];
 	lossless = dice(2);
 	w.behind[1] = dice(2) ? 3000 : 2 * MS;

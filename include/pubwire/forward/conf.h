@@ -62,10 +62,17 @@ struct pw_broker_conf {
 	uint32_t max_inflight_messages;	  /**< [1024] QoS 1 window where the broker names none */
 	uint32_t session_expiry_interval; /**< [3600000] asked of a 5.0 broker */
 	uint32_t max_packet_size;	  /**< [0] largest packet it takes; 0: as the broker says */
+	/** What a log may keep for it before when_full of the route acts. [0] messages: for block,
+	 *  as many as the log has room for, for drop and detach half of that; bytes: any number. */
+	uint32_t hold_messages, hold_bytes;
 };
 
-/** What to do with messages of a QoS when the log is full. */
-enum pw_when_full { PW_WHEN_FULL_BLOCK, PW_WHEN_FULL_DROP };
+/** What to do with messages of a QoS when a broker's hold, or the log, is full. */
+enum pw_when_full {
+	PW_WHEN_FULL_BLOCK,  /**< do not read devices */
+	PW_WHEN_FULL_DROP,   /**< give up the oldest for this broker */
+	PW_WHEN_FULL_DETACH, /**< give up all for this broker until it is back */
+};
 
 /** When a device has its acknowledgement of a QoS 1 message. */
 enum pw_ack_rule {
@@ -83,8 +90,7 @@ struct pw_route_conf {
 	enum pw_ack_rule ack;		  /**< [all] */
 	uint32_t quorum;		  /**< of PW_ACK_QUORUM: 1 to the number of brokers */
 	enum pw_when_full when_full_qos0; /**< [drop] */
-	enum pw_when_full
-		when_full_qos1; /**< [block]; drop is refused: nothing acknowledged is lost */
+	enum pw_when_full when_full_qos1; /**< [block] */
 	/** Connections to each of the brokers, each for its share of the client identifiers [1]. */
 	uint32_t pool_size;
 };

@@ -164,6 +164,9 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(dropped_on_shutdown, "Messages given up when the drain deadline passed")                 \
 	X(cut_on_shutdown,                                                                         \
 	  "Acknowledged messages that some broker did not have at the drain deadline")             \
+	X(unmet,                                                                                   \
+	  "Messages of QoS 1 whose rule was not met because they were given up for brokers")       \
+	X(closed_unmet, "3.1.1 devices closed because a message of theirs was given up")           \
 	X(refused_by_broker, "Messages of QoS 1 that brokers refused: their rule was not met")     \
 	X(shed, "Devices closed because buffers were needed by others")                            \
 	X(blocked, "Times that a device was not read because a bound was reached")                 \
@@ -187,6 +190,10 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(bytes, "Frame bytes queued to the broker")                                               \
 	X(dropped_disconnected, "Messages of QoS 0 dropped while the broker was away")             \
 	X(dropped_slow, "Messages of QoS 0 dropped because the broker took them too slowly")       \
+	X(dropped_hold,                                                                            \
+	  "Messages dropped because more waited for the broker than its hold allows")              \
+	X(dropped_detached, "Messages given up because the broker was detached")                   \
+	X(detached, "Times that the broker was detached: its hold was full")                       \
 	X(dropped_expired, "Messages whose expiry interval passed before they could be sent")      \
 	X(retain_cleared, "Messages sent without their retain flag, which the broker refuses")     \
 	X(dropped_too_large, "Messages larger than the broker accepts")                            \
@@ -223,6 +230,10 @@ struct pw_upstream_info {
 	enum pw_upstream_state state;
 	uint64_t lag;	       /**< entries of the log that this broker has not been given */
 	uint32_t inflight;     /**< QoS 1 messages queued and not acknowledged */
+	uint32_t held;	       /**< messages that wait for it, those in flight included */
+	uint64_t held_bytes;   /**< of their frames */
+	bool over;	       /**< more than its hold, which is configured: devices may wait */
+	bool detached;	       /**< until it is up again */
 	uint32_t window;       /**< most of them */
 	uint64_t connected_at; /**< ns, 0 where not up */
 	char last_error[96];   /**< empty where none */

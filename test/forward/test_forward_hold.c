@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What one broker may have waiting (hold), and what happens beyond it: devices of its sets wait,
+ * its oldest messages go, or it goes without until it is back. Whatever it is, devices of other
+ * sets and the deliveries to other brokers do not notice.
+ */
+#include <stdio.h>
+
+#include <rte_common.h>
+
+#include "world.h"
+
+static const struct shape {
+	uint32_t workers;
+	uint8_t role[2];
+} shapes[] = {{1, {3, 0}}, {2, {PW_ROLE_DEVICES, PW_ROLE_BROKERS}}};
+
+/* "0" goes to broker 0, all else to both; broker 1 may have four messages waiting. */
+static void
+bounded(void **state, enum pw_when_full qos1)
+{
+	world_setup(state);
+	w.set.nb_routes = 2;
+	w.set.route[1] = w.set.route[0];
+	snprintf(w.set.route[0].filter, sizeof(w.set.route[0].filter), "0");
+	w.set.route[0].brokers = 1;
+	w.set.route[1].when_full_qos1 = qos1;
+	w.set.broker[1].hold_messages = 4;
+	w.set.broker[1].restart_cap = 1000;
+	w.set.limits.receive_maximum = 100;
+	w.set.limits.max_queued_messages = 64;
+}
+
+static void
+begin(const struct shape *s)
+{
+	world_start(s->workers, s->role[0], s->role[1]);
+}
+
+static void
+away(uint32_t b)
+{
+	w.broker[b].mute = true;
+	broker_reset(b);
+	world_run(10);
+}
+
+static void
+flood(uint32_t device, uint8_t version, const char *topic, uint32_t from, uint32_t to)
+{
+	char text[16];
+
+	for (uint32_t i = from; i <= to; i++) {
+		snprintf(text, sizeof(text), "%u", i);
+		device_publish(device, version, 1, (uint16_t)i, topic, text);
+		if (i % 8 == 0)
+			world_run(2);
+	}
+	world_run(50);
+}
+
+static uint32_t
+acks(uint32_t device, uint8_t version, uint8_t reason)
+{
+	uint8_t reasons[128];
+	uint32_t n = device_acks(device, version, NULL, reasons, 128), same = 0;
+
+	for (uint32_t i = 0; i < RTE_MIN(n, 128u); i++)
+		same += reasons[i] == reason;
+	return same;
+}
+
+static void
+others_do_not_notice(uint32_t device)
+{
+	uint32_t before = w.broker[0].nb;
+
+	device_connect(device, 0, 5, "other");
+	flood(device, 5, "0", 1, 60);
+	assert_int_equal(acks(device, 5, 0), 60);
+	assert_int_equal(w.broker[0].nb, before + 60);
+	ledger();
+}
+
+static void
+a_full_hold_blocks_the_devices_of_sets_with_that_broker(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		bounded(state, PW_WHEN_FULL_BLOCK);
+		w.broker[1].hold = true;
+		begin(&shapes[k]);
+		device_connect(0, 0, 5, "a");
+		flood(0, 5, "t", 1, 40);
+		assert_int_equal(w.broker[1].nb, 4);
+		assert_int_equal(w.broker[0].nb, 4);
+		assert_int_equal(upstream(1, PW_LANE_5).held, 4);
+		assert_true(upstream(1, PW_LANE_5).over);
+		others_do_not_notice(1);
+		world_ack(1, 1);
+		world_run(20);
+		assert_int_equal(acks(0, 5, 0), 1);
+		assert_int_equal(w.broker[1].nb, 5);
+		w.broker[1].hold = false;
+		world_ack(1, 9);
+		world_run(100);
+		assert_int_equal(acks(0, 5, 0), 40);
+		assert_int_equal(w.broker[1].nb, 40);
+		assert_int_equal(upstream(1, PW_LANE_5).held, 0);
+		assert_int_equal(upstream(1, PW_LANE_5).held_bytes, 0);
+		ledger();
+		world_teardown(state);
+	}
+}
+
+static void
+a_hold_of_bytes_bounds_them_to_within_one_turn(void **state)
+{
+	bounded(state, PW_WHEN_FULL_BLOCK);
+	w.set.broker[1].hold_messages = 0;
+	w.set.broker[1].hold_bytes = 100;
+	w.broker[1].hold = true;
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	for (uint16_t i = 1; i <= 40; i++) {
+		device_publish(0, 5, 1, i, "t", "thirty bytes of payload, or so");
+		world_run(2);
+	}
+	assert_in_range(upstream(1, PW_LANE_5).held_bytes, 101, 140);
+	others_do_not_notice(1);
+	w.broker[1].hold = false;
+	world_ack(1, 99);
+	world_run(100);
+	assert_int_equal(acks(0, 5, 0), 40);
+	world_teardown(state);
+}
+
+static void
+dropped_messages_are_the_oldest_and_their_device_is_told(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		bounded(state, PW_WHEN_FULL_DROP);
+		begin(&shapes[k]);
+		device_connect(0, 0, 5, "a");
+		away(1);
+		flood(0, 5, "t", 1, 40);
+		assert_int_equal(w.broker[0].nb, 40);
+		assert_int_equal(acks(0, 5, 0x97), 36);
+		assert_int_equal(upstream(1, PW_LANE_5).counters.dropped_hold, 36);
+		assert_int_equal(counters()->unmet, 36);
+		assert_int_equal(counters()->refused_by_broker, 0);
+		others_do_not_notice(1);
+		w.broker[1].mute = false;
+		world_run(5000);
+		assert_int_equal(acks(0, 5, 0), 4);
+		assert_int_equal(w.broker[1].nb, 4);
+		assert_string_equal(w.broker[1].record[0].text, "37");
+		ledger();
+		world_teardown(state);
+	}
+}
+
+static void
+a_device_of_3_1_1_is_closed_rather_than_told_a_lie(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		bounded(state, PW_WHEN_FULL_DROP);
+		begin(&shapes[k]);
+		device_connect(0, 0, 4, "a");
+		away(1);
+		flood(0, 4, "t", 1, 5);
+		assert_true(w.device[0].closed);
+		assert_int_equal(device_acks(0, 4, NULL, NULL, 99), 0);
+		assert_int_equal(counters()->closed_unmet, 1);
+		assert_int_equal(counters()->unmet, 1);
+		others_do_not_notice(1);
+		w.broker[1].mute = false;
+		world_run(5000);
+		assert_int_equal(pw_forward_outstanding(w.forward[0]), 0);
+		assert_int_equal(counters()->orphaned, 5);
+		ledger();
+		world_teardown(state);
+	}
+}
+
+static void
+a_rule_that_can_do_without_the_broker_is_met_all_the_same(void **state)
+{
+	for (uint32_t v = 4; v <= 5; v++) {
+		bounded(state, PW_WHEN_FULL_DROP);
+		w.set.route[1].ack = PW_ACK_ANY;
+		begin(&shapes[0]);
+		device_connect(0, 0, (uint8_t)v, "a");
+		away(1);
+		flood(0, (uint8_t)v, "t", 1, 40);
+		assert_int_equal(device_acks(0, (uint8_t)v, NULL, NULL, 99), 40);
+		assert_int_equal(counters()->unmet, 0);
+		assert_int_equal(upstream(1, v == 5 ? PW_LANE_5 : PW_LANE_3).counters.dropped_hold,
+				 36);
+		ledger();
+		world_teardown(state);
+	}
+}
+
+/* An identifier that is in use on the connection is not given to another message. */
+static void
+what_is_on_the_wire_is_not_dropped(void **state)
+{
+	bounded(state, PW_WHEN_FULL_DROP);
+	w.broker[1].hold = true;
+	w.set.broker[1].max_inflight_messages = 2;
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	flood(0, 5, "t", 1, 40);
+	assert_int_equal(w.broker[1].nb, 2);
+	assert_int_equal(acks(0, 5, 0x97), 0); /* in their order, behind those two */
+	assert_int_equal(upstream(1, PW_LANE_5).counters.dropped_hold, 36);
+	world_ack(1, 2);
+	world_run(50);
+	assert_int_equal(acks(0, 5, 0), 2);
+	assert_int_equal(acks(0, 5, 0x97), 36);
+	assert_int_equal(w.broker[1].nb, 4);
+	assert_string_equal(w.broker[1].record[2].text, "39");
+	world_ack(1, 2);
+	world_run(50);
+	assert_int_equal(acks(0, 5, 0), 4);
+	ledger();
+	world_teardown(state);
+}
+
+static void
+qos0_beyond_the_hold_goes_oldest_first(void **state)
+{
+	bounded(state, PW_WHEN_FULL_BLOCK);
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	away(1);
+	for (uint16_t i = 1; i <= 20; i++)
+		device_publish(0, 5, 0, 0, "t", (const char[]){(char)('a' + i), 0});
+	world_run(20);
+	assert_int_equal(w.broker[0].nb, 20);
+	assert_int_equal(upstream(1, PW_LANE_5).counters.dropped_hold, 16);
+	w.broker[1].mute = false;
+	world_run(5000);
+	assert_int_equal(w.broker[1].nb, 4);
+	assert_int_equal(w.broker[1].record[0].text[0], 'a' + 17);
+	assert_int_equal(counters()->completed_qos0, 20);
+	ledger();
+	world_teardown(state);
+}
+
+static void
+a_detached_broker_goes_without_until_it_is_back(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		bounded(state, PW_WHEN_FULL_DETACH);
+		begin(&shapes[k]);
+		device_connect(0, 0, 5, "a");
+		device_connect(2, 0, 4, "b");
+		away(1);
+		flood(0, 5, "t", 1, 4);
+		assert_int_equal(acks(0, 5, 0), 0);
+		flood(0, 5, "t", 5, 40);
+		flood(2, 4, "t", 1, 40);
+		assert_int_equal(acks(0, 5, 0), 40); /* `all` does without it */
+		assert_int_equal(device_acks(2, 4, NULL, NULL, 99), 40);
+		assert_int_equal(w.broker[0].nb, 80);
+		assert_true(upstream(1, PW_LANE_5).detached);
+		assert_int_equal(upstream(1, PW_LANE_5).counters.detached, 1);
+		assert_int_equal(upstream(1, PW_LANE_5).counters.dropped_detached, 40);
+		assert_int_equal(upstream(1, PW_LANE_5).held, 0);
+		others_do_not_notice(1);
+		w.broker[1].mute = false;
+		world_run(5000);
+		assert_false(upstream(1, PW_LANE_5).detached);
+		flood(0, 5, "t", 41, 43);
+		assert_int_equal(acks(0, 5, 0), 43);
+		assert_int_equal(w.broker[1].nb, 3);
+		ledger();
+		world_teardown(state);
+	}
+}
+
+static void
+a_hung_broker_is_detached_with_its_connection(void **state)
+{
+	bounded(state, PW_WHEN_FULL_DETACH);
+	w.broker[1].hold = true;
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	flood(0, 5, "t", 1, 5);
+	assert_int_equal(acks(0, 5, 0), 5);
+	assert_int_equal(upstream(1, PW_LANE_5).counters.disconnects, 1);
+	assert_non_null(strstr(upstream(1, PW_LANE_5).last_error, "detached"));
+	w.broker[1].hold = false;
+	world_run(3000);
+	flood(0, 5, "t", 6, 9);
+	assert_int_equal(acks(0, 5, 0), 9);
+	assert_int_equal(upstream(1, PW_LANE_5).counters.protocol_errors, 0);
+	ledger();
+	world_teardown(state);
+}
+
+/* A quorum is what the operator asked for, and `all` of nobody is nobody. */
+static void
+detaching_meets_no_quorum_and_no_rule_without_any_broker(void **state)
+{
+	bounded(state, PW_WHEN_FULL_DETACH);
+	w.set.route[1].ack = PW_ACK_QUORUM;
+	w.set.route[1].quorum = 2;
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	away(1);
+	flood(0, 5, "t", 1, 20);
+	assert_int_equal(acks(0, 5, 0x97), 20);
+	ledger();
+	world_teardown(state);
+
+	bounded(state, PW_WHEN_FULL_DETACH);
+	w.set.broker[0].hold_messages = 4;
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	away(0);
+	away(1);
+	flood(0, 5, "t", 1, 20);
+	assert_int_equal(acks(0, 5, 0x97), 20);
+	ledger();
+	world_teardown(state);
+}
+
+/* Two routes over the same brokers, one of which blocks: what it has appended is kept. */
+static void
+routes_of_one_set_keep_their_own_choice(void **state)
+{
+	bounded(state, PW_WHEN_FULL_DROP);
+	w.set.nb_routes = 3;
+	w.set.route[2] = w.set.route[1];
+	snprintf(w.set.route[1].filter, sizeof(w.set.route[1].filter), "keep");
+	w.set.route[1].when_full_qos1 = PW_WHEN_FULL_BLOCK;
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	device_connect(2, 0, 5, "b");
+	away(1);
+	flood(0, 5, "keep", 1, 3);
+	flood(2, 5, "t", 1, 20);
+	assert_int_equal(acks(0, 5, 0x97), 0);
+	assert_int_equal(acks(2, 5, 0x97), 19);
+	w.broker[1].mute = false;
+	world_run(5000);
+	assert_int_equal(acks(0, 5, 0), 3);
+	assert_int_equal(acks(2, 5, 0), 1);
+	ledger();
+	world_teardown(state);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_full_hold_blocks_the_devices_of_sets_with_that_broker),
+		cmocka_unit_test(a_hold_of_bytes_bounds_them_to_within_one_turn),
+		cmocka_unit_test(dropped_messages_are_the_oldest_and_their_device_is_told),
+		cmocka_unit_test(a_device_of_3_1_1_is_closed_rather_than_told_a_lie),
+		cmocka_unit_test(a_rule_that_can_do_without_the_broker_is_met_all_the_same),
+		cmocka_unit_test(what_is_on_the_wire_is_not_dropped),
+		cmocka_unit_test(qos0_beyond_the_hold_goes_oldest_first),
+		cmocka_unit_test(a_detached_broker_goes_without_until_it_is_back),
+		cmocka_unit_test(a_hung_broker_is_detached_with_its_connection),
+		cmocka_unit_test(detaching_meets_no_quorum_and_no_rule_without_any_broker),
+		cmocka_unit_test(routes_of_one_set_keep_their_own_choice),
+	};
+
+	return cmocka_run_group_tests(tests, world_init, world_fini);
+}
