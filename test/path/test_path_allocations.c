@@ -231,6 +231,33 @@ test_split_workers_that_copy_make_none(void **state)
 	lcores_make_none(&conf);
 }
 
+static void
+test_workers_that_match_rules_and_keep_to_rates_make_none(void **state)
+{
+#define RULE(text, verdict_)                                                                       \
+	{                                                                                          \
+		.filter = (const uint8_t *)(text), .len = sizeof(text) - 1, .verdict = verdict_,   \
+		.pattern = true                                                                    \
+	}
+	static const struct pw_access_rule rules[] = {
+		RULE("%c/#", PW_ACCESS_ALLOW),
+		RULE("+/%u/#", PW_ACCESS_DENY),
+		RULE("#", PW_ACCESS_ALLOW),
+	};
+	static const struct pw_access access = {
+		.anonymous = true, .acl = true, .rule = rules, .of_all = {0, 3}};
+	static const struct world_conf conf = {
+		.workers = 2,
+		.lcores = lcores,
+		.real_time = true,
+		.access = &access,
+		.message_rate = 200,
+	};
+
+	(void)state;
+	lcores_make_none(&conf);
+}
+
 int
 main(void)
 {
@@ -238,6 +265,7 @@ main(void)
 		cmocka_unit_test(test_deliberate_allocations_on_a_worker_lcore_are_counted),
 		cmocka_unit_test(test_workers_that_serve_both_roles_make_none),
 		cmocka_unit_test(test_split_workers_that_copy_make_none),
+		cmocka_unit_test(test_workers_that_match_rules_and_keep_to_rates_make_none),
 	};
 	cpu_set_t cpus;
 	int rc;

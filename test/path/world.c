@@ -87,6 +87,7 @@ settings(struct world *w, const struct world_conf *conf)
 	s->limits.max_connections = 32;
 	s->limits.max_queued_messages = conf->max_queued != 0 ? conf->max_queued : 512;
 	s->limits.copy_break = conf->copy_break;
+	s->limits.message_rate = conf->message_rate;
 	s->lanes = 1u << PW_LANE_3 | 1u << PW_LANE_5;
 }
 
@@ -131,6 +132,7 @@ world_create(const struct world_conf *conf)
 	struct pw_fleet_conf fleet = {
 		.nb_workers = conf->workers,
 		.settings = &w->settings,
+		.access = conf->access,
 		.mem = &w->near_mem,
 		.tcp = {.max_conns = 64, .msl_ms = 100},
 		.fragments = 16,

@@ -24,17 +24,19 @@
 
 /** What a test wants of the world. */
 struct world_conf {
-	uint32_t workers;	/* 1 or 2 */
-	uint8_t role[2];	/* 0: both */
-	uint32_t queues;	/* of the near ports, 0: 1 */
-	bool v6;		/* over IPv6 */
-	bool one_port;		/* brokers are reached through the devices' port */
-	uint32_t max_queued;	/* 0: 512 */
-	uint32_t copy_break;	/* of the forward log */
-	uint32_t posted;	/* near packet buffers in use before the fleet is built */
-	const char *refusal;	/* of the fleet, which is not built; NULL: it is */
-	const uint32_t *lcores; /* NULL: 0, 1 */
-	bool real_time;		/* the fleet runs on lcores of its own */
+	uint32_t workers;		/* 1 or 2 */
+	uint8_t role[2];		/* 0: both */
+	uint32_t queues;		/* of the near ports, 0: 1 */
+	bool v6;			/* over IPv6 */
+	bool one_port;			/* brokers are reached through the devices' port */
+	uint32_t max_queued;		/* 0: 512 */
+	uint32_t copy_break;		/* of the forward log */
+	uint32_t posted;		/* near packet buffers in use before the fleet is built */
+	const char *refusal;		/* of the fleet, which is not built; NULL: it is */
+	const struct pw_access *access; /* who may do what; NULL: anybody anything */
+	uint32_t message_rate;		/* of each device, 0: no bound */
+	const uint32_t *lcores;		/* NULL: 0, 1 */
+	bool real_time;			/* the fleet runs on lcores of its own */
 };
 
 struct world {

@@ -21,10 +21,18 @@ connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 		.keepalive = 60,
 		.client_id = {d->client_id, (uint32_t)strlen(d->client_id)},
 	};
-	uint8_t out[128];
-	int n = pw_mqtt_encode_connect(out, sizeof(out), &c);
+	struct pw_mqtt_str user, password;
+	uint8_t out[256];
+	int n;
 
 	(void)now;
+	if (d->user != NULL) {
+		user = (struct pw_mqtt_str){d->user, (uint32_t)strlen(d->user)};
+		password = (struct pw_mqtt_str){d->password, (uint32_t)strlen(d->password)};
+		c.username = &user;
+		c.password = &password;
+	}
+	n = pw_mqtt_encode_connect(out, sizeof(out), &c);
 	assert_true(n > 0);
 	mqtt_end_send(d->peer->tcp, conn, out, (uint32_t)n);
 }

@@ -15,7 +15,8 @@ struct model_device {
 	struct pw_tcp_conn *conn;
 	uint8_t version;
 	char client_id[24];
-	bool connected; /* CONNACK with code 0 came */
+	const char *user, *password; /* NULL: none; may be set until the connection stands */
+	bool connected;		     /* CONNACK with code 0 came */
 	bool gone;
 	enum pw_tcp_end why;
 	uint16_t next_id;
