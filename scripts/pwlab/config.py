@@ -97,6 +97,7 @@ def write_pubwire(opts):
                 "    when_full:\n"
                 "      qos0: block     # a demonstration loses nothing\n"
                 "      qos1: block\n")
+    text.append(opts.get("sections", ""))  # what a test wants besides
     path = run_path("pubwire.yaml")
     with open(path, "w", encoding="utf-8") as f:
         f.write("".join(text))

@@ -28,17 +28,25 @@ def packet(first, body=b""):
     return bytes([first]) + length(len(body)) + body
 
 
-def connect(client_id, version=4, clean=True, keepalive=60, will=None, props=b""):
+def connect(client_id, version=4, clean=True, keepalive=60, will=None, props=b"", user=None,
+            password=None):
     name = text("MQIsdp") if version == 3 else text("MQTT")
     flags = 2 if clean else 0
     if will:
         flags |= 4 | will[2] << 3
+    if user is not None:
+        flags |= 0x80
+    if password is not None:
+        flags |= 0x40
     body = name + bytes([version, flags]) + struct.pack("!H", keepalive)
     if version == 5:
         body += length(len(props)) + props
     body += text(client_id)
     if will:
         body += (b"\0" if version == 5 else b"") + text(will[0]) + text(will[1])
+    for word in (user, password):
+        if word is not None:
+            body += text(word)
     return packet(0x10, body)
 
 
