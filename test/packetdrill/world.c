@@ -12,7 +12,6 @@
 #include "world.h"
 
 #define ETHER_LEN 14
-#define TCP_LEAST 20
 
 void
 pd_fault(struct pd_world *w, const char *fmt, ...)
@@ -269,13 +268,14 @@ base_of_stack(const struct pd_world *w)
 
 /* Rules for what the stack sends, in raw numbers. */
 static void
-check_sent(struct pd_world *w, const struct pd_seg *raw, const uint8_t *payload)
+check_sent(struct pd_world *w, const struct pd_seg *raw, uint32_t header, const uint8_t *payload)
 {
 	uint32_t seq = (uint32_t)raw->seq, end = seq + raw->len;
 	uint32_t ip = w->setup.v6 ? 40 : 20;
 
-	if (ip + TCP_LEAST + raw->len > w->setup.mtu)
-		pd_fault(w, "%u bytes of payload do not fit an MTU of %u", raw->len, w->setup.mtu);
+	if (ip + header + raw->len > w->setup.mtu)
+		pd_fault(w, "%u bytes of payload behind %u of header do not fit an MTU of %u",
+			 raw->len, header, w->setup.mtu);
 	if (raw->len > 0 && !stream_same(payload, seq - w->iss - 1, raw->len))
 		pd_fault(w, "payload at %u is not that of the stream", seq - w->iss);
 	if (raw->len > 0 && w->offer_known) {
@@ -334,7 +334,7 @@ output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 	if (!w->iss_known && raw.flags == PD_SYN)
 		w->lport = flow->lport;
 	learn_numbers(w, &raw);
-	check_sent(w, &raw, bytes + header);
+	check_sent(w, &raw, header, bytes + header);
 	base = base_of_stack(w);
 	(void)pd_seg_parse(&o->seg, &base, bytes, n);
 	o->at = now;
