@@ -400,6 +400,24 @@ time_wait_acknowledges_a_repeated_fin_until_twice_the_lifetime(void **state)
 	EXPECT(s, .flags = R, .seq = 2);
 }
 
+/* A burst that comes before the timer has been looked at finds the record gone all the same. */
+static void
+time_wait_is_over_before_its_timer_has_fired(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.msl_ms = 1000});
+
+	(void)state;
+	script_accept(s);
+	close_first(s);
+	s->now += 1999 * MS;
+	PEER(s, .flags = R, .seq = 2);
+	PEER(s, .flags = A | P, .seq = 3, .ack = 2, .win = 65535, .len = 1);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	s->now += 2 * MS;
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = R, .seq = 2);
+}
+
 static void
 time_wait_survives_a_reset(void **state)
 {
@@ -662,6 +680,7 @@ main(void)
 		SCRIPT(bytes_after_a_fin_are_not_delivered),
 		SCRIPT(repeated_fin_is_acknowledged_in_every_closing_state),
 		SCRIPT(time_wait_acknowledges_a_repeated_fin_until_twice_the_lifetime),
+		SCRIPT(time_wait_is_over_before_its_timer_has_fired),
 		SCRIPT(time_wait_survives_a_reset),
 		SCRIPT(time_wait_stays_where_the_newer_syn_is_refused),
 		SCRIPT(time_wait_gives_way_to_a_newer_syn),

@@ -392,6 +392,31 @@ initial_numbers_differ_between_connections(void **state)
 	assert_int_not_equal(s->iss, first); /* RFC 6528 */
 }
 
+/* RFC 6528 3: between one pair of endpoints they move on, a step every four microseconds. */
+static void
+initial_numbers_of_one_flow_follow_the_clock(void **state)
+{
+	struct script *s = script_open(NULL);
+	struct pw_flow flow = script_flow(s);
+	uint32_t first;
+
+	(void)state;
+	flow.lport = s->lport = 50000;
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(pw_tcp_connect(s->t, &flow, &script_ops, s, 0, &s->conn, s->now),
+				 0);
+		script_act(s);
+		s->iss_known = false;
+		EXPECT(s, .flags = S, .seq = 0);
+		if (i == 0)
+			first = s->iss;
+		assert_int_equal(s->iss, first + i * 250000);
+		pw_tcp_abort(s->t, s->conn, s->now);
+		script_pass(s, 1000 * MS);
+		NOTHING(s);
+	}
+}
+
 static void
 syn_with_fin_or_rst_opens_nothing(void **state)
 {
@@ -475,6 +500,7 @@ main(void)
 		SCRIPT(repeated_syn_is_answered_again),
 		SCRIPT(syn_ack_retransmitted_by_the_peer_is_acknowledged_again),
 		SCRIPT(initial_numbers_differ_between_connections),
+		SCRIPT(initial_numbers_of_one_flow_follow_the_clock),
 		SCRIPT(syn_with_fin_or_rst_opens_nothing),
 		SCRIPT(connect_to_a_flow_in_use_is_refused),
 		SCRIPT(listening_twice_is_refused_and_unlisten_frees_the_port),

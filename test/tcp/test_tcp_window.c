@@ -451,6 +451,92 @@ pressure_keeps_windows_where_they_are_and_its_end_opens_them(void **state)
 	assert_int_equal(opened, RTE_DIM(c));
 }
 
+/* A flush looks at some of the table; the next ones follow soon and see the rest. */
+static void
+windows_open_again_all_over_a_large_table(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){
+		.max_conns = 4096, .rx_window = 20000, .max_tx_slices = 4096});
+	struct pw_tcp_conn *c[20];
+	uint64_t at;
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(c); i++) {
+		s->rport = PEER_PORT + i;
+		s->iss_known = false;
+		script_accept(s);
+		c[i] = s->conn;
+		for (uint32_t k = 0; k < 12; k++)
+			PEER(s, .flags = A, .seq = 1 + 1000 * k, .ack = 1, .win = 65535,
+			     .len = 1000);
+		script_skip(s);
+	}
+	pw_tcp_set_pressure(s->t, 1);
+	for (uint32_t i = 0; i < RTE_DIM(c); i++)
+		pw_tcp_consume(s->t, c[i], 12000);
+	script_pass(s, 50 * MS);
+	script_skip(s);
+	pw_tcp_set_pressure(s->t, 0);
+	at = s->now;
+	script_act(s);
+	assert_true(s->nb_out - s->taken < RTE_DIM(c));
+	while (s->nb_out - s->taken < RTE_DIM(c) && pw_tcp_next(s->t) - s->now <= MS)
+		script_pass(s, MS);
+	assert_int_equal(script_skip(s), RTE_DIM(c));
+	WITHIN_MS(s->now - at, 1, 30);
+	assert_true(pw_tcp_next(s->t) == UINT64_MAX);
+}
+
+/* Nobody looks for the window of one that has ended meanwhile. */
+static void
+window_that_waits_is_forgotten_with_its_connection(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.rx_window = 20000});
+
+	(void)state;
+	script_accept(s);
+	for (uint32_t k = 0; k < 12; k++)
+		PEER(s, .flags = A, .seq = 1 + 1000 * k, .ack = 1, .win = 65535, .len = 1000);
+	pw_tcp_set_pressure(s->t, 1);
+	pw_tcp_consume(s->t, s->conn, 12000);
+	PEER(s, .flags = R, .seq = 12001);
+	assert_int_equal(s->gone, 1);
+	script_skip(s);
+	pw_tcp_set_pressure(s->t, 0);
+	script_pass(s, 65000 * MS); /* the record of its cookie has gone too */
+	assert_true(pw_tcp_next(s->t) == UINT64_MAX);
+}
+
+/*
+ * RFC 7323 2.4: bytes that the field can't show are given on top, a segment's worth in all. Then
+ * the edge moves left as the peer sees it; what was offered to the right of that is taken none the
+ * less.
+ */
+static void
+rounding_gives_a_segment_away_at_most_and_takes_what_it_offered(void **state)
+{
+	const uint32_t window = 1 << 20, unit = 32, small = unit - 1;
+	struct script *s = script_open(&(struct pw_tcp_conf){.rx_window = window});
+	uint32_t seq = 1, edge = 0, seen = 0;
+
+	(void)state;
+	script_accept_with(s, (struct tcp_seg){.win = 65535, .mss = 1460, .has_ws = true});
+	for (uint32_t i = 0; i < 100 && seen >= edge; i++) {
+		edge = RTE_MAX(edge, seen);
+		PEER(s, .flags = A, .seq = seq, .ack = 1, .win = 65535, .len = small);
+		seq += small;
+		script_pass(s, 50 * MS);
+		seen = seq + EXPECT(s, .flags = A, .seq = 1, .ack = seq)->win * unit;
+		assert_true(seen <= 1 + window + MSS);
+	}
+	assert_in_range(edge, 1 + window + MSS - unit, 1 + window + MSS);
+	assert_in_range(seen, edge - unit, edge - 1);
+	PEER(s, .flags = A, .seq = edge - 1000, .ack = 1, .win = 65535, .len = 1000);
+	EXPECT(s, .flags = A, .seq = 1, .ack = seq);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_window, 0);
+	assert_int_equal(pw_tcp_counters(s->t)->ooo_in, 1);
+}
+
 static void
 sending_resumes_after_the_header_pool_was_empty(void **state)
 {
@@ -549,6 +635,9 @@ main(void)
 		SCRIPT(pressure_refuses_requests_and_keeps_connections),
 		SCRIPT(pressure_keeps_the_window_of_unread_bytes),
 		SCRIPT(pressure_keeps_windows_where_they_are_and_its_end_opens_them),
+		SCRIPT(windows_open_again_all_over_a_large_table),
+		SCRIPT(window_that_waits_is_forgotten_with_its_connection),
+		SCRIPT(rounding_gives_a_segment_away_at_most_and_takes_what_it_offered),
 		SCRIPT(sending_resumes_after_the_header_pool_was_empty),
 		SCRIPT(segment_that_the_layers_below_refuse_is_not_counted_as_sent),
 		SCRIPT(segment_that_was_not_built_leaves_no_mark_on_its_bytes),
