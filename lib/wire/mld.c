@@ -18,7 +18,6 @@
 #define RECORD_TO_EXCLUDE 4 /* all sources, from here on */
 
 #define MS		  (SECOND / 1000)
-#define DELAY_FLOATS	  0x8000 /* RFC 3810 5.1.3: from here on mantissa and exponent */
 #define DELAY_MAX	  (10 * SECOND)
 
 /* Version 1, and what a query of version 2 begins with. */
@@ -143,15 +142,14 @@ wire_mld_join(struct pw_wire *w, uint32_t iface)
 	report_v2(w, iface, RECORD_TO_EXCLUDE);
 }
 
-/* RFC 3810 5.1.3; version 1 knows plain numbers alone (RFC 2710 3.4). */
+/*
+ * RFC 3810 5.1.3: from 0x8000 on a code of version 2 is a float. All of those are 32 s and more, as
+ * they would be if read as plain numbers, and so longer than anybody is kept waiting here.
+ */
 static uint64_t
-longest_delay(uint16_t code, bool v1)
+longest_delay(uint16_t code)
 {
-	uint64_t ms = code;
-
-	if (!v1 && code >= DELAY_FLOATS)
-		ms = (uint64_t)((code & 0xfff) | 0x1000) << (((code >> 12) & 7) + 3);
-	return RTE_MIN(ms * MS, DELAY_MAX);
+	return RTE_MIN(code * MS, DELAY_MAX);
 }
 
 /* Answer at some time that differs from host to host, and from query to query. */
@@ -184,8 +182,7 @@ wire_mld_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, const st
 	} else {
 		memcpy(&q, bytes, sizeof(q));
 		w->n.mld_queries_in++;
-		answer_later(w, rx, longest_delay(rte_be_to_cpu_16(q.delay), len == V1_LEN),
-			     len == V1_LEN);
+		answer_later(w, rx, longest_delay(rte_be_to_cpu_16(q.delay)), len == V1_LEN);
 	}
 	rte_pktmbuf_free(m);
 }

@@ -421,6 +421,33 @@ test_buffers_of_pieces_are_bounded(void **state)
 	rig_down(&r);
 }
 
+/* What takes all buffers, and not all places, gives way as soon. */
+static void
+test_flood_of_pieces_keeps_the_others_out_for_a_moment_only(void **state)
+{
+	const uint32_t packets = PACKETS - 2;
+	struct frame whole;
+	struct rig r;
+
+	(void)state;
+	rig_with_fragments(&r);
+	frame_tcp(&whole, 1004);
+	for (uint16_t id = 0; id < packets; id++) {
+		for (uint32_t i = 0; i < 7; i++)
+			assert_null(in_piece(&r, &whole, (struct cut){i * 64, 64}, id));
+	}
+	assert_in_range(counter(&r, drop_frag_full), 1, 7); /* of the last packet */
+	r.now += 50 * MS;
+	assert_null(in_piece(&r, &whole, (struct cut){0, 512}, 100));
+	assert_null(in_piece(&r, &whole, (struct cut){512, 512}, 100));
+	assert_int_equal(counter(&r, frag_joined), 0);
+	r.now += 51 * MS;
+	assert_null(in_piece(&r, &whole, (struct cut){0, 512}, 101));
+	assert_whole(in_piece(&r, &whole, (struct cut){512, 512}, 101), &whole);
+	assert_int_equal(counter(&r, drop_frag_full), 7 * packets + 2);
+	rig_down(&r);
+}
+
 static void
 test_pressure_gives_all_buffers_back(void **state)
 {
@@ -561,6 +588,7 @@ main(void)
 		cmocka_unit_test(test_hole_times_out),
 		cmocka_unit_test(test_flood_of_first_pieces_is_bounded),
 		cmocka_unit_test(test_buffers_of_pieces_are_bounded),
+		cmocka_unit_test(test_flood_of_pieces_keeps_the_others_out_for_a_moment_only),
 		cmocka_unit_test(test_pressure_gives_all_buffers_back),
 		cmocka_unit_test(test_any_history_of_pieces_ends_right),
 		cmocka_unit_test(test_packets_of_pieces_are_handed_out_apart),

@@ -177,6 +177,28 @@ test_unreachable_reaches_the_hook(void **state)
 	rig_down(&r);
 }
 
+/* Only the first fragment has ports: what stands in their place later is payload. */
+static void
+test_error_about_a_later_fragment_names_no_flow(void **state)
+{
+	static const uint16_t field[] = {1, 0x2001, 0x1fff, 0x2000};
+	struct rig r;
+	struct frame f, q;
+
+	(void)state;
+	rig_default(&r);
+	for (uint32_t i = 0; i < RTE_DIM(field); i++) {
+		quote(&q, 1500, 6);
+		put16(&q, 6, field[i]);
+		frame_ip4_sum(&q);
+		frame_icmp(&f, 3, 4, 1400, q.b, q.len);
+		assert_null(rig_in(&r, 0, &f));
+		assert_int_equal(counter(&r, icmp_errors_in), i + 1);
+		assert_int_equal(r.nb_icmp, field[i] == 0x2000);
+	}
+	rig_down(&r);
+}
+
 static void
 test_errors_about_nothing_of_ours_are_ignored(void **state)
 {
@@ -337,6 +359,7 @@ main(void)
 		cmocka_unit_test(test_echoes_are_limited),
 		cmocka_unit_test(test_frag_needed_reaches_the_hook),
 		cmocka_unit_test(test_unreachable_reaches_the_hook),
+		cmocka_unit_test(test_error_about_a_later_fragment_names_no_flow),
 		cmocka_unit_test(test_errors_about_nothing_of_ours_are_ignored),
 		cmocka_unit_test(test_error_out_quotes_its_cause),
 		cmocka_unit_test(test_no_error_about_what_must_not_be_answered),
