@@ -336,9 +336,9 @@ pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, bool 
 		s->flags |= PW_SESSION_FOLLOWED;
 	/* 5.0 3.1.3.2.2: the session goes on without its will, unless the new connection starts
 	 * clean. */
-	if (s->will != NULL && s->will->delay > 0 && s->expiry > 0 &&
+	if (pw_session_will(s) != NULL && s->more->will.delay > 0 && s->expiry > 0 &&
 	    !(s->flags & PW_SESSION_WILL_DUE)) {
-		s->will->delay = 0;
+		s->more->will.delay = 0;
 		if (!clean)
 			pw_will_forget(f, s);
 		else if (ended)

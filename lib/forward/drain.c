@@ -30,9 +30,9 @@ drain_session(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		return;
 	case PW_SESSION_CLOSING:
 	case PW_SESSION_LINGER:
-		if (s->will != NULL && s->will->at != 0)
+		if (pw_session_will(s) != NULL && s->more->will.at != 0)
 			pw_will_publish(f, s, now);
-		if (f->drain_over && s->will != NULL) {
+		if (f->drain_over && pw_session_will(s) != NULL) {
 			f->counters.wills_dropped++;
 			pw_will_forget(f, s);
 		}
@@ -59,7 +59,7 @@ drain_devices(struct pw_forward *f, uint64_t now)
 			continue;
 		drain_session(f, s, now);
 		s = pw_pool_peek(f->sessions, i);
-		left += s != NULL && (s->state == PW_SESSION_UP || s->will != NULL);
+		left += s != NULL && (s->state == PW_SESSION_UP || pw_session_will(s) != NULL);
 	}
 	return left == 0;
 }

@@ -67,7 +67,7 @@ create_devices(struct pw_forward *f)
 	f->log = &f->shared->log[f->ordinal * f->nb_logs];
 	f->sessions = pool(f, "session", f->max_sessions, sizeof(struct pw_session));
 	f->name = reserve(f, f->max_sessions * sizeof(*f->name));
-	f->will_heads = pool(f, "will", f->max_sessions, sizeof(struct pw_will));
+	f->more = pool(f, "more", f->max_sessions, sizeof(struct pw_session_more));
 	f->blocks = pool(f, "run", nb_blocks(f), sizeof(struct pw_run));
 	f->parts = pool(f, "part", 256, sizeof(struct pw_part));
 	f->scratch = reserve(f, (f->scratch_max + copies) * sizeof(*f->scratch));
@@ -77,7 +77,7 @@ create_devices(struct pw_forward *f)
 		if (f->account == NULL)
 			return -ENOMEM;
 	}
-	if (f->sessions == NULL || f->name == NULL || f->will_heads == NULL || f->blocks == NULL ||
+	if (f->sessions == NULL || f->name == NULL || f->more == NULL || f->blocks == NULL ||
 	    f->parts == NULL || f->scratch == NULL || f->topic == NULL ||
 	    pw_blobs_create(f, f->max_sessions) < 0)
 		return -ENOMEM;
@@ -187,7 +187,7 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 	pw_dir_destroy(f);
 	if (f->sessions != NULL)
 		pw_pool_destroy(f->sessions);
-	pw_pool_destroy(f->will_heads);
+	pw_pool_destroy(f->more);
 	if (f->blocks != NULL)
 		pw_pool_destroy(f->blocks);
 	if (f->parts != NULL)

@@ -162,10 +162,10 @@ struct pw_forward {
 	struct pw_client_name *name; /* by index of the session */
 	struct pw_account *account;  /* likewise; NULL where nothing asks for it */
 	uint32_t auth_waiting;	     /* passwords whose verification has no answer yet */
-	struct pw_pool *will_heads;
-	uint32_t max_sessions; /* in the pool */
-	uint32_t nb_sessions;  /* with a connection */
-	uint32_t nb_lingering; /* without: a will waits */
+	struct pw_pool *more;	     /* struct pw_session_more */
+	uint32_t max_sessions;	     /* in the pool */
+	uint32_t nb_sessions;	     /* with a connection */
+	uint32_t nb_lingering;	     /* without: a will waits */
 	uint32_t max_lingering;
 	struct pw_pool *blobs[PW_BLOB_CLASSES];
 	struct pw_pool *blocks;

@@ -203,5 +203,5 @@ pw_forward_wills_bytes(uint32_t max_connections)
 	uint32_t all = max_connections + pw_max_lingering(max_connections);
 
 	return sessions_bytes(all) - sessions_bytes(max_connections) + pw_blobs_bytes(all) +
-	       pw_pool_bytes(all, sizeof(struct pw_will));
+	       pw_pool_bytes(all, sizeof(struct pw_session_more));
 }

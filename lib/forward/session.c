@@ -49,8 +49,8 @@ due(const struct pw_forward *f, const struct pw_session *s)
 	if (s->state != PW_SESSION_UP) {
 		if (s->close_by != 0)
 			at = s->close_by;
-		if (s->will != NULL && s->will->at != 0)
-			at = RTE_MIN(at, s->will->at);
+		if (pw_session_will(s) != NULL && s->more->will.at != 0)
+			at = RTE_MIN(at, s->more->will.at);
 		if (s->flags & PW_SESSION_SETTLING)
 			at = RTE_MIN(at, s->settle_by);
 		return at == UINT64_MAX ? 0 : at;
@@ -190,7 +190,7 @@ void
 pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	/* A will that waits is still a message of this session. */
-	if (!(s->flags & PW_SESSION_REGISTERED) || s->will != NULL)
+	if (!(s->flags & PW_SESSION_REGISTERED) || pw_session_will(s) != NULL)
 		return;
 	if (!f->draining && !f->destroying && may_move(f, s) && !pw_session_settled(f, s, now)) {
 		if (s->flags & PW_SESSION_SETTLING)
@@ -238,7 +238,7 @@ pw_session_settle(struct pw_forward *f, struct pw_session *s)
 {
 	if (s->conn != NULL)
 		return;
-	if (s->will != NULL || ((s->flags & PW_SESSION_SETTLING) && !f->destroying)) {
+	if (pw_session_will(s) != NULL || ((s->flags & PW_SESSION_SETTLING) && !f->destroying)) {
 		if (s->state != PW_SESSION_LINGER) {
 			s->state = PW_SESSION_LINGER;
 			f->nb_lingering++;
@@ -278,9 +278,9 @@ pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset
 	}
 	pw_session_arm(f, s);
 	/* A session that never was up has no will to publish: its CONNECT was not accepted. */
-	if (s->will != NULL && !(will && up))
+	if (pw_session_will(s) != NULL && !(will && up))
 		pw_will_forget(f, s);
-	if (s->will != NULL)
+	if (pw_session_will(s) != NULL)
 		pw_will_due(f, s, now);
 	/* Not while a will waits: a new connection of the same client has to find and cancel a
 	 * delayed one, and must not overtake one that is due. */
@@ -380,7 +380,7 @@ wind_down(struct pw_forward *f, struct pw_session *s, uint64_t now)
 			forget_conn(f, s);
 		}
 	}
-	if (s->will != NULL && s->will->at != 0 && s->will->at <= now)
+	if (pw_session_will(s) != NULL && s->more->will.at != 0 && s->more->will.at <= now)
 		pw_will_publish(f, s, now);
 	if ((s->flags & PW_SESSION_SETTLING) && s->settle_by <= now) {
 		f->counters.overtaken += !pw_session_settled(f, s, now);

@@ -48,6 +48,11 @@ struct pw_will {
 	bool retain;
 };
 
+/* What few sessions have, or have for a while: there while any of it is. */
+struct pw_session_more {
+	struct pw_will will; /* len 0: none */
+};
+
 struct pw_session {
 	/* line 0: every packet */
 	struct pw_tcp_conn *conn; /* NULL where the connection is gone */
@@ -79,9 +84,15 @@ struct pw_session {
 	struct pw_timer timer;
 	struct pw_session_link link;
 	struct pw_session_link ack_link;
-	struct pw_hash128 hash; /* of the client identifier */
-	struct pw_will *will;	/* NULL: none */
+	struct pw_hash128 hash;	      /* of the client identifier */
+	struct pw_session_more *more; /* NULL: nothing of it */
 };
+
+static inline struct pw_will *
+pw_session_will(const struct pw_session *s)
+{
+	return s->more != NULL && s->more->will.len > 0 ? &s->more->will : NULL;
+}
 
 /* How far a session has proven who it is. */
 enum pw_auth { PW_AUTH_UNASKED, PW_AUTH_ASKED, PW_AUTH_DONE };
@@ -196,6 +207,12 @@ void pw_session_auth_late(struct pw_forward *f, struct pw_session *s, uint64_t n
 /* What the rules say of a topic. */
 bool pw_session_may_publish(const struct pw_forward *f, const struct pw_session *s,
 			    const uint8_t *topic, uint32_t len);
+
+/* more.c */
+/* What few sessions have, to add to; NULL where there is no memory. */
+struct pw_session_more *pw_session_more(struct pw_forward *f, struct pw_session *s);
+/* Something of it has gone: let go of it where that was the last. */
+void pw_session_less(struct pw_forward *f, struct pw_session *s);
 
 /* session_list.c */
 struct pw_session *pw_list_first(const struct pw_forward *f, enum pw_list which);

@@ -114,31 +114,37 @@ int
 pw_will_keep(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
 	     const struct pw_mqtt_connect *c)
 {
-	struct pw_will *w = pw_pool_get(f->will_heads);
-	int rc = w != NULL ? keep_bytes(f, w, b, c) : -ENOBUFS;
+	struct pw_session_more *more = pw_session_more(f, s);
+	struct pw_will *w;
+	int rc;
 
+	if (more == NULL)
+		return -ENOBUFS;
+	w = &more->will;
+	rc = keep_bytes(f, w, b, c);
 	if (rc < 0) {
-		if (w != NULL)
-			pw_pool_put(f->will_heads, w);
+		memset(w, 0, sizeof(*w));
+		pw_session_less(f, s);
 		return rc;
 	}
 	w->qos = c->will_qos;
 	w->retain = c->will_retain;
 	if (pw_mqtt_has(&c->will_props, PW_MQTT_PROP_WILL_DELAY))
 		w->delay = c->will_props.value[PW_MQTT_PROP_WILL_DELAY].num;
-	s->will = w;
 	return 0;
 }
 
 void
 pw_will_forget(struct pw_forward *f, struct pw_session *s)
 {
-	if (s->will == NULL)
+	struct pw_will *w = pw_session_will(s);
+
+	if (w == NULL)
 		return;
-	pw_blob_put(f, s->will->blob);
-	pw_run_drop(f->blocks, s->will->run);
-	pw_pool_put(f->will_heads, s->will);
-	s->will = NULL;
+	pw_blob_put(f, w->blob);
+	pw_run_drop(f->blocks, w->run);
+	memset(w, 0, sizeof(*w));
+	pw_session_less(f, s);
 	s->flags &= (uint16_t)~PW_SESSION_WILL_DUE;
 	if (s->on == PW_LIST_WILLS)
 		pw_session_unwait(f, s);
@@ -147,7 +153,7 @@ pw_will_forget(struct pw_forward *f, struct pw_session *s)
 static int
 append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
-	struct pw_will *w = s->will;
+	struct pw_will *w = pw_session_will(s);
 	struct pw_flog *l;
 	struct pw_slice one;
 	struct pw_mqtt_buf b = {.s = &one, .n = 1, .len = w->len};
@@ -190,8 +196,8 @@ pw_will_publish(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	int rc = append(f, s, now);
 
-	s->will->at = 0;
-	if ((rc == -ENOSPC || rc == -ENOBUFS) && s->will->qos > 0) {
+	s->more->will.at = 0;
+	if ((rc == -ENOSPC || rc == -ENOBUFS) && s->more->will.qos > 0) {
 		/* It waits for room like the messages of a device that is not read. */
 		s->flags |= PW_SESSION_WILL_DUE;
 		pw_session_wait(f, s, PW_LIST_WILLS);
@@ -211,7 +217,7 @@ void
 pw_will_due(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	/* The end of the session publishes it, 5.0 3.1.3.2.2. */
-	uint32_t delay = RTE_MIN(s->will->delay, s->expiry);
+	uint32_t delay = RTE_MIN(s->more->will.delay, s->expiry);
 
 	if (s->flags & PW_SESSION_WILL_DUE)
 		return;
@@ -220,7 +226,7 @@ pw_will_due(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		pw_will_publish(f, s, now);
 		return;
 	}
-	s->will->at = now + delay * PW_NS_S;
+	s->more->will.at = now + delay * PW_NS_S;
 	pw_session_arm(f, s);
 }
 
@@ -236,7 +242,7 @@ pw_wills_again(struct pw_forward *f, uint64_t now)
 		/* One whose log is full does not hold up those that go elsewhere. */
 		pw_session_unwait(f, s);
 		pw_will_publish(f, s, now);
-		n += s->will == NULL;
+		n += pw_session_will(s) == NULL;
 		pw_session_settle(f, s);
 		if (end || tries++ == TRIES)
 			break;

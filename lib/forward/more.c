@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "session_pvt.h"
+
+struct pw_session_more *
+pw_session_more(struct pw_forward *f, struct pw_session *s)
+{
+	if (s->more == NULL)
+		s->more = pw_pool_get(f->more);
+	return s->more;
+}
+
+void
+pw_session_less(struct pw_forward *f, struct pw_session *s)
+{
+	if (s->more == NULL || s->more->will.len > 0)
+		return;
+	pw_pool_put(f->more, s->more);
+	s->more = NULL;
+}
