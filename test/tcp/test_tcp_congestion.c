@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How fast the window grows, and when it does not: RFC 3465, 5681, 6298, 7661. */
+/*
+ * How fast the window grows and when it does not, and how long a peer may be silent: RFC 3465,
+ * 6298, 9293.
+ */
 #include <string.h>
 
 #include <rte_common.h>
@@ -115,6 +118,43 @@ backoff_ends_with_the_next_round_trip_that_is_measured(void **state)
 	assert_int_equal(info(s).rto_ms, 200);
 }
 
+/* RFC 9293 3.8.6.1: a peer that dies behind a shut window counts from the last probe it answered.
+ */
+static void
+peer_that_answered_a_window_probe_and_dies_is_given_up(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.user_timeout_ms = 20000});
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	script_send(s, 0, 100);
+	assert_true(script_until_sent(s, 2000 * MS));
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	script_pass(s, 90000 * MS);
+	script_skip(s);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_TIMEOUT);
+}
+
+/* RFC 9293 3.8.4: keepalive is for idle connections; what is on its way has the user timeout. */
+static void
+keepalive_leaves_what_is_on_its_way_alone(void **state)
+{
+	struct script *s =
+		script_open(&(struct pw_tcp_conf){.user_timeout_ms = 100000, .keepalive_ms = 4000});
+
+	(void)state;
+	script_accept(s);
+	script_send(s, 0, 100);
+	script_pass(s, 60000 * MS);
+	script_skip(s);
+	assert_int_equal(s->gone, 0);
+	assert_int_equal(pw_tcp_counters(s->t)->keepalive_probes, 0);
+	ACK(s, 101);
+}
+
 int
 main(void)
 {
@@ -123,6 +163,8 @@ main(void)
 		SCRIPT(slow_start_grows_by_two_segments_an_acknowledgement),
 		SCRIPT(slow_start_of_an_active_open_grows_by_two_segments),
 		SCRIPT(backoff_ends_with_the_next_round_trip_that_is_measured),
+		SCRIPT(peer_that_answered_a_window_probe_and_dies_is_given_up),
+		SCRIPT(keepalive_leaves_what_is_on_its_way_alone),
 	};
 
 	return cmocka_run_group_tests(tests, script_group_setup, script_group_teardown);
