@@ -59,10 +59,12 @@ pw_tcp_mtu_black_hole(struct pw_tcp *t, struct pw_tcp_conn *c)
 	struct tx_flight *f = c->flight;
 	uint16_t size;
 
-	if (c->rtos == TRY_BEFORE && f->mss_before != 0) {
+	if (c->rtos == TRY_BEFORE) {
 		/* Small ones do not arrive either: the path may be down, whatever the size. */
-		c->mss = RTE_MIN(f->mss_before, size_for(c, c->mtu));
-		c->cwnd = c->mss;
+		if (f->mss_before != 0) {
+			c->mss = RTE_MIN(f->mss_before, size_for(c, c->mtu));
+			c->cwnd = c->mss;
+		}
 		c->rtos = TRY_1280 - 1;
 		f->mss_before = 0;
 		return;
@@ -73,7 +75,8 @@ pw_tcp_mtu_black_hole(struct pw_tcp *t, struct pw_tcp_conn *c)
 		size = size_for(c, LEAST_V4);
 	else
 		return;
-	if (size >= c->mss || rec_payload(flight_rec(flight_first(f))) <= size)
+	/* Of any records: what goes again takes along what follows. */
+	if (size >= c->mss || RTE_MIN(c->snd_max - c->snd_una, c->snd_wnd) <= size)
 		return;
 	if (f->mss_before == 0)
 		f->mss_before = c->mss;

@@ -172,6 +172,66 @@ size_that_comes_back_is_what_a_router_allows(void **state)
 	PEER(s, .flags = A, .seq = 1, .ack = 1 + 3 * MSS, .win = 65535);
 }
 
+/*
+ * A short segment is lost, those behind it are reported, and what goes again is all of them in one
+ * that is too large for the path. The reports come again and again, and cut the first off anew.
+ */
+static void
+short_segments_that_go_again_as_a_large_one_fall_into_a_black_hole_too(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.user_timeout_ms = 600000});
+
+	(void)state;
+	script_syn(s);
+	script_pass(s, 10 * MS);
+	PEER(s, .flags = S | A, .seq = 0, .ack = 1, .win = 65535, .mss = MSS, .sack_ok = true);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+	for (uint32_t i = 0; i < 8; i++)
+		script_send(s, i * 200, 200);
+	assert_int_equal(script_skip(s), 8);
+	for (uint32_t i = 0; i < 3; i++) {
+		PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .nb_sack = 1,
+		     .sack = {{201, 1401}});
+		while (pw_tcp_counters(s->t)->rto_fired == i) {
+			script_skip(s);
+			assert_true(script_until_sent(s, 60000 * MS));
+		}
+		EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = i < 2 ? MSS : 1240);
+	}
+	PEER(s, .flags = A, .seq = 1, .ack = 1241, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 1241, .ack = 1, .len = 360);
+	PEER(s, .flags = A, .seq = 1, .ack = 1601, .win = 65535);
+}
+
+/* What was too little to try a smaller size with may have become more. */
+static void
+bytes_that_come_while_a_path_is_down_are_tried_smaller(void **state)
+{
+	struct script *s = open_path();
+	uint32_t tries = 0, size;
+
+	(void)state;
+	script_send(s, 0, 400);
+	for (uint32_t i = 0; i < 8; i++) {
+		assert_true(script_until_sent(s, 60000 * MS));
+		script_skip(s);
+	}
+	assert_int_equal(pw_tcp_counters(s->t)->mtu_black_holes, 0);
+	script_send(s, 400, 3 * MSS);
+	script_skip(s);
+	while (pw_tcp_counters(s->t)->mtu_black_holes == 0 && tries++ < 5) {
+		assert_true(script_until_sent(s, 60000 * MS));
+		if (pw_tcp_counters(s->t)->mtu_black_holes == 0)
+			script_skip(s);
+	}
+	size = info(s).mss;
+	assert_in_range(size, 536, 1240);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = size, .data = script_bytes(0));
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + size, .win = 65535);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1 + 400 + 3 * MSS, .win = 65535);
+}
+
 static void
 small_segments_that_vanish_say_nothing_of_the_size(void **state)
 {
@@ -245,6 +305,8 @@ main(void)
 		SCRIPT(black_hole_whose_first_tries_were_lost_is_tried_again),
 		SCRIPT(size_that_got_through_outlasts_a_path_that_is_down),
 		SCRIPT(size_that_comes_back_is_what_a_router_allows),
+		SCRIPT(short_segments_that_go_again_as_a_large_one_fall_into_a_black_hole_too),
+		SCRIPT(bytes_that_come_while_a_path_is_down_are_tried_smaller),
 		SCRIPT(small_segments_that_vanish_say_nothing_of_the_size),
 		SCRIPT(unreachable_of_what_is_not_on_its_way_is_forged),
 		SCRIPT(answer_about_a_segment_that_was_small_enough_is_forged),
