@@ -74,6 +74,16 @@ worker_create(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i, 
 	return 0;
 }
 
+/*
+ * Buffers that one worker may hold beyond gaps: all together an eighth of those that receive queues
+ * leave, however many peers send such segments, so that alone they are no pressure.
+ */
+static uint32_t
+ooo_share(const struct pw_fleet *f)
+{
+	return RTE_MAX((f->mem->pkt->size - f->posted) / 8 / f->nb_workers, 1u);
+}
+
 /* The stacks above the wire; after steering was decided. */
 static int
 worker_stacks(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i, uint64_t now,
@@ -100,6 +110,8 @@ worker_stacks(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i, 
 	tcp.hooks = worker_tcp_hooks(w);
 	tcp.seed = worker_seed(conf, i, SEED_TCP);
 	tcp.socket = forward.socket;
+	if (tcp.max_ooo_total == 0)
+		tcp.max_ooo_total = ooo_share(f);
 	w->tcp = pw_tcp_create(&tcp, now);
 	if (w->tcp == NULL) {
 		snprintf(err, err_len, "worker %u: no memory for its TCP connections: %s", i,

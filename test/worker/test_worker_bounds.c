@@ -13,6 +13,7 @@
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
+#include "../../lib/tcp/stack_pvt.h"
 #include "eal.h"
 #include "world.h"
 
@@ -170,6 +171,21 @@ test_receive_queues_that_leave_too_few_buffers_are_refused(void **state)
 	told = 3073;
 	world_destroy(world_create(&conf));
 	told = 0;
+}
+
+/* As many again on each worker would be pressure that no peer's silence ends. */
+static void
+test_workers_hold_an_eighth_beyond_gaps_together(void **state)
+{
+	static const struct world_conf conf = {.workers = 2, .posted = 4000};
+	struct world *w = world_create(&conf);
+	uint32_t sum = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++)
+		sum += pw_fleet_tcp(w->fleet, i)->conf.max_ooo_total;
+	assert_in_range(sum, (WORLD_PKT - 4000) / 8 - 2, (WORLD_PKT - 4000) / 8);
+	world_destroy(w);
 }
 
 static void
@@ -333,6 +349,7 @@ main(void)
 			test_buffers_that_a_driver_took_for_receive_queues_are_no_pressure),
 		cmocka_unit_test(test_descriptors_that_a_driver_tells_of_are_no_pressure),
 		cmocka_unit_test(test_receive_queues_that_leave_too_few_buffers_are_refused),
+		cmocka_unit_test(test_workers_hold_an_eighth_beyond_gaps_together),
 		cmocka_unit_test(test_full_queue_of_a_port_drops_counts_and_recovers),
 		cmocka_unit_test(test_icmp_error_reaches_the_worker_of_the_flow),
 		cmocka_unit_test(test_neighbours_learnt_by_one_worker_are_known_to_all),
