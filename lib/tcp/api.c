@@ -145,8 +145,9 @@ queue_fin(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (c->flags & CONN_FIN_QUEUED)
 		return;
 	switch (c->state) {
+	case PW_TCP_SYN_SENT:
 	case PW_TCP_SYN_RECEIVED:
-		break;
+		break; /* it follows the handshake */
 	case PW_TCP_ESTABLISHED:
 		pw_tcp_conn_state(c, PW_TCP_FIN_WAIT_1);
 		break;
@@ -189,8 +190,10 @@ pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now)
 	/* What waits unread is offered once more, then dropped. */
 	if (c->rx_len > 0)
 		pw_tcp_post(t, c, CONN_EV_READABLE);
-	if (c->state == PW_TCP_FIN_WAIT_2 && c->t_rtx == 0)
+	if (c->state == PW_TCP_FIN_WAIT_2 && c->t_rtx == 0) {
 		c->t_rtx = tcp_deadline(t, PW_TCP_FIN_WAIT_2_MS);
+		c->progress = tcp_ms(t);
+	}
 	pw_tcp_timer_update(t, c);
 }
 

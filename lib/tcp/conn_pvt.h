@@ -44,12 +44,16 @@ enum conn_flag {
 	CONN_TLP_OPEN = 1 << 19, /**< all is acknowledged, a probe not yet judged (RFC 8985 7.4) */
 	CONN_UNREAD = 1 << 20,	 /**< closed by both sides; gone when the rest is read */
 	CONN_SACK = 1 << 21,	 /**< selective acknowledgement agreed (RFC 2018 2) */
+	CONN_BEYOND = 3 << 22, /**< segments beyond a gap that were not acknowledged; 3 and more */
 	CONN_EV_ACCEPT = 1 << 24,
 	CONN_EV_CONNECTED = 1 << 25,
 	CONN_EV_READABLE = 1 << 26,
 	CONN_EV_ACKED = 1 << 27,
 	CONN_EV_GONE = 1 << 28,
 };
+
+/** One segment of CONN_BEYOND. */
+#define CONN_BEYOND_ONE (1u << 22)
 
 /** The uppermost bits are those of the period in which a cookie opened the connection. */
 #define CONN_PERIOD_SHIFT 29

@@ -146,6 +146,25 @@ pw_tcp_dispatch(struct pw_tcp *t, uint64_t now)
 	pw_tcp_conn_reap(t);
 }
 
+/*
+ * The acknowledgements that are due. Segments beyond a gap want one each, and none of them is the
+ * one that says something new, or goes with data (RFC 5681 2).
+ */
+static int
+acknowledge(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	int rc = 0;
+
+	if (c->last_ack != c->rcv_nxt || !(c->flags & CONN_BEYOND))
+		rc = c->flags & CONN_ACK_NOW ? pw_tcp_send_ack(t, c) : 0;
+	while (rc == 0 && (c->flags & CONN_BEYOND)) {
+		rc = pw_tcp_send_ack(t, c);
+		if (rc == 0)
+			c->flags -= CONN_BEYOND_ONE;
+	}
+	return rc;
+}
+
 /* Data first, so that it carries the acknowledgement. -ENOBUFS: again at the next flush. */
 static int
 settle(struct pw_tcp *t, struct pw_tcp_conn *c)
@@ -155,8 +174,8 @@ settle(struct pw_tcp *t, struct pw_tcp_conn *c)
 	if (c->state == PW_TCP_CLOSED)
 		return 0;
 	rc = pw_tcp_output(t, c);
-	if (rc == 0 && (c->flags & CONN_ACK_NOW))
-		rc = pw_tcp_send_ack(t, c);
+	if (rc == 0)
+		rc = acknowledge(t, c);
 	pw_tcp_timer_update(t, c);
 	return rc;
 }

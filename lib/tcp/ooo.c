@@ -41,12 +41,12 @@ pw_tcp_ooo_drain(struct pw_tcp *t, struct pw_tcp_conn *c)
 		struct rte_mbuf *m = ooo_pop(t, c);
 		uint32_t old = c->rcv_nxt - m->hash.usr;
 
-		if (old >= m->data_len) {
-			t->count.drop_duplicate += m->data_len;
+		old = RTE_MIN(old, (uint32_t)m->data_len);
+		again(t, c, m->hash.usr, m->hash.usr + old);
+		if (old == m->data_len) {
 			rte_pktmbuf_free_seg(m);
 			continue;
 		}
-		t->count.drop_duplicate += old;
 		m->data_off += old;
 		m->data_len -= old;
 		m->pkt_len = m->data_len;

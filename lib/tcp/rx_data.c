@@ -169,6 +169,35 @@ schedule_ack(struct pw_tcp *t, struct pw_tcp_conn *c)
 		c->t_delack = tcp_deadline(t, t->conf.delack_ms);
 }
 
+/*
+ * RFC 5681 4.2: an acknowledgement for each segment beyond a gap. A peer without SACK counts them,
+ * but three are all that it needs (3.2), so that a burst of theirs is no larger one of ours.
+ */
+static void
+beyond_gap(struct pw_tcp_conn *c)
+{
+	c->flags |= CONN_ACK_NOW;
+	if (!(c->flags & CONN_SACK) && (c->flags & CONN_BEYOND) != CONN_BEYOND)
+		c->flags += CONN_BEYOND_ONE;
+}
+
+/*
+ * A peer that still sends has not died, but after the close it gets no more of our time than one
+ * that acknowledges nothing.
+ */
+static void
+prolong_fin_wait_2(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	uint32_t last = c->progress + t->conf.user_timeout_ms, d;
+
+	if (c->state != PW_TCP_FIN_WAIT_2 || c->t_rtx == 0)
+		return;
+	d = tcp_deadline(t, PW_TCP_FIN_WAIT_2_MS);
+	d = seq_lt(last, d) ? last : d;
+	if (seq_lt(c->t_rtx, d))
+		c->t_rtx = d != 0 ? d : 1;
+}
+
 static void
 take_in_order(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 {
@@ -180,11 +209,12 @@ take_in_order(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 		pw_tcp_rx_append(t, c, m);
 	if (gap) {
 		pw_tcp_ooo_drain(t, c);
+		/* Those that came before acknowledge what is out of date. */
+		c->flags &= ~(uint32_t)CONN_BEYOND;
 		c->flags |= CONN_ACK_NOW;
 	}
 	schedule_ack(t, c);
-	if (c->state == PW_TCP_FIN_WAIT_2 && c->t_rtx != 0)
-		c->t_rtx = tcp_deadline(t, PW_TCP_FIN_WAIT_2_MS);
+	prolong_fin_wait_2(t, c);
 	if (c->rx_len != before)
 		pw_tcp_post(t, c, CONN_EV_READABLE);
 }
@@ -202,7 +232,7 @@ pw_tcp_rx_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 		take_in_order(t, c, s);
 	} else if (s->len > 0) {
 		pw_tcp_ooo_hold(t, c, s);
-		c->flags |= CONN_ACK_NOW;
+		beyond_gap(c);
 	} else {
 		c->flags |= CONN_ACK_NOW;
 	}

@@ -275,12 +275,13 @@ synchronized_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s
 		t->count.drop_ack++;
 		return;
 	}
-	c->last_rx = tcp_ms(t);
-	c->keep_probes = 0;
 	if (c->state == PW_TCP_SYN_RECEIVED && !handshake_acked(t, c, s))
 		return;
 	if (!pw_tcp_ack_input(t, c, s))
 		return;
+	/* RFC 5961 5.2: what is refused above may be a guess, and is no sign of life. */
+	c->last_rx = tcp_ms(t);
+	c->keep_probes = 0;
 	remember_timestamp(c, s);
 	if ((c->flags & CONN_FIN_ACKED) && !fin_acked(t, c))
 		return;

@@ -313,15 +313,16 @@ int pw_tcp_send_copy(struct pw_tcp *t, struct pw_tcp_conn *c, const void *data, 
  * `readable` as before, but what that upcall leaves in the queue is dropped when it returns, so
  * that an unread queue can't keep the peer's FIN away. `gone` follows: CLOSED once both sides have
  * closed (TIME_WAIT is kept apart), ABORTED where the handshake was not complete, TIMEOUT where the
- * peer, having acknowledged our FIN, neither sends a byte nor closes its side for 60 s, or keeps
- * its window shut for user_timeout_ms.
+ * peer, having acknowledged our FIN, sends no byte for 60 s, has not closed its side after
+ * user_timeout_ms, or keeps its window shut for as long.
  */
 void pw_tcp_close(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
 
 /**
  * As pw_tcp_close(), but receiving goes on at the application's pace and without a time limit
  * (half-close): where both sides have closed before the receive queue is consumed, the state is
- * CLOSED and `gone` waits until it is. To be followed by pw_tcp_close() where the application wants
+ * CLOSED and `gone` waits until it is. Before the handshake is complete the FIN waits for it. To be
+ * followed by pw_tcp_close() where the application wants
  * no more of it.
  */
 void pw_tcp_shutdown(struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t now);
