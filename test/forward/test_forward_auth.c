@@ -325,6 +325,42 @@ an_answer_that_does_not_come_ends_the_wait(void **state)
 }
 
 static void
+the_wait_has_a_deadline_of_its_own(void **state)
+{
+	(void)state;
+	w.set.limits.connect_deadline = 1000;
+	world_start(1, 3, 0);
+	device_open(1, 0);
+	world_run(800);
+	device_send(1, BYTES(0x10, 21, 0, 4, 'M', 'Q', 'T', 'T', 4, 0xC2, 0, 60, 0, 1, 'a', 0, 3,
+			     'b', 'o', 'b', 0, 1, 'p'));
+	world_run(500);
+	assert_int_equal(w.nb_asked, 1);
+	assert_int_equal(connack_code(1), -1);
+	assert_false(w.device[1].closed);
+	answer(0, PW_AUTH_GOOD);
+	assert_int_equal(connack_code(1), 0);
+}
+
+static void
+an_answer_that_comes_while_the_device_is_sent_away_changes_nothing(void **state)
+{
+	(void)state;
+	w.set.limits.connect_deadline = 1000;
+	world_start(1, 3, 0);
+	attempt(0, &(struct attempt){5, "a", "bob", "pw"});
+	w.device[0].deaf = true; /* so it does not close its side */
+	world_run(1100);
+	assert_int_equal(counters()->auth_busy, 1);
+	assert_int_equal(pw_forward_sessions(w.forward[0]), 1);
+	answer(0, PW_AUTH_GOOD);
+	world_run(8000);
+	assert_int_equal(counters()->connects, 0);
+	assert_int_equal(counters()->connect_deadline, 0);
+	assert_int_equal(pw_forward_sessions(w.forward[0]), 0);
+}
+
+static void
 a_device_that_leaves_while_it_waits_leaves_nothing(void **state)
 {
 	(void)state;
@@ -344,6 +380,15 @@ a_device_that_leaves_while_it_waits_leaves_nothing(void **state)
 	assert_int_equal(counters()->connects, 1);
 	world_run(100);
 	assert_int_equal(pw_forward_sessions(w.forward[0]), 0);
+	/* The same where the end came with the CONNECT. */
+	device_open(2, 0);
+	device_send(2, BYTES(0x10, 21, 0, 4, 'M', 'Q', 'T', 'T', 4, 0xC2, 0, 60, 0, 1, 'a', 0, 3,
+			     'b', 'o', 'b', 0, 1, 'p'));
+	device_close(2);
+	world_run(20);
+	answer(2, PW_AUTH_GOOD);
+	assert_int_equal(connack_code(2), 0);
+	assert_int_equal(counters()->connects, 2);
 }
 
 static void
@@ -593,6 +638,8 @@ main(void)
 		TEST(digests_are_equal_where_name_and_password_are),
 		TEST(where_too_many_wait_a_device_is_told_to_come_later),
 		TEST(an_answer_that_does_not_come_ends_the_wait),
+		TEST(the_wait_has_a_deadline_of_its_own),
+		TEST(an_answer_that_comes_while_the_device_is_sent_away_changes_nothing),
 		TEST(a_device_that_leaves_while_it_waits_leaves_nothing),
 		TEST(places_of_those_that_left_are_given_back),
 		TEST(draining_ends_a_device_that_waits),

@@ -170,6 +170,85 @@ keepalive_does_not_end_a_device_that_its_rate_holds_back(void **state)
 }
 
 static void
+the_beginning_of_a_packet_that_was_not_read_counts_as_a_sign_of_life(void **state)
+{
+	static uint8_t out[60000], payload[50000];
+	uint32_t n;
+
+	(void)state;
+	w.set.limits.byte_rate = 2000;
+	world_start(1, 3, 0);
+	try_connect(0, 0, 5, "half", 2);
+	assert_int_equal(connack_code(0), 0);
+	n = publish_bytes(out, sizeof(out), 5, 0, false, 0, "t", payload, sizeof(payload));
+	device_send(0, out, n);
+	n = publish_bytes(out, sizeof(out), 5, 0, false, 0, "t", "later", 5);
+	device_send(0, out, 4);
+	world_run(25500);
+	device_send(0, out + 4, n - 4);
+	world_run(100);
+	assert_false(w.device[0].closed);
+	assert_int_equal(w.broker[0].nb, 2);
+	ledger();
+}
+
+static void
+bytes_that_come_while_a_device_is_held_back_change_nothing(void **state)
+{
+	(void)state;
+	w.set.limits.message_rate = 1;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "drip");
+	publish_many(0, 4, 0, 2);
+	assert_int_equal(counters()->paced, 1);
+	for (uint32_t i = 0; i < 5; i++) {
+		device_publish(0, 4, 0, 0, "t", "more");
+		world_run(20);
+	}
+	assert_int_equal(counters()->paced, 1);
+	assert_int_equal(w.broker[0].nb, 1);
+	world_run(7000);
+	assert_int_equal(w.broker[0].nb, 7);
+	ledger();
+}
+
+static void
+both_rates_hold(void **state)
+{
+	(void)state;
+	w.set.limits.message_rate = 10;
+	w.set.limits.byte_rate = 1000000;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "many");
+	publish_many(0, 4, 0, 15);
+	in_order(0, 10);
+	world_run(600);
+	in_order(0, 15);
+	ledger();
+}
+
+static void
+who_owes_bytes_and_has_sent_nothing_more_may_go_at_once(void **state)
+{
+	static uint8_t out[60000], payload[50000];
+	uint32_t n;
+
+	(void)state;
+	w.set.limits.byte_rate = 1000;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "brief");
+	n = publish_bytes(out, sizeof(out), 4, 0, false, 0, "t", payload, sizeof(payload));
+	device_send(0, out, n);
+	world_run(50);
+	assert_int_equal(w.broker[0].nb, 1);
+	device_close(0);
+	world_run(50);
+	assert_int_equal(pw_forward_sessions(w.forward[0]), 0);
+	assert_int_equal(counters()->lost, 1);
+	assert_int_equal(counters()->paced, 0);
+}
+
+static void
 a_device_that_leaves_while_it_is_held_back_leaves_nothing(void **state)
 {
 	(void)state;
@@ -361,6 +440,10 @@ main(void)
 		TEST(a_device_over_its_rate_slows_nobody_else),
 		TEST(a_packet_larger_than_a_seconds_bytes_passes_and_the_next_one_waits),
 		TEST(keepalive_does_not_end_a_device_that_its_rate_holds_back),
+		TEST(the_beginning_of_a_packet_that_was_not_read_counts_as_a_sign_of_life),
+		TEST(bytes_that_come_while_a_device_is_held_back_change_nothing),
+		TEST(both_rates_hold),
+		TEST(who_owes_bytes_and_has_sent_nothing_more_may_go_at_once),
 		TEST(a_device_that_leaves_while_it_is_held_back_leaves_nothing),
 		TEST(draining_ends_a_device_that_is_held_back),
 		TEST(a_full_listener_says_so_and_resets_whoever_comes_on_top),

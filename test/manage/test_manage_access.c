@@ -217,6 +217,58 @@ files_that_differ_have_other_digests(void **state)
 	assert_true(files.digest == with);
 }
 
+/* Cut off anywhere, or with any byte changed, a file is taken or refused in a line of its own. */
+static void
+answered(const char *path, const char *text, size_t len, bool acl)
+{
+	FILE *f = fopen(path, "w");
+	int rc;
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, len, f), len);
+	fclose(f);
+	rc = load(acl ? DATA "accept.passwd" : path, acl ? path : NULL, true);
+	if (rc == 0) {
+		for (uint32_t i = 0; i < files.access.nb_users; i++)
+			assert_int_equal(pw_access_find(&files.access, files.access.user[i].name,
+							files.access.user[i].len),
+					 i);
+	} else {
+		assert_int_equal(rc, -EINVAL);
+		assert_int_equal(strncmp(err, path, strlen(path)), 0);
+		assert_null(strchr(err, '\n'));
+	}
+	pw_access_unload(&files);
+}
+
+static void
+every_spoiled_file_is_answered(void **state)
+{
+	static const char *const good[] = {DATA "accept.passwd", DATA "accept.acl"};
+	static const char bytes[] = {0, '\n', ':', '$', ' ', '#', '/', '%', (char)0xff};
+	char path[] = "/tmp/pubwire-spoiled-XXXXXX";
+	static char text[4096], copy[4096];
+
+	(void)state;
+	close(mkstemp(path));
+	for (uint32_t g = 0; g < DIM(good); g++) {
+		FILE *f = fopen(good[g], "r");
+		size_t len;
+
+		assert_non_null(f);
+		len = fread(text, 1, sizeof(text), f);
+		fclose(f);
+		assert_true(len > 100 && len < sizeof(text));
+		for (size_t n = 0; n < len; n++) {
+			answered(path, text, n, g == 1);
+			memcpy(copy, text, len);
+			copy[n] = bytes[n % DIM(bytes)];
+			answered(path, copy, len, g == 1);
+		}
+	}
+	unlink(path);
+}
+
 /* A request; equal digests stand for equal names and passwords. */
 static struct pw_auth_request
 request(const char *name, const char *password)
@@ -364,6 +416,7 @@ static const struct CMUnitTest fixed[] = {
 	TEST(files_that_cannot_be_read_are_named),
 	TEST(an_empty_password_file_is_refused_an_empty_acl_allows_nothing),
 	TEST(files_that_differ_have_other_digests),
+	TEST(every_spoiled_file_is_answered),
 	TEST(every_method_verifies_its_password_and_no_other),
 	TEST(what_was_found_is_remembered),
 	TEST(a_name_that_nobody_has_takes_the_time_and_is_wrong),
