@@ -109,6 +109,8 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 	if (a->route != NULL)
 		e.flags |= (uint8_t[]){PW_FLOG_KEEP, 0,
 				       PW_FLOG_DETACH}[pw_route_when_full(a->route, a->qos)];
+	if (a->route != NULL && a->route->nb > 1)
+		e.flags |= PW_FLOG_SHARE;
 	if (a->route != NULL && a->route->conf->ack == PW_ACK_ALL)
 		e.flags |= PW_FLOG_ALL;
 	if (a->route != NULL) {

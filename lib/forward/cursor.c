@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <string.h>
 
 #include "cursor_pvt.h"
 
@@ -135,7 +136,7 @@ pw_cursor_rewind(struct pw_cursor *c)
 	c->next = c->low;
 	c->part = 0;
 	c->inflight = 0;
-	c->tried[0] = c->tried[1] = 0;
+	memset(c->tried, 0, sizeof(c->tried));
 }
 
 uint32_t
@@ -163,23 +164,26 @@ pw_cursor_shed(struct pw_cursor *c, uint64_t keep)
 
 /* May be given up here. Without a hold of its own, QoS 0 has the bounds of pw_cursor_shed(). */
 static bool
-may_go(const struct pw_cursor *c, const struct pw_flog_entry *e, bool detach)
+may_go(const struct pw_cursor *c, const struct pw_flog_entry *e, enum pw_give_up what)
 {
-	if ((e->flags & (PW_FLOG_KEEP | PW_FLOG_DETACH)) != (detach ? PW_FLOG_DETACH : 0))
+	if (what != PW_GIVE_UP_OLDEST)
+		return (e->flags & (what == PW_GIVE_UP_SHARE ? PW_FLOG_SHARE : PW_FLOG_DETACH)) !=
+		       0;
+	if (e->flags & (PW_FLOG_KEEP | PW_FLOG_DETACH))
 		return false;
-	return detach || c->bounded || (e->flags & PW_FLOG_QOS) != 0;
+	return c->bounded || (e->flags & PW_FLOG_QOS) != 0;
 }
 
 uint32_t
-pw_cursor_give_up(struct pw_cursor *c, bool detach, pw_cursor_fn fn, void *ctx)
+pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, void *ctx)
 {
-	uint64_t pos = RTE_MAX(c->next + (c->part > 0), c->tried[detach]);
+	uint64_t pos = RTE_MAX(c->next + (c->part > 0), c->tried[what]);
 	uint32_t n = 0;
 
-	for (; pos < c->seen && (detach || pw_cursor_over(c)); pos++) {
+	for (; pos < c->seen && (what != PW_GIVE_UP_OLDEST || pw_cursor_over(c)); pos++) {
 		struct pw_flog_entry *e = pw_flog_at(c->log, pos);
 
-		if (is_done(c, pos) || !may_go(c, e, detach))
+		if (is_done(c, pos) || !may_go(c, e, what))
 			continue;
 		finish(c, pos);
 		n++;
@@ -188,7 +192,7 @@ pw_cursor_give_up(struct pw_cursor *c, bool detach, pw_cursor_fn fn, void *ctx)
 		else
 			fn(ctx, pos);
 	}
-	c->tried[detach] = pos;
+	c->tried[what] = pos;
 	return n;
 }
 

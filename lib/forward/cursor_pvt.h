@@ -20,6 +20,14 @@
 
 #include "log_pvt.h"
 
+/* Which messages to give up. */
+enum pw_give_up {
+	PW_GIVE_UP_OLDEST, /* of routes that drop, until no more than the hold waits */
+	PW_GIVE_UP_DETACH, /* of routes that detach */
+	PW_GIVE_UP_SHARE,  /* of routes that have other brokers */
+	PW_GIVE_UPS,
+};
+
 struct pw_cursor {
 	struct pw_flog *log;
 	uint64_t *done; /* a bit a slot */
@@ -34,8 +42,8 @@ struct pw_cursor {
 	uint32_t held_detach; /* of routes that detach */
 	uint32_t hold_messages;
 	uint64_t hold_bytes;
-	bool bounded;	   /* the hold is configured */
-	uint64_t tried[2]; /* below it nothing is left to give up: of routes that drop, detach */
+	bool bounded;		     /* the hold is configured */
+	uint64_t tried[PW_GIVE_UPS]; /* below it nothing is left to give up */
 };
 
 /* done: zeroed, a bit for each slot of the log. The log is empty or was never read by this broker.
@@ -96,12 +104,9 @@ uint32_t pw_cursor_shed(struct pw_cursor *c, uint64_t keep);
 /* Called for each QoS 1 message that is given up. */
 typedef void (*pw_cursor_fn)(void *ctx, uint64_t pos);
 
-/*
- * Give up messages of routes that detach, all of them; else of routes that drop, oldest first,
- * until no more than the hold waits. What is on the wire stays: its identifier is in use on this
- * connection. Returns how many.
- */
-uint32_t pw_cursor_give_up(struct pw_cursor *c, bool detach, pw_cursor_fn fn, void *ctx);
+/* Give up messages, oldest first. What is on the wire stays: its identifier is in use on this
+ * connection. Returns how many. */
+uint32_t pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, void *ctx);
 
 /* Tell the log's owner where this reader stands. */
 void pw_cursor_publish(struct pw_cursor *c);

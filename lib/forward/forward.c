@@ -360,6 +360,7 @@ poll_devices(struct pw_forward *f, uint64_t now)
 		n += completions(f, l, now);
 		outstanding += l->outstanding + l->trailing;
 	}
+	pw_brokers_health(f, now);
 	n += pw_sessions_ack_again(f, now);
 	n += pw_wills_again(f, now);
 	n += pw_sessions_wake(f, now);

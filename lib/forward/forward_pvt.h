@@ -158,6 +158,8 @@ struct pw_forward {
 	/* devices */
 	struct pw_flog *log; /* own ones, [lane * routes.nb_logs + number] */
 	uint32_t nb_logs;
+	uint32_t turn[PW_FORWARD_MAX_ROUTES]; /* of round robin */
+	uint64_t health_at;		      /* when to look at brokers of shares next */
 	struct pw_pool *sessions;
 	struct pw_client_name *name; /* by index of the session */
 	struct pw_account *account;  /* likewise; NULL where nothing asks for it */

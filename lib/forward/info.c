@@ -69,6 +69,7 @@ pw_forward_logs(const struct pw_forward *f, uint32_t from, struct pw_log_info *o
 				.set = l->set,
 				.pool = l->pool,
 				.brokers = l->brokers,
+				.usable = READ(l->usable),
 				.capacity = l->mask + 1,
 				.used = (uint32_t)RTE_MIN(tail - head, (uint64_t)l->mask + 1),
 				.outstanding = READ(l->outstanding),

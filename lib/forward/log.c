@@ -30,6 +30,7 @@ pw_flog_init(struct pw_flog *l, const char *name, uint32_t capacity, uint32_t br
 		return -ENOMEM;
 	l->mask = capacity - 1;
 	l->brokers = brokers;
+	l->usable = true;
 	l->remote = remote;
 	if (remote) {
 		int rc = pw_ring_create(&l->done, name, sizeof(struct pw_flog_done),
@@ -71,7 +72,7 @@ pw_flog_abandon(struct pw_flog *l)
 	__atomic_store_n(&l->outstanding, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->owed, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->trailing, 0, __ATOMIC_RELAXED);
-	l->qos0 = 0;
+	l->qos0 = l->shares = 0;
 	return given_up;
 }
 
@@ -145,6 +146,7 @@ pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
 	} else {
 		count(&l->outstanding, 1);
 	}
+	l->shares += (at->flags & PW_FLOG_SHARE) != 0;
 	/* Pairs with the acquire in pw_cursor_scan(): the entry is whole before it is seen. */
 	__atomic_store_n(&l->tail, pos + 1, __ATOMIC_RELEASE);
 	return pos;
@@ -196,6 +198,7 @@ pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, enum pw_flog_
 	}
 	if (e->pending == 0) {
 		e->state |= PW_FLOG_DONE;
+		l->shares -= (e->flags & PW_FLOG_SHARE) != 0;
 		let_go(l, e);
 		if (is_over(e) && pos == l->head)
 			pw_flog_trim(l);
@@ -232,6 +235,7 @@ sweep_range(struct pw_flog *l, uint64_t from, uint64_t to, uint32_t set, pw_flog
 			continue;
 		e->state |= PW_FLOG_DONE | PW_FLOG_ANSWERED | PW_FLOG_TOLD;
 		l->qos0--;
+		l->shares -= (e->flags & PW_FLOG_SHARE) != 0;
 		count(&l->outstanding, -1);
 		let_go(l, e);
 		fn(ctx, l, e);

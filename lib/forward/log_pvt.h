@@ -36,6 +36,7 @@
 #define PW_FLOG_RETAIN 0x04u
 #define PW_FLOG_KEEP   0x08u /* a reader may not give it up: its route blocks */
 #define PW_FLOG_NOBODY 0x10u /* for no broker: a place in the order of its session */
+#define PW_FLOG_SHARE  0x80u /* others take it where its broker is lost */
 #define PW_FLOG_DETACH 0x40u /* a reader gives it up with all others, and stays away */
 #define PW_FLOG_ALL    0x20u /* its rule hears every broker out before it says no */
 
@@ -117,12 +118,18 @@ struct pw_flog {
 	/* published by the producer */
 	uint64_t tail __attribute__((aligned(64)));
 	uint8_t closed; /* nothing will be appended any more */
+	uint8_t lost;	/* the broker's share has gone to others: its reader gives it up */
 
 	/* the producer's */
 	uint64_t head __attribute__((aligned(64)));
 	uint32_t outstanding; /* QoS 0: some broker still needs it; QoS 1: not answered */
 	uint32_t trailing;    /* QoS 1, answered, but some broker still needs it */
 	uint32_t qos0;	      /* not done */
+	uint32_t shares;      /* not done, of routes that have other brokers for them */
+	bool usable;	      /* the broker, where it is one, may have its share */
+	uint64_t since;	      /* ns: when it was first seen otherwise, 0: it was not */
+	uint64_t back_at;     /* ns: when it became usable again */
+	uint64_t guest_at;    /* ns: when it last took what prefers another broker */
 	uint32_t owed;	      /* answered, but its device has not been told */
 	uint64_t swept[PW_FORWARD_MAX_BROKERS]; /* QoS 0 looked at for this broker */
 

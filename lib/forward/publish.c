@@ -3,14 +3,6 @@
 
 #include "session_pvt.h"
 
-struct pw_flog *
-pw_session_log(const struct pw_forward *f, const struct pw_session *s, const struct pw_route *r)
-{
-	const struct pw_set *set = &f->shared->routes.set[r->set];
-
-	return &pw_session_logs(f, s)[set->first_log + pw_session_pool(s, set->pool_size)];
-}
-
 /* What the protocol, and what CONNACK said, forbids. NONE where the packet is right. */
 static enum pw_mqtt_error
 forbidden(const struct pw_session *s, const struct pw_mqtt_publish *p)
@@ -130,11 +122,11 @@ static enum pw_taken
 append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint32_t payload,
        uint64_t now)
 {
-	struct pw_flog *l = pw_session_log(f, s, a->route);
+	struct pw_flog *l = pw_session_log(f, s, a->route, a->topic, now);
 	bool blocks = pw_route_when_full(a->route, a->qos) == PW_WHEN_FULL_BLOCK;
 	int rc;
 
-	if (blocks && pw_flog_over(l))
+	if (l == NULL || (blocks && pw_flog_over(l)))
 		return PW_LATER;
 	rc = pw_append(f, l, a, now);
 	if (rc < 0 && (a->qos > 0 || blocks))
@@ -195,6 +187,7 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	a.route = pw_routes_find(&f->shared->routes, topic, p.topic.len);
 	if (a.route == NULL)
 		return unforwarded(f, s, &a, 0, &f->counters.dropped_no_route, now);
+	a.topic = pw_topic_key(f, a.route, topic, p.topic.len);
 	if (s->version == PW_MQTT_5 && pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
 		a.expiry_at = p.props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
 	if (s->part != NULL) {

@@ -385,7 +385,8 @@ bound(struct pw_upstream *u, uint64_t now)
 	struct pw_cursor *c = &u->cursor;
 
 	if (pw_cursor_over(c))
-		u->counters.dropped_hold += pw_cursor_give_up(c, false, given_up, &drop);
+		u->counters.dropped_hold +=
+			pw_cursor_give_up(c, PW_GIVE_UP_OLDEST, given_up, &drop);
 	if (!u->detached && c->held_detach > 0 && pw_cursor_over(c)) {
 		u->counters.detached++;
 		u->detached = true;
@@ -394,7 +395,12 @@ bound(struct pw_upstream *u, uint64_t now)
 					 now);
 	}
 	if (u->detached)
-		u->counters.dropped_detached += pw_cursor_give_up(c, true, given_up, &detach);
+		u->counters.dropped_detached +=
+			pw_cursor_give_up(c, PW_GIVE_UP_DETACH, given_up, &detach);
+	/* Its owner has found others for them: nothing here may come after what those have. */
+	if (u->state != PW_UPSTREAM_UP && __atomic_load_n(&u->log->lost, __ATOMIC_RELAXED))
+		u->counters.dropped_failover +=
+			pw_cursor_give_up(c, PW_GIVE_UP_SHARE, given_up, &drop);
 }
 
 uint32_t

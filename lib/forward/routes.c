@@ -6,6 +6,7 @@
 
 #include <pubwire/mqtt/topic.h>
 
+#include "hash_pvt.h"
 #include "routes_pvt.h"
 
 /* The number of a set, which is a new one where no route before named these brokers. */
@@ -38,6 +39,8 @@ need_of(const struct pw_route_conf *conf)
 {
 	uint32_t n = (uint32_t)__builtin_popcount(conf->brokers);
 
+	if (conf->fanout != PW_FANOUT_ALL)
+		n = 1;
 	switch (conf->ack) {
 	case PW_ACK_ALL:
 		return (int)n;
@@ -49,6 +52,31 @@ need_of(const struct pw_route_conf *conf)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+/* The sets of a route. */
+static int
+take_sets(struct pw_routes *r, struct pw_route *route)
+{
+	const struct pw_route_conf *conf = route->conf;
+	uint32_t seen = 0;
+
+	if (conf->fanout == PW_FANOUT_ALL) {
+		route->set = set_of(r, conf->brokers, conf->pool_size);
+		return 0;
+	}
+	r->shares = true;
+	route->nb = (uint32_t)__builtin_popcount(conf->brokers);
+	for (uint32_t i = 0; i < route->nb; i++) {
+		uint32_t bit = conf->order[i] < 32 ? 1u << conf->order[i] : 0;
+
+		if (!(conf->brokers & bit) || (seen & bit))
+			return -EINVAL;
+		seen |= bit;
+		route->one[i].broker = conf->order[i];
+		route->one[i].set = (uint16_t)set_of(r, bit, conf->pool_size);
+	}
+	return 0;
 }
 
 int
@@ -75,7 +103,8 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 		if (need_of(conf) < 0)
 			return -EINVAL;
 		route->need = (uint8_t)need_of(conf);
-		route->set = set_of(r, conf->brokers, conf->pool_size);
+		if (take_sets(r, route) < 0)
+			return -EINVAL;
 		if (strcmp(conf->filter, "#") == 0)
 			route->kind = PW_ROUTE_ALL;
 		else if (strpbrk(conf->filter, "+#") == NULL)
@@ -83,6 +112,8 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 		else
 			route->kind = PW_ROUTE_PATTERN;
 	}
+	for (uint32_t b = 0; b < s->nb_brokers; b++)
+		r->seed[b] = pw_hash128(0, s->broker[b].name, strlen(s->broker[b].name)).w[0];
 	return number_logs(r);
 }
 

@@ -14,7 +14,12 @@ enum pw_route_kind { PW_ROUTE_ALL, PW_ROUTE_EXACT, PW_ROUTE_PATTERN };
 struct pw_route {
 	const struct pw_route_conf *conf;
 	uint32_t len; /* of the filter */
-	uint32_t set;
+	uint32_t set; /* fanout: all */
+	uint32_t nb;  /* else the brokers in their order, each a set of its own */
+	struct {
+		uint16_t set;
+		uint8_t broker;
+	} one[PW_FORWARD_MAX_BROKERS];
 	uint8_t need; /* brokers that must have a message before its device is told so */
 	enum pw_route_kind kind;
 };
@@ -33,14 +38,16 @@ struct pw_set {
 	uint32_t pool_size;
 };
 
-#define PW_MAX_SETS PW_FORWARD_MAX_ROUTES
+#define PW_MAX_SETS (PW_FORWARD_MAX_ROUTES + PW_FORWARD_MAX_BROKERS)
 
 struct pw_routes {
 	struct pw_route route[PW_FORWARD_MAX_ROUTES];
 	uint32_t n;
 	struct pw_set set[PW_MAX_SETS]; /* in the order in which routes first name them */
 	uint32_t nb_sets;
-	uint32_t nb_logs; /* of one worker and lane */
+	uint32_t nb_logs;		       /* of one worker and lane */
+	uint64_t seed[PW_FORWARD_MAX_BROKERS]; /* of brokers' names, for rendezvous hashing */
+	bool shares;			       /* some route goes to one broker of several */
 };
 
 /* 0; -EINVAL for a bad filter, no broker, or brokers that do not exist; -E2BIG: too many logs. */

@@ -41,7 +41,8 @@ struct pw_will {
 	struct pw_blob *blob;
 	struct pw_run *run; /* where it is too large for a blob */
 	const struct pw_route *route;
-	uint64_t at; /* ns: when it is due, 0: it does not wait for its delay */
+	uint64_t key; /* of its topic */
+	uint64_t at;  /* ns: when it is due, 0: it does not wait for its delay */
 	uint32_t len;
 	uint32_t delay; /* seconds, as asked */
 	uint8_t qos;
@@ -257,10 +258,20 @@ void pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, 
 enum pw_taken pw_session_packet(struct pw_forward *f, struct pw_session *s, uint8_t type,
 				const struct pw_mqtt_buf *b, uint64_t now);
 
+/* choose.c */
+/*
+ * The log for what a session publishes by a route; topic: pw_topic_key(). NULL: not now, because
+ * what the same key has sent to another broker may still be on its way there.
+ */
+struct pw_flog *pw_session_log(struct pw_forward *f, const struct pw_session *s,
+			       const struct pw_route *r, uint64_t topic, uint64_t now);
+/* What a route hashes of a topic, 0 where it does not. */
+uint64_t pw_topic_key(const struct pw_forward *f, const struct pw_route *r, const void *topic,
+		      uint32_t len);
+/* Look which brokers are there, now and then. */
+void pw_brokers_health(struct pw_forward *f, uint64_t now);
+
 /* publish.c */
-/* The log for what a session publishes by a route. */
-struct pw_flog *pw_session_log(const struct pw_forward *f, const struct pw_session *s,
-			       const struct pw_route *r);
 enum pw_taken pw_session_publish(struct pw_forward *f, struct pw_session *s,
 				 const struct pw_mqtt_buf *b, uint64_t now);
 
@@ -273,6 +284,8 @@ uint32_t pw_sessions_ack_again(struct pw_forward *f, uint64_t now);
 /* Append an in-flight message to the session's list. */
 void pw_session_track(struct pw_forward *f, struct pw_session *s, const struct pw_flog *l,
 		      uint64_t pos);
+/* Every reader of a log is past what arrived up to a time. */
+bool pw_log_passed(const struct pw_flog *l, uint64_t time);
 /* Note that it has appended to a log. */
 void pw_session_appended(struct pw_session *s, const struct pw_flog *l, uint64_t now);
 /* Brokers have, and have acknowledged, what the session appended. */
@@ -284,6 +297,7 @@ struct pw_append {
 	struct pw_run *run;	    /* owner of the slices of b; passes where the append succeeds */
 	struct pw_session *session; /* NULL: a will */
 	const struct pw_route *route; /* NULL: a place in the order, for no broker */
+	uint64_t topic;		      /* pw_topic_key() */
 	uint32_t id_at;
 	uint32_t expiry_at;
 	uint32_t copied; /* bytes of `run` that were copied on the way */

@@ -27,6 +27,8 @@ pw_forward_defaults(struct pw_forward_settings *s)
 		s->broker[i].restart_base = 500;
 		s->broker[i].restart_cap = 30000;
 		s->broker[i].max_inflight_messages = 1024;
+		s->broker[i].failover_delay = 5000;
+		s->broker[i].failback_delay = 30000;
 		s->broker[i].session_expiry_interval = 3600000;
 	}
 	for (uint32_t i = 0; i < PW_FORWARD_MAX_ROUTES; i++) {

@@ -32,6 +32,12 @@ passed(const struct pw_flog *l, uint64_t unit)
 }
 
 bool
+pw_log_passed(const struct pw_flog *l, uint64_t time)
+{
+	return passed(l, time >> UNIT_SHIFT);
+}
+
+bool
 pw_session_settled(const struct pw_forward *f, const struct pw_session *s, uint64_t now)
 {
 	const struct pw_flog *logs = pw_session_logs(f, s);

@@ -86,6 +86,8 @@ keep_bytes(struct pw_forward *f, struct pw_will *w, const struct pw_mqtt_buf *b,
 	int n = 0;
 
 	w->route = pw_routes_find(&f->shared->routes, topic.data, topic.len);
+	if (w->route != NULL)
+		w->key = pw_topic_key(f, w->route, topic.data, topic.len);
 	if (c->version == PW_MQTT_5) {
 		n = properties(b, c, raw);
 		if (n < 0)
@@ -164,8 +166,8 @@ append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 
 	if (w->route == NULL)
 		return -ENOENT;
-	l = pw_session_log(f, s, w->route);
-	if (pw_flog_full(l))
+	l = pw_session_log(f, s, w->route, w->key, now);
+	if (l == NULL || pw_flog_full(l))
 		return -ENOSPC;
 	if (w->run != NULL) {
 		b.n = pw_run_slices(w->run, f->scratch, f->scratch_max);

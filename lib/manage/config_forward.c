@@ -186,6 +186,8 @@ config_take_brokers(struct config_loader *l)
 		b->restart_base = 500;
 		b->restart_cap = 30000;
 		b->max_inflight_messages = 1024;
+		b->failover_delay = 5000;
+		b->failback_delay = 30000;
 		b->session_expiry_interval = 3600000;
 		snprintf(section, sizeof(section), "brokers[%u]", i);
 		rc = take_broker(l, section, &l->raw->brokers[i], b);
@@ -196,21 +198,31 @@ config_take_brokers(struct config_loader *l)
 	return 0;
 }
 
-/* fanout has one value so far; the others are named so that nobody hopes. */
 static int
-check_only_all(struct config_loader *l, const char *section, const char *key, const char *text,
-	       const char *const *later)
+take_fanout(struct config_loader *l, const char *section, const struct raw_route *r,
+	    struct pw_route_conf *t)
 {
 	char path[CONFIG_PATH_LEN];
+	uint32_t word;
+	int rc = 0;
 
-	if (text == NULL || strcmp(text, "all") == 0)
-		return 0;
-	snprintf(path, sizeof(path), "%s.%s", section, key);
-	for (; *later != NULL; later++)
-		if (strncmp(text, *later, strlen(*later)) == 0)
-			return config_refuse(l, path, "'%.40s' is not supported yet; expected all",
-					     text);
-	return config_refuse(l, path, "'%.40s' is unknown; expected all", text);
+	t->fanout = PW_FANOUT_ALL;
+	t->hash_by_topic = false;
+	if (r->fanout != NULL) {
+		snprintf(path, sizeof(path), "%s.fanout", section);
+		rc = config_word(l, path, r->fanout, config_fanout_words, &word);
+		if (rc == 0)
+			t->fanout = (enum pw_fanout)word;
+	}
+	if (rc != 0 || r->hash_by == NULL)
+		return rc;
+	snprintf(path, sizeof(path), "%s.hash_by", section);
+	if (t->fanout != PW_FANOUT_HASH)
+		return config_refuse(l, path, "nothing is hashed; expected fanout: hash too");
+	rc = config_word(l, path, r->hash_by, config_hash_by_words, &word);
+	if (rc == 0)
+		t->hash_by_topic = word == 1;
+	return rc;
 }
 
 static int
@@ -236,6 +248,8 @@ take_ack(struct config_loader *l, const char *section, const char *text, struct 
 	rc = config_number(l, path, text + 7, &quorum, &v);
 	if (rc != 0)
 		return rc;
+	if (t->fanout != PW_FANOUT_ALL)
+		brokers = 1;
 	if (v > brokers)
 		return config_refuse(l, path,
 				     "a quorum of %u of %u brokers can never be had; expected 1 to "
@@ -301,6 +315,7 @@ take_targets(struct config_loader *l, const char *section, const struct raw_list
 			return config_refuse(
 				l, path, "'%s' stands twice; expected each broker once", r->v[i]);
 		t->brokers |= 1u << b;
+		t->order[i] = (uint8_t)b;
 	}
 	return 0;
 }
@@ -342,8 +357,6 @@ static int
 take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
 	   struct pw_route_conf *t)
 {
-	static const char *const fanouts[] = {"one",	  "hash", "round_robin",
-					      "failover", "any",  NULL};
 	const struct pw_forward_settings *s = &l->c->forward;
 	char section[32], path[CONFIG_PATH_LEN];
 	int rc = 0;
@@ -364,7 +377,7 @@ take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
 	if (rc == 0)
 		rc = take_targets(l, section, &r->brokers, t);
 	if (rc == 0)
-		rc = check_only_all(l, section, "fanout", r->fanout, fanouts);
+		rc = take_fanout(l, section, r, t);
 	if (rc == 0)
 		rc = take_ack(l, section, r->ack, t);
 	if (rc == 0)

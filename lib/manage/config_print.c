@@ -178,14 +178,14 @@ print_routes(const struct pw_forward_settings *s, FILE *out)
 		fprintf(out, "\n    filter: ");
 		quote(out, t->filter);
 		fprintf(out, "\n    brokers: [");
-		for (uint32_t b = 0; b < s->nb_brokers; b++) {
-			if (!(t->brokers & (1u << b)))
-				continue;
+		for (uint32_t k = 0; k < (uint32_t)__builtin_popcount(t->brokers); k++) {
 			fputs(sep, out);
-			quote(out, s->broker[b].name);
+			quote(out, s->broker[t->order[k]].name);
 			sep = ", ";
 		}
-		fprintf(out, "]\n    fanout: all\n");
+		fprintf(out, "]\n    fanout: %s\n", config_fanout_words[t->fanout]);
+		if (t->fanout == PW_FANOUT_HASH)
+			fprintf(out, "    hash_by: %s\n", config_hash_by_words[t->hash_by_topic]);
 		if (t->ack == PW_ACK_QUORUM)
 			fprintf(out, "    ack: quorum:%u\n", t->quorum);
 		else

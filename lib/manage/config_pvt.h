@@ -59,7 +59,9 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(ack_timeout, ack_timeout, NUM_MS, 100, 3600000)                                          \
 	X(max_inflight_messages, max_inflight_messages, NUM_COUNT, 1, 32768)                       \
 	X(session_expiry_interval, session_expiry_interval, NUM_MS, 0, 4294967294)                 \
-	X(max_packet_size, max_packet_size, NUM_BYTES, 0, 268435460)
+	X(max_packet_size, max_packet_size, NUM_BYTES, 0, 268435460)                               \
+	X(failover_delay, failover_delay, NUM_MS, 0, 3600000)                                      \
+	X(failback_delay, failback_delay, NUM_MS, 0, 3600000)
 
 #define ROUTE_NUMBERS(X) X(pool_size, pool_size, NUM_COUNT, 1, PW_FORWARD_MAX_POOL)
 
@@ -146,7 +148,7 @@ struct raw_when_full {
 };
 
 struct raw_route {
-	char *name, *filter, *fanout, *ack;
+	char *name, *filter, *fanout, *hash_by, *ack;
 	struct raw_list brokers;
 	struct raw_when_full *when_full;
 	ROUTE_NUMBERS(RAW_NUMBER)
@@ -209,6 +211,8 @@ uint64_t config_number_get(const struct num_key *k, const void *dst);
 extern const char *const config_idle_words[];
 extern const char *const config_level_words[]; /* index + 1 is RTE_LOG_ */
 extern const char *const config_ack_words[];
+extern const char *const config_fanout_words[];
+extern const char *const config_hash_by_words[];
 extern const char *const config_when_full_words[];
 extern const char *const config_bool_words[];
 

@@ -92,6 +92,7 @@ static const cyaml_schema_field_t route_fields[] = {
 	TEXT(raw_route, filter),
 	TEXTS(raw_route, brokers),
 	TEXT(raw_route, fanout),
+	TEXT(raw_route, hash_by),
 	TEXT(raw_route, ack),
 	PART(raw_route, when_full, raw_when_full, when_full_fields),
 	ROUTE_NUMBERS(ROUTE_TEXT) CYAML_FIELD_END};
@@ -158,6 +159,8 @@ const struct num_key config_worker_keys[] = {WORKER_NUMBERS(WORKER_KEY){NULL}};
 const char *const config_idle_words[] = {"poll", "adaptive", NULL};
 const char *const config_level_words[] = {"emergency", "alert", "critical", "error", "warning",
 					  "notice",    "info",	"debug",    NULL};
+const char *const config_fanout_words[] = {"all", "hash", "failover", "round_robin", NULL};
+const char *const config_hash_by_words[] = {"client_id", "topic", NULL};
 const char *const config_ack_words[] = {"all", "any", "quorum:K", "local", NULL};
 const char *const config_bool_words[] = {"false", "true", NULL};
 const char *const config_when_full_words[] = {"block", "drop", "detach", NULL};

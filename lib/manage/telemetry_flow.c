@@ -128,6 +128,7 @@ log_row(const struct pw_telemetry_sources *src, struct rte_tel_data *d, uint32_t
 	rte_tel_data_add_dict_u64(r, "set", l->set);
 	rte_tel_data_add_dict_u64(r, "pool", l->pool);
 	tel_text(r, "brokers", names);
+	rte_tel_data_add_dict_u64(r, "usable", l->usable);
 	rte_tel_data_add_dict_u64(r, "capacity", l->capacity);
 	rte_tel_data_add_dict_u64(r, "used", l->used);
 	rte_tel_data_add_dict_u64(r, "outstanding", l->outstanding);

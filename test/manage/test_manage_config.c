@@ -140,11 +140,11 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(b->max_inflight_messages, 20);
 	assert_int_equal(b->session_expiry_interval, 0);
 	assert_int_equal(b->max_packet_size, 128 << 10);
-	assert_string_equal(conf.forward.route[0].name, "alarms");
-	assert_string_equal(conf.forward.route[0].filter, "+/alarm/#");
-	assert_int_equal(conf.forward.route[0].brokers, 2);
-	assert_int_equal(conf.forward.route[1].brokers, 3);
-	assert_int_equal(conf.forward.route[1].when_full_qos0, PW_WHEN_FULL_BLOCK);
+	assert_string_equal(conf.forward.route[2].name, "alarms");
+	assert_string_equal(conf.forward.route[2].filter, "+/alarm/#");
+	assert_int_equal(conf.forward.route[2].brokers, 2);
+	assert_int_equal(conf.forward.route[3].brokers, 3);
+	assert_int_equal(conf.forward.route[3].when_full_qos0, PW_WHEN_FULL_BLOCK);
 	assert_int_equal(m->max_connections, 100);
 	assert_int_equal(m->max_queued_messages, 1024);
 	assert_int_equal(m->max_packet_size, 2 << 20);
@@ -175,15 +175,25 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(conf.tcp.msl_ms, 1000);
 	assert_int_equal(conf.tcp.max_ooo, 4);
 	assert_int_equal(conf.tcp.rx_copy_break, 100);
-	assert_int_equal(conf.forward.route[0].ack, PW_ACK_ANY);
-	assert_int_equal(conf.forward.route[1].ack, PW_ACK_QUORUM);
-	assert_int_equal(conf.forward.route[1].quorum, 2);
-	assert_int_equal(conf.forward.route[0].pool_size, 3);
-	assert_int_equal(conf.forward.route[1].pool_size, 1);
+	assert_int_equal(conf.forward.broker[0].failover_delay, 1000);
+	assert_int_equal(conf.forward.broker[0].failback_delay, 60000);
+	assert_int_equal(conf.forward.broker[0].hold_messages, 100);
+	assert_int_equal(conf.forward.broker[0].hold_bytes, 1 << 20);
+	assert_int_equal(conf.forward.route[0].fanout, PW_FANOUT_HASH);
+	assert_true(conf.forward.route[0].hash_by_topic);
+	assert_int_equal(conf.forward.route[0].when_full_qos1, PW_WHEN_FULL_DETACH);
+	assert_int_equal(conf.forward.route[1].fanout, PW_FANOUT_FAILOVER);
+	assert_int_equal(conf.forward.route[1].order[0], 1);
+	assert_int_equal(conf.forward.route[1].order[1], 0);
+	assert_int_equal(conf.forward.route[2].ack, PW_ACK_ANY);
+	assert_int_equal(conf.forward.route[3].ack, PW_ACK_QUORUM);
+	assert_int_equal(conf.forward.route[3].quorum, 2);
+	assert_int_equal(conf.forward.route[2].pool_size, 3);
+	assert_int_equal(conf.forward.route[3].pool_size, 1);
 	/* Every device, an eighth more and 16, and of the one lane served a pool of three to one
-	 * broker and one each to both. */
-	assert_int_equal(conf.tcp.reserve_active, 5);
-	assert_int_equal(conf.tcp.max_conns, 100 + 100 / 8 + 16 + 5);
+	 * broker, one to the other, and one each to both together. */
+	assert_int_equal(conf.tcp.reserve_active, 6);
+	assert_int_equal(conf.tcp.max_conns, 100 + 100 / 8 + 16 + 6);
 	assert_int_equal(conf.forward.lanes, 1 << PW_LANE_5);
 }
 

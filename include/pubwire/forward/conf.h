@@ -65,6 +65,8 @@ struct pw_broker_conf {
 	/** What a log may keep for it before when_full of the route acts. [0] messages: for block,
 	 *  as many as the log has room for, for drop and detach half of that; bytes: any number. */
 	uint32_t hold_messages, hold_bytes;
+	uint32_t failover_delay; /**< [5000] not connected for so long: others take its share */
+	uint32_t failback_delay; /**< [30000] connected for so long: it has it again */
 };
 
 /** What to do with messages of a QoS when a broker's hold, or the log, is full. */
@@ -82,15 +84,26 @@ enum pw_ack_rule {
 	PW_ACK_LOCAL,  /**< at once: what pubwire then loses, nobody sends again */
 };
 
+/** Which brokers of a route a message goes to. */
+enum pw_fanout {
+	PW_FANOUT_ALL,
+	PW_FANOUT_HASH,	       /**< one, by a key: the same as long as it is there */
+	PW_FANOUT_FAILOVER,    /**< the first in the list that is there */
+	PW_FANOUT_ROUND_ROBIN, /**< one after the other of those that are there */
+};
+
 /** First route whose filter matches the topic, in file order, has the message. */
 struct pw_route_conf {
 	char name[PW_FORWARD_NAME_LEN];
 	char filter[PW_FORWARD_STR_LEN];
-	uint32_t brokers;		  /**< 1 << broker index; fanout: all */
-	enum pw_ack_rule ack;		  /**< [all] */
-	uint32_t quorum;		  /**< of PW_ACK_QUORUM: 1 to the number of brokers */
-	enum pw_when_full when_full_qos0; /**< [drop] */
-	enum pw_when_full when_full_qos1; /**< [block] */
+	uint32_t brokers;		       /**< 1 << broker index */
+	uint8_t order[PW_FORWARD_MAX_BROKERS]; /**< the same as a list */
+	enum pw_fanout fanout;		       /**< [all] */
+	bool hash_by_topic;		       /**< else by client identifier */
+	enum pw_ack_rule ack;		       /**< [all] */
+	uint32_t quorum;		       /**< of PW_ACK_QUORUM: 1 to the number of brokers */
+	enum pw_when_full when_full_qos0;      /**< [drop] */
+	enum pw_when_full when_full_qos1;      /**< [block] */
 	/** Connections to each of the brokers, each for its share of the client identifiers [1]. */
 	uint32_t pool_size;
 };

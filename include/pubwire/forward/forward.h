@@ -193,6 +193,7 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(dropped_hold,                                                                            \
 	  "Messages dropped because more waited for the broker than its hold allows")              \
 	X(dropped_detached, "Messages given up because the broker was detached")                   \
+	X(dropped_failover, "Messages given up because the share of the broker went to others")    \
 	X(detached, "Times that the broker was detached: its hold was full")                       \
 	X(dropped_expired, "Messages whose expiry interval passed before they could be sent")      \
 	X(retain_cleared, "Messages sent without their retain flag, which the broker refuses")     \
@@ -251,6 +252,7 @@ struct pw_log_info {
 	uint32_t set;
 	uint32_t pool;
 	uint32_t brokers; /**< 1 << broker index: the set */
+	bool usable;	  /**< false: its broker is lost, its share has gone to others */
 	uint32_t capacity;
 	uint32_t used; /**< entries between the oldest not complete and the newest */
 	/** QoS 0 that some broker still needs, QoS 1 whose acknowledgement rule is not decided */
