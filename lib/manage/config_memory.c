@@ -61,7 +61,8 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 	m->ind = mempool_bytes(c->ind_buffers, 0);
 	m->tcp = c->nb_workers * ((size_t)c->tcp.max_conns * pw_tcp_conn_size() +
 				  pw_tcp_time_wait_bytes(c->tcp.max_time_wait, c->tcp.max_conns) +
-				  pw_tcp_queue_bytes(c->tcp.max_tx_slices));
+				  pw_tcp_queue_bytes(c->tcp.max_tx_slices)) +
+		 pw_tcp_gaps_bytes(c->pkt_buffers / 8);
 	m->sessions =
 		device_workers * (pw_forward_sessions_bytes(limits->max_connections) +
 				  pw_forward_accounts_bytes(&c->forward, pw_config_has_access(c)));

@@ -115,7 +115,8 @@ struct pw_tcp_conn {
 	uint32_t min_rtt; /**< us, 0 before the first sample (RFC 8985 6.2) */
 	uint8_t state;	  /**< enum pw_tcp_state */
 	uint8_t reo_mult; /**< RFC 8985 reo_wnd_mult - 1 */
-	uint16_t unused;
+	uint8_t gap_id;	  /**< of the list of bytes beyond a gap, see gaps.c */
+	uint8_t gap_at;	  /**< when rcv_nxt moved last, or that list began, in 4096 ms */
 	uint32_t rcv_fin; /**< sequence number of the peer's FIN */
 	uint32_t rx_bufs; /**< packet buffers that unread and out-of-order bytes stand in */
 

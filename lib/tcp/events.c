@@ -190,6 +190,8 @@ pw_tcp_flush(struct pw_tcp *t, uint64_t now)
 	t->retry_at = UINT64_MAX;
 	if (t->nb_held != 0 && t->pressure == 0)
 		pw_tcp_window_sweep(t);
+	if (t->nb_ooo != 0 && t->pressure > 1)
+		pw_tcp_gaps_pressed(t);
 	/* Those that find no buffer go to the end, behind the last one of this round. */
 	last = t->dirty_tail;
 	while ((c = dirty_pop(t)) != NULL) {

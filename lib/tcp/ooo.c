@@ -54,27 +54,41 @@ pw_tcp_ooo_drain(struct pw_tcp *t, struct pw_tcp_conn *c)
 	}
 }
 
+static struct rte_mbuf **
+last_link(struct pw_tcp_conn *c)
+{
+	struct rte_mbuf **link = &c->ooo;
+
+	while ((*link)->next != NULL)
+		link = &(*link)->next;
+	return link;
+}
+
+void
+pw_tcp_ooo_drop_last(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	rte_pktmbuf_free_seg(take(t, c, last_link(c)));
+}
+
 /*
- * Is there room for one more? Where the list is full the last entry yields to an earlier one, but
- * not where it was reported: the peer may believe that we keep it (RFC 2018 8), and sends the
- * earlier one again in any case.
+ * Is there room for one more? Where all connections hold too much, whoever began first yields his
+ * last entry. Where this one does, its last entry yields to an earlier one, but not where it was
+ * reported: the peer may believe that we keep it (RFC 2018 8), and sends the earlier one again in
+ * any case.
  */
 static bool
 ooo_room(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t seq)
 {
-	struct rte_mbuf **link = &c->ooo;
+	bool room = c->ooo_count < RTE_MIN(t->conf.max_ooo, (uint32_t)UINT8_MAX);
 
-	if (c->ooo_count < RTE_MIN(t->conf.max_ooo, (uint32_t)UINT8_MAX) &&
-	    t->nb_ooo < t->conf.max_ooo_total)
+	if (room && t->nb_ooo < t->conf.max_ooo_total)
 		return true;
 	t->count.drop_ooo_full++;
-	if (c->ooo == NULL || (c->flags & CONN_SACK))
+	if (room && pw_tcp_gap_yield(t, c))
+		return true;
+	if (c->ooo == NULL || (c->flags & CONN_SACK) || !seq_lt(seq, (*last_link(c))->hash.usr))
 		return false;
-	while ((*link)->next != NULL)
-		link = &(*link)->next;
-	if (!seq_lt(seq, (*link)->hash.usr))
-		return false;
-	rte_pktmbuf_free_seg(take(t, c, link));
+	pw_tcp_ooo_drop_last(t, c);
 	return true;
 }
 
@@ -128,6 +142,8 @@ ooo_insert(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
 		before->hash.fdir.hi = t->ooo_clock;
 		return;
 	}
+	if (c->ooo == NULL)
+		pw_tcp_gap_began(t, c);
 	m->hash.fdir.hi = t->ooo_clock;
 	m->next = *link;
 	*link = m;

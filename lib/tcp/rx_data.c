@@ -209,6 +209,7 @@ take_in_order(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 		pw_tcp_rx_append(t, c, m);
 	if (gap) {
 		pw_tcp_ooo_drain(t, c);
+		pw_tcp_gap_moved(t, c);
 		/* Those that came before acknowledge what is out of date. */
 		c->flags &= ~(uint32_t)CONN_BEYOND;
 		c->flags |= CONN_ACK_NOW;

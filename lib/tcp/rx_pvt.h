@@ -24,4 +24,14 @@ void pw_tcp_ooo_hold(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg 
 /** Append what the last bytes have connected. */
 void pw_tcp_ooo_drain(struct pw_tcp *t, struct pw_tcp_conn *c);
 
+/** The last buffer beyond the gap goes; there is one. */
+void pw_tcp_ooo_drop_last(struct pw_tcp *t, struct pw_tcp_conn *c);
+
+/** A connection begins to hold bytes beyond a gap; that gap has moved. */
+void pw_tcp_gap_began(struct pw_tcp *t, struct pw_tcp_conn *c);
+void pw_tcp_gap_moved(const struct pw_tcp *t, struct pw_tcp_conn *c);
+
+/** Take a buffer from whoever began first. False where nobody holds one, or that is `but`. */
+bool pw_tcp_gap_yield(struct pw_tcp *t, const struct pw_tcp_conn *but);
+
 #endif

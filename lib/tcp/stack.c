@@ -81,7 +81,8 @@ take_memory(struct pw_tcp *t)
 	t->blocks_cuts = RTE_MAX(blocks / 2, 1u);
 	t->max_flight = RTE_MAX(FLIGHT_LEAST, f->tx_queue_bytes / FLIGHT_BYTES);
 	if (pw_tcp_table_init(&t->table, f->max_conns, f->socket) < 0 ||
-	    pw_tcp_tw_init(&t->tw, f->max_time_wait, f->socket) < 0)
+	    pw_tcp_tw_init(&t->tw, f->max_time_wait, f->socket) < 0 ||
+	    pw_tcp_gaps_init(&t->gaps, f->max_ooo_total, f->socket) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -89,6 +90,7 @@ take_memory(struct pw_tcp *t)
 static void
 give_memory(struct pw_tcp *t)
 {
+	pw_tcp_gaps_fini(&t->gaps);
 	pw_tcp_tw_fini(&t->tw);
 	pw_tcp_table_fini(&t->table);
 	if (t->blocks != NULL)

@@ -133,6 +133,21 @@ struct tw_table {
 	struct pw_timer timer;
 };
 
+/** A connection that began to hold bytes beyond a gap; see gaps.c. */
+struct gap_entry {
+	uint32_t conn; /**< index */
+	uint32_t id;   /**< its gap_id then */
+};
+
+/** Those that hold some, in the order in which they began, among entries out of date. */
+struct gap_ring {
+	struct gap_entry *entry;
+	uint32_t size;
+	uint32_t first;
+	uint32_t n;
+	uint32_t id; /**< of the last that began; connections keep eight bits of it */
+};
+
 #define MAX_LISTENERS 16
 
 /** Doublings of the retransmission timeout; as many times a SYN goes again at most. */
@@ -184,6 +199,7 @@ struct pw_tcp {
 	uint32_t nb_passive;	/**< connections that came from listeners, the dead among them */
 	uint32_t nb_ooo;
 	uint32_t ooo_clock; /**< counts segments beyond a gap */
+	struct gap_ring gaps;
 	struct dsack dsack[DSACK_SLOTS];
 	uint32_t nb_held;    /**< connections with CONN_WND_HELD */
 	uint32_t held_sweep; /**< bucket from which they are looked for */
@@ -347,6 +363,14 @@ bool pw_tcp_ack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_t
 bool pw_tcp_rx_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s);
 void pw_tcp_rx_release(struct pw_tcp_conn *c);
 void pw_tcp_ooo_release(struct pw_tcp *t, struct pw_tcp_conn *c);
+/* gaps.c: who gives up what he holds beyond a gap. */
+int pw_tcp_gaps_init(struct gap_ring *g, uint32_t max_ooo_total, int socket);
+void pw_tcp_gaps_fini(struct gap_ring *g);
+/** When a connection gives it up, as its gap has not moved; 0 where it holds nothing. */
+uint32_t pw_tcp_gap_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c);
+void pw_tcp_gap_expired(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** Pressure 2: some of what is held goes, of the oldest list first. */
+void pw_tcp_gaps_pressed(struct pw_tcp *t);
 /** Cut bytes off the front or the back of a segment's payload. */
 void pw_tcp_seg_trim_head(struct pw_tcp_seg *s, uint32_t n);
 void pw_tcp_seg_trim_tail(struct pw_tcp_seg *s, uint32_t n);

@@ -84,7 +84,7 @@ idle_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 static uint32_t
 next_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 {
-	return earlier(earlier(c->t_rtx, c->t_delack),
+	return earlier(earlier(earlier(c->t_rtx, c->t_delack), pw_tcp_gap_deadline(t, c)),
 		       earlier(user_deadline(t, c), idle_deadline(t, c)));
 }
 
@@ -268,6 +268,8 @@ conn_fired(struct pw_tcp *t, struct pw_tcp_conn *c)
 		give_up(t, c);
 		return;
 	}
+	if (due(t, pw_tcp_gap_deadline(t, c)))
+		pw_tcp_gap_expired(t, c);
 	if (due(t, c->t_rtx))
 		rtx_timeout(t, c);
 	if (c->state != PW_TCP_CLOSED && due(t, idle_deadline(t, c)))

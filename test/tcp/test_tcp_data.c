@@ -211,7 +211,7 @@ reassembly_is_bounded_in_all(void **state)
 	}
 	assert_int_equal(pw_tcp_counters(s->t)->drop_ooo_full, 3);
 	/* The hole itself is never refused: that frees what is held. */
-	s->rport = PEER_PORT;
+	s->rport = PEER_PORT + 1;
 	PEER(s, .flags = R, .seq = 1);
 	assert_int_equal(s->gone, 1);
 	s->rport = PEER_PORT + 2;

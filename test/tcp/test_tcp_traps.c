@@ -78,6 +78,192 @@ hoarders_beyond_a_gap_leave_buffers_for_the_others(void **state)
 	script_skip(s);
 }
 
+/* Peers that are returned to: the connection, and the stack's first number in it. */
+static struct pw_tcp_conn *conn_of[32];
+static uint32_t first_number[32];
+
+static void
+next_peer(struct script *s)
+{
+	script_skip(s);
+	s->rport++;
+	s->iss_known = false;
+	script_accept(s);
+	first_number[s->rport - PEER_PORT] = s->iss;
+	conn_of[s->rport - PEER_PORT] = s->conn;
+}
+
+static void
+back_to(struct script *s, uint32_t peer)
+{
+	s->rport = PEER_PORT + peer;
+	s->iss = first_number[peer];
+	s->conn = conn_of[peer];
+	s->nb_got = 0;
+}
+
+/* Fills what may be held in all, and falls silent. */
+static void
+hoard(struct script *s, uint32_t total)
+{
+	s->rport = PEER_PORT - 1;
+	for (uint32_t i = 0; i < total; i++) {
+		if (i % 5 == 0)
+			next_peer(s);
+		PEER(s, .flags = A, .seq = 1001 + i % 5 * 2000, .ack = 1, .win = 65535, .len = 1000,
+		     .data = script_bytes(1000 + i % 5 * 2000));
+		script_skip(s);
+	}
+}
+
+/* All of them came before: their places go to who has lost something just now. */
+static void
+hoarders_beyond_a_gap_leave_reassembly_to_the_others(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_ooo_total = 20});
+	uint32_t before;
+
+	(void)state;
+	before = pkt_in_use();
+	s->auto_consume = true;
+	hoard(s, 20);
+	assert_int_equal(pkt_in_use() - before, 20);
+	/* A gap that moves by a byte in a while is no younger for it. */
+	back_to(s, 0);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 1, .data = script_bytes(0));
+	script_check_got(s, 1);
+	s->rport = PEER_PORT + 10;
+	s->nb_got = 0;
+	next_peer(s);
+	for (uint32_t i = 1; i < 10; i++)
+		PEER(s, .flags = A, .seq = 1 + i * 1000, .ack = 1, .win = 65535, .len = 1000,
+		     .data = script_bytes(i * 1000));
+	assert_int_equal(pkt_in_use() - before, 20);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 1000, .data = script_bytes(0));
+	script_check_got(s, 10000);
+	assert_int_equal(pkt_in_use() - before, 11);
+	/* Those that had to yield are as good as before. */
+	back_to(s, 1);
+	for (uint32_t i = 0; i < 10; i++)
+		PEER(s, .flags = A, .seq = 1 + i * 1000, .ack = 1, .win = 65535, .len = 1000,
+		     .data = script_bytes(i * 1000));
+	script_check_got(s, 10000);
+	script_skip(s);
+}
+
+/* A short loss: held, and the gap filled. */
+static void
+lose_and_repeat(struct script *s, uint32_t at)
+{
+	PEER(s, .flags = A, .seq = 101 + at, .ack = 1, .win = 65535, .len = 100,
+	     .data = script_bytes(100 + at));
+	PEER(s, .flags = A, .seq = 1 + at, .ack = 1, .win = 65535, .len = 100,
+	     .data = script_bytes(at));
+	script_skip(s);
+}
+
+/* Two places of three are taken by others, between losses of this one that were made good. */
+static void
+hold_three_of_three(uint32_t losses)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_ooo_total = 3});
+	uint32_t at = 0;
+
+	s->auto_consume = true;
+	s->rport = PEER_PORT - 1;
+	next_peer(s);
+	for (; at < 400; at += 200)
+		lose_and_repeat(s, at);
+	for (uint32_t i = 0; i < 2; i++) {
+		next_peer(s);
+		PEER(s, .flags = A, .seq = 1001, .ack = 1, .win = 65535, .len = 1000);
+	}
+	script_skip(s);
+	back_to(s, 0);
+	s->nb_got = at;
+	for (; at < 400 + losses * 200; at += 200)
+		lose_and_repeat(s, at);
+	script_check_got(s, at);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_ooo_full, 0);
+	for (uint32_t i = 0; i < 3; i++)
+		PEER(s, .flags = A, .seq = at + 101 + i * 200, .ack = 1, .win = 65535, .len = 100,
+		     .data = script_bytes(at + 100 + i * 200));
+	assert_int_equal(pw_tcp_counters(s->t)->drop_ooo_full, 2);
+	for (uint32_t i = 0; i < 3; i++)
+		PEER(s, .flags = A, .seq = at + 1 + i * 200, .ack = 1, .win = 65535, .len = 100,
+		     .data = script_bytes(at + i * 200));
+	script_check_got(s, at + 600);
+	script_skip(s);
+}
+
+static void
+losses_of_before_make_nobody_the_first_to_yield(void **state)
+{
+	(void)state;
+	hold_three_of_three(0);
+}
+
+/* More than the record of who holds what has places for, and than numbers. */
+static void
+many_losses_leave_the_order_of_those_who_hold_something(void **state)
+{
+	(void)state;
+	hold_three_of_three(300);
+}
+
+static void
+bytes_beyond_a_gap_that_stays_are_given_up(void **state)
+{
+	struct script *s = script_open(NULL);
+	uint32_t before;
+
+	(void)state;
+	s->rport = PEER_PORT - 1;
+	next_peer(s);
+	before = pkt_in_use();
+	PEER(s, .flags = A, .seq = 2001, .ack = 1, .win = 65535, .len = 1000,
+	     .data = script_bytes(2000));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+	script_pass(s, 50000 * MS);
+	/* It moves: its time begins again. */
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 1000, .data = script_bytes(0));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1001);
+	script_consume(s, 1000);
+	script_pass(s, 59000 * MS);
+	assert_int_equal(pkt_in_use() - before, 1);
+	script_pass(s, 7000 * MS);
+	assert_int_equal(pkt_in_use() - before, 0);
+	assert_int_equal(pw_tcp_counters(s->t)->drop_ooo_old, 1);
+	/* The peer sends it again. */
+	PEER(s, .flags = A, .seq = 1001, .ack = 1, .win = 65535, .len = 1000,
+	     .data = script_bytes(1000));
+	PEER(s, .flags = A, .seq = 2001, .ack = 1, .win = 65535, .len = 1000,
+	     .data = script_bytes(2000));
+	EXPECT(s, .flags = A, .seq = 1, .ack = 3001);
+	script_consume(s, 2000);
+	script_check_got(s, 3000);
+}
+
+static void
+pressure_takes_back_what_is_held_beyond_gaps(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.max_ooo_total = 100});
+	uint32_t before;
+
+	(void)state;
+	before = pkt_in_use();
+	hoard(s, 100);
+	pw_tcp_set_pressure(s->t, 1);
+	script_act(s);
+	assert_int_equal(pkt_in_use() - before, 100);
+	pw_tcp_set_pressure(s->t, 2);
+	script_act(s);
+	assert_int_equal(pkt_in_use() - before, 36);
+	script_act(s);
+	assert_int_equal(pkt_in_use() - before, 0);
+	NOTHING(s);
+}
+
 /* What was advertised last: acknowledgement and right edge, in the script's numbers. */
 static void
 last_word(struct script *s, uint32_t *ack, uint32_t *edge)
@@ -379,6 +565,11 @@ main(void)
 		SCRIPT(control_goes_on_while_the_packet_pool_is_empty),
 		SCRIPT(crumbs_do_not_pin_a_buffer_each),
 		SCRIPT(hoarders_beyond_a_gap_leave_buffers_for_the_others),
+		SCRIPT(hoarders_beyond_a_gap_leave_reassembly_to_the_others),
+		SCRIPT(losses_of_before_make_nobody_the_first_to_yield),
+		SCRIPT(many_losses_leave_the_order_of_those_who_hold_something),
+		SCRIPT(bytes_beyond_a_gap_that_stays_are_given_up),
+		SCRIPT(pressure_takes_back_what_is_held_beyond_gaps),
 		SCRIPT(timers_of_a_reset_connection_do_not_fire_in_its_successor),
 		SCRIPT(neighbours_of_a_reset_connection_keep_their_timers),
 		SCRIPT(abort_at_the_moment_of_a_timer_leaves_nothing),

@@ -119,7 +119,7 @@ struct pw_tcp_conf {
 				    [rx_window / 1024 + 16] */
 	uint32_t tx_queue_bytes; /**< most bytes in one send queue [262144] */
 	uint32_t max_ooo;	 /**< out-of-order segments held per connection, 255 at most [64] */
-	uint32_t max_ooo_total;	 /**< and in all [1/8 of the pkt pool] */
+	uint32_t max_ooo_total;	 /**< and in all [1/8 of the pkt pool]; several stacks share it */
 	uint32_t rx_copy_break;	 /**< segments up to this are joined into the buffer before [256] */
 	uint32_t msl_ms;      /**< maximum segment lifetime [30000]: TIME_WAIT lasts twice that */
 	uint32_t min_rto_ms;  /**< [200] */
@@ -172,6 +172,7 @@ struct pw_tcp_conf {
 	X(keepalive_probes, "Keepalive probes sent")                                               \
 	X(ooo_in, "Segments received out of order and held")                                       \
 	X(drop_ooo_full, "Out-of-order segments dropped because a bound was reached")              \
+	X(drop_ooo_old, "Out-of-order segments given up because nothing filled the gap before")    \
 	X(drop_header, "Segments with a bad header length or options")                             \
 	X(drop_no_conn, "Segments for no connection or listener")                                  \
 	X(drop_seq, "Segments outside the window")                                                 \
@@ -374,6 +375,9 @@ size_t pw_tcp_time_wait_bytes(uint32_t max_time_wait, uint32_t max_conns);
 
 /** Bytes of a stack's send queues and of its records of what is on its way, for the same. */
 size_t pw_tcp_queue_bytes(uint32_t max_tx_slices);
+
+/** Bytes of memory that it takes to know in which order max_ooo_total buffers came to be held. */
+size_t pw_tcp_gaps_bytes(uint32_t max_ooo_total);
 
 #ifdef __cplusplus
 }
