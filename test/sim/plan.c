@@ -244,10 +244,14 @@ match(struct world *w, struct conn *c, const struct pw_tcp_conf *tcp)
 
 		e->nibble = chance(r, 150) ? 1 + app_total(peer) / sim_rng_range(r, 1, 100) : 0;
 		e->abort_at = chance(r, 300) ? 0 : sim_rng_below(r, all + 1);
-		/* A smaller size that is lost by chance need not be tried again. */
-		if (w->plan.mtu_silent)
-			c->may_fail = true;
 		if (e->leave == LEAVE_ABORT || e->leave == LEAVE_EARLY || e->refuses)
+			c->may_fail = true;
+		/*
+		 * With timeouts that grow the smaller sizes may come after the minute that a cookie
+		 * is good for, or FIN_WAIT_2 of a peer that is closed.
+		 */
+		if (w->plan.mtu_silent && tcp[e->host->id].max_rto_ms == 0 &&
+		    (i == 0 || peer->leave == LEAVE_WHEN_SENT))
 			c->may_fail = true;
 	}
 }
