@@ -504,6 +504,9 @@ on_gone(void *ctx, struct pw_tcp_conn *tcp, enum pw_tcp_end why, uint64_t now)
 	e->tcp = NULL;
 	e->next = e->nb_kept != 0 ? w->now + KEEP_NS : NEVER;
 	moved(e);
+	/* Keepalive gives up after eight probes, all of which a rough wire may lose. */
+	if (why == PW_TCP_END_TIMEOUT && e->host->probes && w->now < w->plan.calm_at)
+		e->conn->may_fail = true;
 	w->tally->ends[why]++;
 	if (w->verbose)
 		printf("%12.6f host%u [%u.%u side %u] gone: %s\n", (double)w->now / 1e9,

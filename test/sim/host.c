@@ -223,6 +223,7 @@ host_up(struct world *w, uint32_t id, const struct pw_mem *mem, struct pw_tcp_co
 	h->mem = mem;
 	h->port = *port;
 	h->relax_at = NEVER;
+	h->probes = tcp->keepalive_ms != 0;
 	host_mac(id, h->port.mac.addr_bytes);
 	h->addr[0] = pw_addr_v4(htonl(0x0a000001 + id));
 	h->addr[1] = (struct pw_addr){{0xfd, 0x77, [15] = (uint8_t)(id + 1)}};

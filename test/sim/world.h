@@ -128,6 +128,7 @@ struct host {
 	struct rte_mbuf *hog[POOL_PKT];
 	uint32_t nb_hog;
 	uint32_t wakes; /**< advances that found something to do while nothing was going on */
+	bool probes;	/**< keepalive is on */
 };
 
 /** How an application takes its leave. */
