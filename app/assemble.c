@@ -218,6 +218,7 @@ start_telemetry(struct app *a)
 		.nb_ports = a->config.nb_ports,
 		.selftest = (const struct pw_selftest_row(*)[PW_SELFTEST_ROWS])a->selftest,
 		.selftest_rows = a->selftest_rows,
+		.auth = &a->auth,
 	};
 	int rc = pw_telemetry_start(&a->sources);
 

@@ -144,6 +144,21 @@ session_info(const struct pw_session *s, const struct pw_tcp_conn *conn,
 	out->messages = READ(s->messages);
 }
 
+/* Users do not change while workers run. */
+static void
+session_user(const struct pw_forward *f, uint32_t at, struct pw_session_info *out)
+{
+	const struct pw_access *access = f->shared->conf.access;
+	uint32_t user;
+
+	if (access == NULL || !access->passwords)
+		return;
+	user = READ(f->account[at].user);
+	if (user < access->nb_users)
+		memcpy(out->user, access->user[user].name,
+		       RTE_MIN((size_t)access->user[user].len, sizeof(out->user) - 1));
+}
+
 uint32_t
 pw_forward_session_list(const struct pw_forward *f, uint32_t *at, struct pw_session_info *out,
 			uint32_t max)
@@ -160,8 +175,10 @@ pw_forward_session_list(const struct pw_forward *f, uint32_t *at, struct pw_sess
 		/* These pair with the releases of accepted() and keep_client_id(). */
 		conn = __atomic_load_n(&s->conn, __ATOMIC_ACQUIRE);
 		len = __atomic_load_n(&f->name[*at].len, __ATOMIC_ACQUIRE);
-		if (conn != NULL && len > 0)
-			session_info(s, conn, &f->name[*at], len, &out[n++]);
+		if (conn == NULL || len == 0)
+			continue;
+		session_info(s, conn, &f->name[*at], len, &out[n]);
+		session_user(f, *at, &out[n++]);
 	}
 	return n;
 }

@@ -14,6 +14,14 @@
 
 #define BURST 32
 
+PW_COUNTER_DESCRIBE(pw_auth_counters, PW_AUTH_COUNTERS);
+
+static void
+count(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
 static bool
 same(const uint64_t a[2], const uint64_t b[2])
 {
@@ -37,12 +45,16 @@ static bool
 remembered(struct pw_authenticator *a, const struct pw_auth_request *r,
 	   enum pw_auth_verdict *verdict)
 {
-	if (r->user != PW_ACCESS_NOBODY && same(a->files->good[r->user], r->digest)) {
+	if (r->user != PW_ACCESS_NOBODY && same(a->files->good[r->user], r->digest))
 		*verdict = PW_AUTH_GOOD;
-		return true;
-	}
-	*verdict = PW_AUTH_BAD;
-	return same(refused_at(a, r->digest), r->digest);
+	else if (same(refused_at(a, r->digest), r->digest))
+		*verdict = PW_AUTH_BAD;
+	else
+		return false;
+	count(&a->counters.remembered);
+	if (*verdict == PW_AUTH_BAD)
+		count(&a->counters.wrong);
+	return true;
 }
 
 bool
@@ -52,10 +64,12 @@ pw_auth_take(struct pw_authenticator *a, const struct pw_auth_request *r,
 	if (remembered(a, r, verdict))
 		return true;
 	if (a->tail - a->head == PW_AUTH_QUEUE) {
+		count(&a->counters.full);
 		*verdict = PW_AUTH_BUSY;
 		return true;
 	}
-	a->queue[a->tail++ % PW_AUTH_QUEUE] = *r;
+	a->queue[a->tail % PW_AUTH_QUEUE] = *r;
+	__atomic_store_n(&a->tail, a->tail + 1, __ATOMIC_RELAXED);
 	return false;
 }
 
@@ -87,7 +101,7 @@ right(struct pw_authenticator *a, const struct pw_auth_request *r)
 	text[r->len] = '\0';
 	got = crypt_r(text, hash, &data);
 	good = got != NULL && equal(got, hash);
-	a->verified++;
+	count(&a->counters.verified);
 	explicit_bzero(text, sizeof(text));
 	explicit_bzero(&data, sizeof(data));
 	return good && r->user != PW_ACCESS_NOBODY;
@@ -103,14 +117,17 @@ pw_auth_step(struct pw_authenticator *a, uint64_t now, struct pw_auth_request *r
 		return false;
 	*r = *oldest;
 	explicit_bzero(oldest, sizeof(*oldest));
-	a->head++;
+	__atomic_store_n(&a->head, a->head + 1, __ATOMIC_RELAXED);
 	if (remembered(a, r, verdict))
 		return true;
 	if (r->deadline <= now) {
+		count(&a->counters.late);
 		*verdict = PW_AUTH_BUSY; /* to nobody */
 		return true;
 	}
 	*verdict = right(a, r) ? PW_AUTH_GOOD : PW_AUTH_BAD;
+	if (*verdict == PW_AUTH_BAD)
+		count(&a->counters.wrong);
 	memcpy(*verdict == PW_AUTH_GOOD ? a->files->good[r->user] : refused_at(a, r->digest),
 	       r->digest, sizeof(r->digest));
 	return true;

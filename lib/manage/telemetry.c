@@ -24,6 +24,7 @@
 	X(pools, tel_pools, "Buffers and objects in use")                                          \
 	X(latency, tel_latency, "Latency quantiles in ns")                                         \
 	X(ports, tel_ports, "Ports: queues, offloads, self-test, link")                            \
+	X(auth, tel_auth, "Passwords: how many users, how many wait, what was found")              \
 	X(ledger, tel_ledger, "Where every accepted message is")
 
 /* Held by a command while it runs, and by stop while it takes the sources away. Never by a worker.

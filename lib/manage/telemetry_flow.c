@@ -79,6 +79,7 @@ device_row(struct rte_tel_data *d, uint32_t row, const struct pw_session_info *s
 	if (r == NULL)
 		return -ENOMEM;
 	tel_text(r, "client_id", s->client_id);
+	tel_text(r, "user", s->user);
 	rte_tel_data_add_dict_string(r, "address", pw_addr_str(&s->flow.remote, text));
 	rte_tel_data_add_dict_u64(r, "port", s->flow.rport);
 	rte_tel_data_add_dict_u64(r, "version", s->version);

@@ -127,6 +127,26 @@ tel_all_counters(const struct pw_telemetry_sources *src, const char *params, str
 }
 
 int
+tel_auth(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
+{
+	const struct pw_authenticator *a = src->auth;
+	uint64_t values[sizeof(a->counters) / sizeof(uint64_t)] = {0};
+	uint32_t head, tail;
+
+	(void)params;
+	if (a->files == NULL)
+		return rte_tel_data_add_dict_u64(d, "users", 0);
+	/* head first: it never passes the tail that is read after it */
+	head = __atomic_load_n(&a->head, __ATOMIC_RELAXED);
+	tail = __atomic_load_n(&a->tail, __ATOMIC_RELAXED);
+	rte_tel_data_add_dict_u64(d, "users", a->files->access.nb_users);
+	rte_tel_data_add_dict_u64(d, "waiting", RTE_MIN(tail - head, (uint32_t)PW_AUTH_QUEUE));
+	for (uint32_t i = 0; i < RTE_DIM(values); i++)
+		values[i] = pw_counter_read(&a->counters, i);
+	return tel_counters(d, pw_auth_counters_desc, values);
+}
+
+int
 tel_pools(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
 {
 	const struct {

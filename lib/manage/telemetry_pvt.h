@@ -16,7 +16,7 @@
 
 /* Rows a page, by the bytes that a row can take in JSON. */
 #define TEL_PAGE_BROKERS 12 /* 39 fields, at most 1,200 bytes */
-#define TEL_PAGE_DEVICES 32 /* 8 fields, at most 350 bytes */
+#define TEL_PAGE_DEVICES 32 /* 9 fields, at most 400 bytes */
 #define TEL_PAGE_LOGS	 32 /* 9 fields, at most 430 bytes */
 #define TEL_PAGE_WORKERS 32 /* 11 fields, at most 300 bytes */
 
@@ -51,6 +51,7 @@ int tel_logs(const struct pw_telemetry_sources *src, const char *params, struct 
 int tel_pools(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_latency(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_ports(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_auth(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 
 #endif

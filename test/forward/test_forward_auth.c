@@ -140,6 +140,8 @@ static void
 a_device_is_let_in_once_its_password_was_found_right(void **state)
 {
 	const struct pw_auth_request *r = &w.asked[0];
+	struct pw_session_info info;
+	uint32_t at = 0;
 
 	(void)state;
 	world_start(1, 3, 0);
@@ -158,6 +160,8 @@ a_device_is_let_in_once_its_password_was_found_right(void **state)
 	assert_int_equal(connack_code(0), 0);
 	world_run(10);
 	assert_int_equal(w.broker[0].nb, 1);
+	assert_int_equal(pw_forward_session_list(w.forward[0], &at, &info, 1), 1);
+	assert_string_equal(info.user, "bob");
 	assert_int_equal(counters()->connects, 1);
 	assert_int_equal(counters()->auth_refused, 0);
 	ledger();

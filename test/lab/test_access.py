@@ -90,6 +90,9 @@ class Access(LabCase):
 
     def test_nobody_takes_over_without_the_password(self):
         victim = kit.device("victim", user="ann", password="sesame")
+        users = [row["user"] for w in range(2) for row in kit.ask(f"/pubwire/devices,{w}").values()
+                 if isinstance(row, dict) and row["client_id"] == "victim"]
+        self.assertEqual(users, ["ann"])
         thief = kit.device()
         self.assertEqual(thief.connect("victim", user="ann", password="guess")[1], 4)
         thief.close()
@@ -107,6 +110,9 @@ class Access(LabCase):
             out = p.communicate(timeout=60)[0]
             self.assertEqual(p.returncode, 0, out)
         self.assertEqual(self.counter("auth_busy"), 0)
+        auth = kit.ask("/pubwire/auth")
+        self.assertEqual((auth["users"], auth["waiting"]), (2, 0))
+        self.assertGreaterEqual(auth["remembered"], 48)
 
     def test_a_device_over_its_rate_is_slowed_down_and_loses_nothing(self):
         lines = [f"line {i}" for i in range(4 * RATE)]

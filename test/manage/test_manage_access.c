@@ -323,7 +323,7 @@ every_method_verifies_its_password_and_no_other(void **state)
 		assert_int_equal(verdict_of(names[i], ""), PW_AUTH_BAD);
 		assert_int_equal(verdict_of(names[i], "sesame"), PW_AUTH_GOOD);
 	}
-	assert_int_equal(auth.verified, 4 * DIM(names));
+	assert_int_equal(auth.counters.verified, 4 * DIM(names));
 }
 
 static void
@@ -333,15 +333,15 @@ what_was_found_is_remembered(void **state)
 	begin();
 	assert_int_equal(verdict_of("ann", "sesame"), PW_AUTH_GOOD);
 	assert_int_equal(verdict_of("ann", "wrong"), PW_AUTH_BAD);
-	assert_int_equal(auth.verified, 2);
+	assert_int_equal(auth.counters.verified, 2);
 	for (uint32_t i = 0; i < 10; i++) {
 		assert_int_equal(verdict_of("ann", "sesame"), PW_AUTH_GOOD);
 		assert_int_equal(verdict_of("ann", "wrong"), PW_AUTH_BAD);
 	}
-	assert_int_equal(auth.verified, 2);
+	assert_int_equal(auth.counters.verified, 2);
 	/* It is her password, not his. */
 	assert_int_equal(verdict_of("bob", "wrong"), PW_AUTH_BAD);
-	assert_int_equal(auth.verified, 3);
+	assert_int_equal(auth.counters.verified, 3);
 }
 
 static void
@@ -351,9 +351,9 @@ a_name_that_nobody_has_takes_the_time_and_is_wrong(void **state)
 	begin();
 	/* The right password of the user whose hash takes the time. */
 	assert_int_equal(verdict_of("nobody", "sesame"), PW_AUTH_BAD);
-	assert_int_equal(auth.verified, 1);
+	assert_int_equal(auth.counters.verified, 1);
 	assert_int_equal(verdict_of("nobody", "sesame"), PW_AUTH_BAD);
-	assert_int_equal(auth.verified, 1);
+	assert_int_equal(auth.counters.verified, 1);
 }
 
 static void
@@ -374,8 +374,9 @@ a_full_queue_answers_at_once_and_lets_the_known_through(void **state)
 	r = request("ann", "one more");
 	assert_true(pw_auth_take(&auth, &r, &v));
 	assert_int_equal(v, PW_AUTH_BUSY);
+	assert_int_equal(auth.counters.full, 1);
 	assert_int_equal(verdict_of("ann", "sesame"), PW_AUTH_GOOD);
-	assert_int_equal(auth.verified, 1);
+	assert_int_equal(auth.counters.verified, 1);
 	/* In their order; who does not wait any more costs nothing. */
 	assert_true(pw_auth_step(&auth, 1, &out, &v));
 	assert_int_equal(out.len, 7);
@@ -385,7 +386,10 @@ a_full_queue_answers_at_once_and_lets_the_known_through(void **state)
 		assert_int_equal(v, PW_AUTH_BUSY);
 	}
 	assert_false(pw_auth_step(&auth, 100, &out, &v));
-	assert_int_equal(auth.verified, 2);
+	assert_int_equal(auth.counters.verified, 2);
+	assert_int_equal(auth.counters.late, PW_AUTH_QUEUE - 1);
+	assert_int_equal(auth.counters.wrong, 1);
+	assert_int_equal(auth.counters.remembered, 1);
 }
 
 static void
@@ -403,7 +407,7 @@ the_same_question_in_the_queue_is_answered_by_the_first(void **state)
 	assert_int_equal(v, PW_AUTH_GOOD);
 	assert_true(pw_auth_step(&auth, 1, &out, &v));
 	assert_int_equal(v, PW_AUTH_GOOD);
-	assert_int_equal(auth.verified, 1);
+	assert_int_equal(auth.counters.verified, 1);
 }
 
 #define TEST(f) cmocka_unit_test_teardown(f, unload)

@@ -61,7 +61,7 @@ def ask_everything(prefix):
     with Telemetry(prefix) as t:
         commands = t.ask("/")
         ours = [c for c in commands if c.startswith("/pubwire/")]
-        check(len(ours) == 9 and all(len(c) < 56 for c in ours), "nine commands are there")
+        check(len(ours) == 10 and all(len(c) < 56 for c in ours), "ten commands are there")
         w = t.ask("/pubwire/workers")
         check(w["total"] == 2 and w["0"]["role"] == "devices" and w["1"]["role"] == "brokers"
               and w["0"]["lcore"] == 1 and w["1"]["total_cycles"] > 0, "workers: lcores, roles, cycles")
@@ -87,6 +87,7 @@ def ask_everything(prefix):
         check(t.ask("/pubwire/latency")["qos1"]["count"] == 0, "latency")
         ports = t.ask("/pubwire/ports")
         check(ports["1"]["device"] == "net_null1" and len(ports["1"]["selftest"]) > 3, "ports")
+        check(t.ask("/pubwire/auth") == {"users": 0}, "nobody is in no password file")
         ledger = t.ask("/pubwire/ledger")
         check(ledger["accepted"] == 0 and ledger["unexplained"] == 0, "ledger")
 

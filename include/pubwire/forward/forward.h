@@ -303,6 +303,7 @@ const struct pw_hist *pw_forward_latency_qos1(const struct pw_forward *f);
  */
 struct pw_session_info {
 	char client_id[64]; /**< its first 39 bytes */
+	char user[40];	    /**< who has proven a password: the name's first 39 bytes */
 	struct pw_flow flow;
 	uint8_t version;
 	uint32_t inflight;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <pubwire/base/counter.h>
 #include <pubwire/forward/access.h>
 #include <pubwire/manage/config.h>
 #include <pubwire/worker/worker.h>
@@ -44,13 +45,22 @@ void pw_access_unload(struct pw_access_files *files);
 #define PW_AUTH_QUEUE	256  /**< passwords that wait for crypt(3) */
 #define PW_AUTH_REFUSED 4096 /**< wrong ones that are remembered */
 
+#define PW_AUTH_COUNTERS(X)                                                                        \
+	X(verified, "Passwords held against their hash")                                           \
+	X(remembered, "Passwords that were found right or wrong before")                           \
+	X(wrong, "Passwords that were wrong")                                                      \
+	X(full, "Passwords that were not taken because too many waited")                           \
+	X(late, "Passwords whose device had stopped waiting")
+
+PW_COUNTER_STRUCT(pw_auth_counters, PW_AUTH_COUNTERS);
+
 /** Verifies passwords. Large; zeroed before pw_auth_init(). */
 struct pw_authenticator {
 	const struct pw_access_files *files;
 	struct pw_auth_request queue[PW_AUTH_QUEUE];
 	uint32_t head, tail;
 	uint64_t refused[PW_AUTH_REFUSED][2];
-	uint64_t verified; /**< times that crypt(3) was asked */
+	struct pw_auth_counters counters; /**< any thread may read, and head and tail */
 };
 
 void pw_auth_init(struct pw_authenticator *a, const struct pw_access_files *files);

@@ -14,10 +14,12 @@
  *     /pubwire/pools               buffers and objects in use
  *     /pubwire/latency             p50, p90, p99, p99.9, max of QoS 0 and QoS 1 (ns)
  *     /pubwire/ports               queues, offloads in use, self-test, link
+ *     /pubwire/auth                passwords: users, how many wait, what was found
  *     /pubwire/ledger              accepted = acknowledged + outstanding + queued + dropped
  */
 
 #include <pubwire/base/pool.h>
+#include <pubwire/manage/access.h>
 #include <pubwire/wire/selftest.h>
 #include <pubwire/worker/worker.h>
 
@@ -35,6 +37,7 @@ struct pw_telemetry_sources {
 	uint32_t nb_ports;
 	const struct pw_selftest_row (*selftest)[PW_SELFTEST_ROWS];
 	const uint32_t *selftest_rows; /**< rows a port */
+	const struct pw_authenticator *auth;
 };
 
 /** Register the commands (once a process). Main lcore, after the fleet is built. 0 or -errno. */
