@@ -9,7 +9,7 @@
 
 #include "session_pvt.h"
 
-#define COPY_SLICES(f) ((f)->set->limits.max_packet_size / 1024 + 8)
+#define COPY_SLICES(f) ((f)->set->limits.max_packet_size / 1024 + 8 + PW_RESOLVE_HEAD)
 
 /* Buffers that others may look at are not ours to rewrite: clones, and what is read-only. */
 static bool

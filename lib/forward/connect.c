@@ -241,11 +241,12 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 static int
 connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 {
-	struct pw_mqtt_prop_out p[10];
+	struct pw_mqtt_prop_out p[12];
 	struct pw_mqtt_props_out props = {.p = p};
 	const struct pw_client_name *name = &f->name[pw_pool_index(f->sessions, s)];
 	struct common c = common_of(f, s);
 	uint32_t n = 0;
+	uint16_t alias;
 	int len;
 
 	s->max_packet = c.max_packet;
@@ -273,17 +274,24 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 	if (s->flags & PW_SESSION_SERVER_KA)
 		ADD(SERVER_KEEP_ALIVE, s->keepalive);
 	props.n = n;
+	alias = pw_alias_grant(f);
+	if (alias > 0)
+		ADD(TOPIC_ALIAS_MAXIMUM, alias);
 	ADD(WILDCARD_AVAILABLE, 0);
 	ADD(SUBSCRIPTION_ID_AVAILABLE, 0);
 	ADD(SHARED_AVAILABLE, 0);
 #undef ADD
-	/* The last three say what SUBACK says too: where the device takes no more, without them. */
+	/* Topic aliases are a favour, and the last three say what SUBACK says too: where the device
+	 * takes no more, without them. */
 	for (;; n = props.n) {
 		struct pw_mqtt_props_out all = {.p = p, .n = n};
 
 		len = pw_mqtt_encode_connack(out, room, s->version, false, 0, &all);
-		if (len < 0 || n == props.n || pw_session_takes(s, (uint32_t)len))
+		if (len < 0 || n == props.n || pw_session_takes(s, (uint32_t)len)) {
+			if (alias > 0 && n > props.n)
+				s->flags |= PW_SESSION_ALIASES;
 			return len;
+		}
 	}
 }
 

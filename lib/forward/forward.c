@@ -54,7 +54,7 @@ static int
 create_devices(struct pw_forward *f)
 {
 	const struct pw_limits_conf *limits = &f->set->limits;
-	uint32_t copies = limits->max_packet_size / 1024 + 8;
+	uint32_t copies = limits->max_packet_size / 1024 + 8 + PW_RESOLVE_HEAD;
 	struct pw_flog *l;
 
 	f->max_lingering = pw_max_lingering(limits->max_connections);
@@ -71,6 +71,7 @@ create_devices(struct pw_forward *f)
 	f->blocks = pool(f, "run", nb_blocks(f), sizeof(struct pw_run));
 	f->parts = pool(f, "part", 256, sizeof(struct pw_part));
 	f->scratch = reserve(f, (f->scratch_max + copies) * sizeof(*f->scratch));
+	f->resolved = reserve(f, (f->scratch_max + PW_RESOLVE_HEAD + 2) * sizeof(*f->resolved));
 	f->topic = reserve(f, 4 * PW_SCRATCH_BYTES + 64);
 	if (f->shared->conf.access != NULL || pw_limits_any(f->set)) {
 		f->account = reserve(f, f->max_sessions * sizeof(*f->account));
@@ -78,8 +79,8 @@ create_devices(struct pw_forward *f)
 			return -ENOMEM;
 	}
 	if (f->sessions == NULL || f->name == NULL || f->more == NULL || f->blocks == NULL ||
-	    f->parts == NULL || f->scratch == NULL || f->topic == NULL ||
-	    pw_blobs_create(f, f->max_sessions) < 0)
+	    f->parts == NULL || f->scratch == NULL || f->resolved == NULL || f->topic == NULL ||
+	    pw_aliases_create(f) < 0 || pw_blobs_create(f, f->max_sessions) < 0)
 		return -ENOMEM;
 	PW_FOREACH_LOG (f, l)
 		l->blocks = f->blocks;
@@ -184,6 +185,7 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 	}
 	pw_gather_release(&f->gather);
 	pw_blobs_destroy(f);
+	pw_aliases_destroy(f);
 	pw_dir_destroy(f);
 	if (f->sessions != NULL)
 		pw_pool_destroy(f->sessions);
@@ -195,6 +197,7 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 	rte_free(f->name);
 	rte_free(f->account);
 	rte_free(f->scratch);
+	rte_free(f->resolved);
 	rte_free(f->topic);
 }
 

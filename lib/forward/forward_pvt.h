@@ -31,6 +31,7 @@ pw_since(uint64_t now, uint64_t then)
 }
 
 #define PW_SCRATCH_BYTES 65536 /* a topic, a SUBACK, a header: MQTT strings end at 65,535 bytes */
+#define PW_RESOLVE_HEAD	 64    /* slices of a header of ours, with a topic of up to 65,535 bytes */
 #define PW_BATCH	 128   /* slices in one pw_tcp_send() of a cursor */
 
 struct pw_session;
@@ -170,6 +171,8 @@ struct pw_forward {
 	uint32_t nb_lingering;	     /* without: a will waits */
 	uint32_t max_lingering;
 	struct pw_pool *blobs[PW_BLOB_CLASSES];
+	struct pw_pool *aliases;	   /* NULL: none are granted */
+	uint32_t alias_pieces, alias_used; /* in the pool, lent out */
 	struct pw_pool *blocks;
 	struct pw_pool *parts;
 	struct pw_part_list part_list;
@@ -185,7 +188,8 @@ struct pw_forward {
 	struct pw_listening listening[PW_FORWARD_MAX_LISTENERS];
 	struct pw_slice *scratch; /* slices of the frame at hand */
 	uint32_t scratch_max;
-	uint8_t *topic; /* PW_SCRATCH_BYTES */
+	struct pw_slice *resolved; /* and of what it becomes: PW_RESOLVE_HEAD and 2 more */
+	uint8_t *topic;		   /* PW_SCRATCH_BYTES */
 
 	/* directory shard */
 	struct pw_dir_entry *dir;

@@ -12,7 +12,7 @@ pw_session_more(struct pw_forward *f, struct pw_session *s)
 void
 pw_session_less(struct pw_forward *f, struct pw_session *s)
 {
-	if (s->more == NULL || s->more->will.len > 0)
+	if (s->more == NULL || s->more->will.len > 0 || s->more->alias != NULL)
 		return;
 	pw_pool_put(f->more, s->more);
 	s->more = NULL;

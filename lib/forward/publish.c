@@ -5,12 +5,14 @@
 
 /* What the protocol, and what CONNACK said, forbids. NONE where the packet is right. */
 static enum pw_mqtt_error
-forbidden(const struct pw_session *s, const struct pw_mqtt_publish *p)
+forbidden(const struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt_publish *p)
 {
 	if (s->version != PW_MQTT_5)
 		return PW_MQTT_E_NONE;
-	/* CONNACK named no Topic Alias Maximum, so it is 0 [MQTT-3.2.2-18]. */
-	if (pw_mqtt_has(&p->props, PW_MQTT_PROP_TOPIC_ALIAS) || p->topic.len == 0)
+	/* [MQTT-3.3.2-9]; where CONNACK named no Topic Alias Maximum it is 0 [MQTT-3.2.2-18]. */
+	if (pw_mqtt_has(&p->props, PW_MQTT_PROP_TOPIC_ALIAS) &&
+	    (!(s->flags & PW_SESSION_ALIASES) ||
+	     p->props.value[PW_MQTT_PROP_TOPIC_ALIAS].num > f->set->limits.topic_alias_maximum))
 		return PW_MQTT_E_TOPIC_ALIAS;
 	if (pw_mqtt_has(&p->props, PW_MQTT_PROP_SUBSCRIPTION_ID))
 		return PW_MQTT_E_PROPERTY; /* [MQTT-3.3.4-6] */
@@ -118,9 +120,40 @@ window(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	return PW_GONE;
 }
 
+/* The topic of a message with an alias, which it may set. PW_TAKEN: r has it. */
 static enum pw_taken
-append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint32_t payload,
-       uint64_t now)
+resolve(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_publish *p,
+	struct pw_resolve *r, uint64_t now)
+{
+	uint16_t number = (uint16_t)p->props.value[PW_MQTT_PROP_TOPIC_ALIAS].num;
+	char name[PW_ADDR_STRLEN + 16];
+	int n;
+
+	r->p = p;
+	if (p->topic.len == 0) {
+		n = pw_alias_topic(s, number, f->topic);
+		if (n < 0) {
+			pw_session_bad(f, s, PW_MQTT_PUBLISH, PW_MQTT_E_NO_TOPIC, now);
+			return PW_GONE;
+		}
+		r->topic = f->topic;
+		r->len = (uint32_t)n;
+		return PW_TAKEN;
+	}
+	if (pw_alias_set(f, s, number, r->topic, r->len) == 0)
+		return PW_TAKEN;
+	f->counters.aliases_refused++;
+	PW_LOG_EVERY(&f->limit_device, now, forward, NOTICE,
+		     "device %s: PUBLISH refused: no memory is left for its topic alias",
+		     pw_session_name(s, name, sizeof(name)));
+	pw_session_refuse(f, s, 0x97, now); /* Quota exceeded */
+	return PW_GONE;
+}
+
+/* With r: a message whose topic has to be put back. */
+static enum pw_taken
+append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
+       const struct pw_resolve *r, uint32_t payload, uint64_t now)
 {
 	struct pw_flog *l = pw_session_log(f, s, a->route, a->topic, now);
 	bool blocks = pw_route_when_full(a->route, a->qos) == PW_WHEN_FULL_BLOCK;
@@ -128,7 +161,11 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, ui
 
 	if (l == NULL || (blocks && pw_flog_over(l)))
 		return PW_LATER;
-	rc = pw_append(f, l, a, now);
+	rc = r->p != NULL ? pw_resolve_append(f, l, s, a, r, now) : pw_append(f, l, a, now);
+	if (rc == -EMSGSIZE) {
+		pw_session_bad(f, s, PW_MQTT_PUBLISH, PW_MQTT_E_TOO_LARGE, now);
+		return PW_GONE;
+	}
 	if (rc < 0 && (a->qos > 0 || blocks))
 		return PW_LATER;
 	if (a->qos > 0)
@@ -159,13 +196,13 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	struct pw_append a = {.b = b, .session = s};
 	enum pw_mqtt_error err = PW_MQTT_E_NONE;
 	struct pw_mqtt_publish p;
-	const uint8_t *topic;
+	struct pw_resolve topic = {0};
 	const char *what;
 	enum pw_taken r;
 	uint8_t reason;
 
 	if (pw_mqtt_decode_publish(b, s->version, &p, &err) < 0 ||
-	    (err = forbidden(s, &p)) != PW_MQTT_E_NONE) {
+	    (err = forbidden(f, s, &p)) != PW_MQTT_E_NONE) {
 		pw_session_bad(f, s, PW_MQTT_PUBLISH, err, now);
 		return PW_GONE;
 	}
@@ -177,22 +214,28 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 		if (r != PW_TAKEN)
 			return r;
 	}
-	topic = pw_mqtt_bytes(b, p.topic, f->topic);
+	topic.topic = pw_mqtt_bytes(b, p.topic, f->topic);
+	topic.len = p.topic.len;
+	if (pw_mqtt_has(&p.props, PW_MQTT_PROP_TOPIC_ALIAS)) {
+		r = resolve(f, s, &p, &topic, now);
+		if (r != PW_TAKEN)
+			return r;
+	}
 	a.qos = p.qos;
 	a.retain = p.retain;
 	a.dev_id = p.packet_id;
 	a.id_at = p.packet_id_at;
-	if (!pw_session_may_publish(f, s, topic, p.topic.len))
+	if (!pw_session_may_publish(f, s, topic.topic, topic.len))
 		return not_authorized(f, s, &a, now);
-	a.route = pw_routes_find(&f->shared->routes, topic, p.topic.len);
+	a.route = pw_routes_find(&f->shared->routes, topic.topic, topic.len);
 	if (a.route == NULL)
 		return unforwarded(f, s, &a, 0, &f->counters.dropped_no_route, now);
-	a.topic = pw_topic_key(f, a.route, topic, p.topic.len);
+	a.topic = pw_topic_key(f, a.route, topic.topic, topic.len);
 	if (s->version == PW_MQTT_5 && pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
 		a.expiry_at = p.props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
 	if (s->part != NULL) {
 		a.run = s->part->run.first;
 		a.copied = s->part->copied;
 	}
-	return append(f, s, &a, p.payload.len, now);
+	return append(f, s, &a, &topic, p.payload.len, now);
 }

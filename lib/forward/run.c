@@ -52,6 +52,32 @@ pw_run_forget(struct pw_pool *blocks, struct pw_run *r)
 	}
 }
 
+void
+pw_run_trim(struct pw_pool *blocks, struct pw_run_list *l, uint32_t bytes)
+{
+	struct pw_run *r;
+
+	while ((r = l->first) != NULL) {
+		struct pw_slice *s = &r->s[r->from];
+
+		if (r->from == r->n) {
+			l->first = r->next;
+			if (l->first == NULL)
+				l->last = NULL;
+			pw_pool_put(blocks, r);
+			continue;
+		}
+		if (s->len > bytes) {
+			s->off = (uint16_t)(s->off + bytes);
+			s->len = (uint16_t)(s->len - bytes);
+			return;
+		}
+		bytes -= s->len;
+		pw_slice_drop(s);
+		r->from++;
+	}
+}
+
 uint32_t
 pw_run_slices(const struct pw_run *r, struct pw_slice *out, uint32_t max)
 {

@@ -40,6 +40,9 @@ void pw_run_drop(struct pw_pool *blocks, struct pw_run *r);
 /* Put the blocks back without touching the references. */
 void pw_run_forget(struct pw_pool *blocks, struct pw_run *r);
 
+/* Drop bytes from the front; no more than there are. */
+void pw_run_trim(struct pw_pool *blocks, struct pw_run_list *l, uint32_t bytes);
+
 /* Copy the slices of a run to an array. Returns how many there are; those beyond max are left out.
  */
 uint32_t pw_run_slices(const struct pw_run *r, struct pw_slice *out, uint32_t max);

@@ -26,6 +26,7 @@ enum pw_session_state {
 #define PW_SESSION_HELD	      0x0004u /* not read until an acknowledgement goes out */
 #define PW_SESSION_UNACKED    0x0008u /* on the list of those */
 #define PW_SESSION_REGISTERED 0x0010u /* the directory knows it */
+#define PW_SESSION_ALIASES    0x0020u /* CONNACK said Topic Alias Maximum */
 #define PW_SESSION_WILL_DUE   0x0040u /* which is to be published */
 #define PW_SESSION_READING    0x0080u /* a frame of its is being handled */
 #define PW_SESSION_CLEAN      0x0100u
@@ -51,7 +52,9 @@ struct pw_will {
 
 /* What few sessions have, or have for a while: there while any of it is. */
 struct pw_session_more {
-	struct pw_will will; /* len 0: none */
+	struct pw_will will;	/* len 0: none */
+	struct pw_alias *alias; /* the last one used is first */
+	uint32_t alias_pieces;	/* of the pool that they take */
 };
 
 struct pw_session {
@@ -307,6 +310,31 @@ struct pw_append {
 };
 /* 0; -ENOSPC the log is full; -ENOBUFS. On failure nothing has changed. */
 int pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, uint64_t now);
+
+/* alias.c */
+int pw_aliases_create(struct pw_forward *f);
+void pw_aliases_destroy(struct pw_forward *f);
+/* What CONNACK may say: 0 while memory is short. */
+uint16_t pw_alias_grant(const struct pw_forward *f);
+/* Remember a topic, or another one. 0 or -ENOBUFS. */
+int pw_alias_set(struct pw_forward *f, struct pw_session *s, uint16_t number, const uint8_t *topic,
+		 uint32_t len);
+/* Bytes of the topic of a number, written to topic (of 65,535); -ENOENT where it has none. */
+int pw_alias_topic(const struct pw_session *s, uint16_t number, uint8_t *topic);
+/* The connection has ended, and its aliases with it. */
+void pw_aliases_forget(struct pw_forward *f, struct pw_session *s);
+
+/* resolve.c */
+/* What a PUBLISH with an alias is to become: the topic lies at the front of f->topic or in the
+ * frame. */
+struct pw_resolve {
+	const struct pw_mqtt_publish *p;
+	const uint8_t *topic;
+	uint32_t len;
+};
+/* pw_append() of it; -EMSGSIZE where MQTT has no packets so large. */
+int pw_resolve_append(struct pw_forward *f, struct pw_flog *l, struct pw_session *s,
+		      const struct pw_append *a, const struct pw_resolve *r, uint64_t now);
 
 /* will.c */
 /* Keep the will of a CONNECT. 0, -ENOBUFS, -EMSGSIZE. */

@@ -15,6 +15,7 @@ pw_forward_defaults(struct pw_forward_settings *s)
 		.max_queued_messages = 8192,
 		.max_packet_size = (1u << 20) + (64u << 10),
 		.receive_maximum = 64,
+		.topic_alias_maximum = 16,
 		.connect_deadline = 10000,
 		.max_keepalive = 1200,
 		.copy_break = 256,

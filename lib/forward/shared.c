@@ -46,8 +46,8 @@ sane(const struct pw_forward_settings *set)
 	if (set->nb_brokers == 0 || set->nb_brokers > PW_FORWARD_MAX_BROKERS ||
 	    set->nb_listeners > PW_FORWARD_MAX_LISTENERS || set->lanes == 0 ||
 	    set->lanes >> PW_LANE_MAX != 0 || set->limits.receive_maximum == 0 ||
-	    set->limits.receive_maximum > 65535 || set->limits.max_connections == 0 ||
-	    set->limits.max_packet_size < 256)
+	    set->limits.receive_maximum > 65535 || set->limits.topic_alias_maximum > 65535 ||
+	    set->limits.max_connections == 0 || set->limits.max_packet_size < 256)
 		return -EINVAL;
 	return 0;
 }

@@ -75,6 +75,7 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(max_queued_messages, max_queued_messages, NUM_COUNT, 16, 32768)                          \
 	X(max_packet_size, max_packet_size, NUM_BYTES, 256, 268435460)                             \
 	X(receive_maximum, receive_maximum, NUM_COUNT, 1, 65535)                                   \
+	X(topic_alias_maximum, topic_alias_maximum, NUM_COUNT, 0, 256)                             \
 	X(connect_deadline, connect_deadline, NUM_MS, 100, 3600000)                                \
 	X(max_keepalive, max_keepalive, NUM_SECONDS, 1, 65535)                                     \
 	X(idle_timeout, idle_timeout, NUM_MS, 0, 4294967294)                                       \

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include <pubwire/mqtt/frame.h>
+
 #define PW_MQTT_VARINT_BYTES 4u /* 5.0 1.5.5 */
 
 /*
@@ -12,11 +14,5 @@
  * (81 00 for 1) is read; whether it may stand is the caller's question.
  */
 int pw_mqtt_varint(const uint8_t *p, uint32_t n, uint32_t *value);
-
-/* Bytes that a value up to PW_MQTT_MAX_REMAINING takes. */
-uint32_t pw_mqtt_varint_size(uint32_t value);
-
-/* Write it; returns the byte after it. */
-uint8_t *pw_mqtt_varint_put(uint8_t *p, uint32_t value);
 
 #endif

@@ -128,7 +128,11 @@ taken_by(uint32_t connections)
 static size_t
 wills(uint32_t connections)
 {
-	return pw_forward_wills_bytes(connections);
+	struct pw_forward_settings set;
+
+	pw_forward_defaults(&set);
+	set.limits.max_connections = connections;
+	return pw_forward_wills_bytes(connections) + pw_forward_aliases_bytes(&set);
 }
 
 static void

@@ -87,7 +87,8 @@ connack_of_5_tells_what_is_not_available(void **state)
 	assert_int_equal(c.props.value[PW_MQTT_PROP_RETAIN_AVAILABLE].num, 0);
 	assert_true(pw_mqtt_has(&c.props, PW_MQTT_PROP_WILDCARD_AVAILABLE));
 	assert_int_equal(c.props.value[PW_MQTT_PROP_WILDCARD_AVAILABLE].num, 0);
-	assert_false(pw_mqtt_has(&c.props, PW_MQTT_PROP_TOPIC_ALIAS_MAXIMUM));
+	assert_true(pw_mqtt_has(&c.props, PW_MQTT_PROP_TOPIC_ALIAS_MAXIMUM));
+	assert_int_equal(c.props.value[PW_MQTT_PROP_TOPIC_ALIAS_MAXIMUM].num, 16);
 	assert_true(c.props.value[PW_MQTT_PROP_ASSIGNED_CLIENT_ID].span.len > 8);
 	ledger();
 }
@@ -426,9 +427,10 @@ a_packet_larger_than_told_is_refused_at_its_header(void **state)
 }
 
 static void
-topic_aliases_are_an_error_because_none_were_granted(void **state)
+topic_aliases_are_an_error_where_none_were_granted(void **state)
 {
 	(void)state;
+	w.set.limits.topic_alias_maximum = 0;
 	world_start(1, 3, 0);
 	device_connect(0, 0, 5, "a");
 	device_send(0, BYTES(0x30, 8, 0, 1, 't', 3, 0x23, 0, 1, 'x'));
@@ -579,7 +581,7 @@ main(void)
 		T(qos2_is_refused),
 		T(everything_whole_before_a_malformed_packet_is_forwarded),
 		T(a_packet_larger_than_told_is_refused_at_its_header),
-		T(topic_aliases_are_an_error_because_none_were_granted),
+		T(topic_aliases_are_an_error_where_none_were_granted),
 		T(receive_maximum_ends_a_device_of_5_and_holds_one_of_3),
 		T(sessions_are_listed),
 		T(long_identifiers_are_told_apart_by_all_of_their_bytes_and_listed_by_the_first),

@@ -396,6 +396,9 @@ broker_publish(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
 	r->len = p.payload.len;
 	if (pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
 		r->expiry = p.props.value[PW_MQTT_PROP_MESSAGE_EXPIRY].num;
+	r->props = p.props.present;
+	r->props_len = p.props.all.len;
+	r->props_sum = payload_sum(l->buf + p.props.all.off, p.props.all.len);
 	payload = l->buf + p.payload.off;
 	r->sum = payload_sum(payload, p.payload.len);
 	r->at = w.now;

@@ -45,6 +45,9 @@ struct record {
 	uint32_t len; /**< payload */
 	uint32_t sum; /**< of the payload: payload_sum() */
 	uint32_t expiry;
+	uint32_t props;	    /**< those present, 1 << enum pw_mqtt_prop */
+	uint32_t props_len; /**< bytes of all of them */
+	uint32_t props_sum; /**< payload_sum() of these */
 	uint64_t at; /**< ns, when it came */
 	char topic[64];
 	char text[64]; /**< beginning of the payload */

@@ -149,6 +149,7 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(m->max_queued_messages, 1024);
 	assert_int_equal(m->max_packet_size, 2 << 20);
 	assert_int_equal(m->receive_maximum, 10);
+	assert_int_equal(m->topic_alias_maximum, 5);
 	assert_int_equal(m->connect_deadline, 3000);
 	assert_int_equal(m->max_keepalive, 600);
 	assert_int_equal(m->idle_timeout, 3600000);

@@ -115,7 +115,8 @@ struct pw_limits_conf {
 	uint32_t max_packet_size;     /**< [1 MiB + 64 KiB] */
 	uint32_t
 		receive_maximum; /**< told to 5.0 devices [64]; messages of one device in the log */
-	uint32_t connect_deadline; /**< CONNECT must be whole by then [10000] */
+	uint32_t topic_alias_maximum; /**< told to 5.0 devices [16], 0: none */
+	uint32_t connect_deadline;    /**< CONNECT must be whole by then [10000] */
 	uint32_t max_keepalive; /**< seconds; Server Keep Alive where a device asks more [1200] */
 	uint32_t idle_timeout;	/**< for devices with keepalive 0 (ms) [0: never] */
 	/** Frames shorter than this are copied on append [256]; 0: none for its size. Small pieces

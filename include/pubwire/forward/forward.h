@@ -168,6 +168,7 @@ bool pw_forward_drained(const struct pw_forward *f);
 	  "Messages of QoS 1 whose rule was not met because they were given up for brokers")       \
 	X(closed_unmet, "3.1.1 devices closed because a message of theirs was given up")           \
 	X(refused_by_broker, "Messages of QoS 1 that brokers refused: their rule was not met")     \
+	X(aliases_refused, "5.0 devices closed because no memory was left for a topic alias")      \
 	X(shed, "Devices closed because buffers were needed by others")                            \
 	X(blocked, "Times that a device was not read because a bound was reached")                 \
 	X(paced, "Times that a device was not read because it was over its rate")                  \
@@ -327,6 +328,9 @@ size_t pw_forward_sessions_bytes(uint32_t max_connections);
 /** What limits on listeners, rates of devices, passwords and rules (access) add to that, for one
  * worker; 0 without any. */
 size_t pw_forward_accounts_bytes(const struct pw_forward_settings *set, bool access);
+
+/** What topic aliases of one worker's devices may take. */
+size_t pw_forward_aliases_bytes(const struct pw_forward_settings *set);
 
 /** What one worker reserves for wills, and for sessions that outlive their connection. */
 size_t pw_forward_wills_bytes(uint32_t max_connections);

@@ -143,6 +143,12 @@ const uint8_t *pw_mqtt_bytes(const struct pw_mqtt_buf *b, struct pw_mqtt_span sp
  */
 uint8_t *pw_mqtt_byte(const struct pw_mqtt_buf *b, uint32_t off);
 
+/** Bytes that a variable byte integer up to PW_MQTT_MAX_REMAINING takes, 5.0 1.5.5. */
+uint32_t pw_mqtt_varint_size(uint32_t value);
+
+/** Write one; returns the byte after it. */
+uint8_t *pw_mqtt_varint_put(uint8_t *p, uint32_t value);
+
 /**
  * True where the bytes are well-formed UTF-8 as MQTT wants it (1.5.4): no surrogates, no U+0000.
  * Control characters and noncharacters, which a receiver may refuse or not, pass.
