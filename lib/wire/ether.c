@@ -46,6 +46,11 @@ wire_ether_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx, uint16_t *ty
 		return -1;
 	}
 	eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	/* IEEE 802.3 3.2.3 b: answers would go to many. */
+	if (rte_is_multicast_ether_addr(&eth->src_addr)) {
+		w->n.drop_group_source++;
+		return -1;
+	}
 	rx->l2_group = rte_is_multicast_ether_addr(&eth->dst_addr);
 	if (!rx->l2_group && !rte_is_same_ether_addr(&eth->dst_addr, &port->mac)) {
 		w->n.drop_not_ours_mac++;

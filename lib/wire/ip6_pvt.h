@@ -74,6 +74,7 @@ struct nd_iface {
 	uint64_t at; /* ns */
 	uint8_t left;
 	bool tentative; /* the time in which others may object to our addresses (RFC 4862 5.4) */
+	bool unasked;	/* for one of them at least there was no buffer to ask */
 	bool mld_due;
 	bool mld_v1; /* the querier speaks version 1 */
 	uint64_t mld_at;
@@ -142,7 +143,7 @@ void wire_nd_solicit(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip
 		     const struct rte_ether_addr *dst);
 /* Say to all nodes that an address is ours (RFC 4861 7.2.6). */
 void wire_nd_advertise(struct pw_wire *w, uint32_t iface, uint32_t own);
-/* Ask whether somebody has an address of ours (RFC 4862 5.4.2). */
+/* Ask whether somebody has an address of ours (RFC 4862 5.4.2); nd.unasked where that can't be. */
 void wire_nd_probe(struct pw_wire *w, uint32_t iface, uint32_t own);
 
 /* nd_announce.c */

@@ -46,15 +46,16 @@ struct news {
 	bool from_our_mac;
 };
 
-/* Build and send one; mac names us in an option unless the option's type is 0. */
-static void
+/* Build and send one, false where no buffer is left; mac names us in an option unless the option's
+ * type is 0. */
+static bool
 transmit(struct pw_wire *w, uint32_t iface, const struct message *msg, uint8_t option,
 	 const struct pw_addr *src, const struct pw_addr *dst, const struct rte_ether_addr *to)
 {
 	struct rte_mbuf *m = wire_neigh_buffer(w);
 
 	if (m == NULL)
-		return;
+		return false;
 	memcpy(rte_pktmbuf_append(m, sizeof(*msg)), msg, sizeof(*msg));
 	if (option != 0) {
 		struct link_option o = {option, 1, w->iface[iface].port->mac};
@@ -62,10 +63,11 @@ transmit(struct pw_wire *w, uint32_t iface, const struct message *msg, uint8_t o
 		memcpy(rte_pktmbuf_append(m, sizeof(o)), &o, sizeof(o));
 	}
 	wire_icmp6_direct(w, iface, src, dst, ND_HOP_LIMIT, to, m);
+	return true;
 }
 
 /* Ask for an address in the group of those that may have it, or one that is thought to. */
-static void
+static bool
 solicit(struct pw_wire *w, uint32_t iface, const struct pw_addr *target, const struct pw_addr *src,
 	const struct rte_ether_addr *to)
 {
@@ -78,9 +80,8 @@ solicit(struct pw_wire *w, uint32_t iface, const struct pw_addr *target, const s
 
 	w->n.nd_solicits_out++;
 	if (to == NULL)
-		transmit(w, iface, &msg, option, src, &group, &group_mac);
-	else
-		transmit(w, iface, &msg, option, src, target, to);
+		return transmit(w, iface, &msg, option, src, &group, &group_mac);
+	return transmit(w, iface, &msg, option, src, target, to);
 }
 
 void
@@ -90,13 +91,14 @@ wire_nd_solicit(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip,
 	const struct pw_addr *source = wire_source(w, iface, ip);
 
 	if (source != NULL)
-		solicit(w, iface, ip, source, dst);
+		(void)solicit(w, iface, ip, source, dst);
 }
 
 void
 wire_nd_probe(struct pw_wire *w, uint32_t iface, uint32_t own)
 {
-	solicit(w, iface, &w->iface[iface].own[own].addr, &wire_ip6_unspecified, NULL);
+	if (!solicit(w, iface, &w->iface[iface].own[own].addr, &wire_ip6_unspecified, NULL))
+		w->iface[iface].nd.unasked = true;
 }
 
 static void
@@ -107,7 +109,7 @@ advertise(struct pw_wire *w, uint32_t iface, const struct pw_addr *own, uint32_t
 		.type = ND_ADVERT, .flags = rte_cpu_to_be_32(flags), .target = *own};
 
 	w->n.nd_adverts_out++;
-	transmit(w, iface, &msg, OPTION_TARGET, own, dst, to);
+	(void)transmit(w, iface, &msg, OPTION_TARGET, own, dst, to);
 }
 
 void

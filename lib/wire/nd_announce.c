@@ -58,6 +58,17 @@ pw_wire_set_standing(struct pw_wire *w, uint32_t iface, uint32_t standing)
 	set_lost(w, iface, standing & ~TENTATIVE);
 }
 
+/* Whether somebody has our addresses; until a second later they are tentative. */
+static void
+ask(struct pw_wire *w, uint32_t iface, uint64_t now)
+{
+	struct nd_iface *nd = &w->iface[iface].nd;
+
+	nd->unasked = false;
+	nd->at = now + INTERVAL;
+	each_own(w, iface, wire_nd_probe);
+}
+
 void
 wire_nd_announce(struct pw_wire *w, uint32_t iface, uint64_t now)
 {
@@ -68,10 +79,9 @@ wire_nd_announce(struct pw_wire *w, uint32_t iface, uint64_t now)
 	set_lost(w, iface, 0);
 	f->nd.tentative = true;
 	f->nd.left = ADVERTISEMENTS;
-	f->nd.at = now + INTERVAL;
 	/* The group first: a switch that snoops lets no objection through before (5.4.2). */
 	wire_mld_join(w, iface);
-	each_own(w, iface, wire_nd_probe);
+	ask(w, iface, now);
 }
 
 void
@@ -83,6 +93,11 @@ wire_nd_advance(struct pw_wire *w, uint64_t now)
 
 		if (nd->left == 0 || nd->at > now)
 			continue;
+		/* Where buffers were short nobody could object. */
+		if (nd->tentative && nd->unasked) {
+			ask(w, i, now);
+			continue;
+		}
 		/* Reports are not acknowledged either, so they go twice (RFC 3810 9.1). */
 		joined_once = nd->tentative;
 		nd->tentative = false;

@@ -264,6 +264,43 @@ test_standing_is_passed_on(void **state)
 	rig_down(&b);
 }
 
+static uint32_t
+take_all(struct rte_mempool *pool, struct rte_mbuf **m, uint32_t max)
+{
+	uint32_t n = 0;
+
+	while (n < max && (m[n] = rte_pktmbuf_alloc(pool)) != NULL)
+		n++;
+	assert_true(n < max);
+	return n;
+}
+
+/* Nobody can object to what was not asked. */
+static void
+test_question_that_found_no_buffer_is_asked_again(void **state)
+{
+	static struct rte_mbuf *hdr[16384], *pkt[16384];
+	uint32_t nb_hdr, nb_pkt;
+	struct pw_addr ours = OURS6;
+	struct rig r;
+
+	(void)state;
+	rig6_plan(&r);
+	rig_up(&r);
+	nb_hdr = take_all(r.mem.hdr, hdr, RTE_DIM(hdr));
+	nb_pkt = take_all(r.mem.pkt, pkt, RTE_DIM(pkt));
+	pw_wire_announce(r.w, r.now);
+	assert_int_equal(r.nb_sent, 0);
+	rte_pktmbuf_free_bulk(hdr, nb_hdr);
+	rte_pktmbuf_free_bulk(pkt, nb_pkt);
+	rig_wait(&r, 1500 * SEC / 1000);
+	rig_forget_sent(&r);
+	object(&r, OURS6);
+	rig_wait(&r, 5 * SEC);
+	assert_false(pw_wire_is_local(r.w, &ours));
+	rig_down(&r);
+}
+
 int
 main(void)
 {
@@ -277,6 +314,7 @@ main(void)
 		cmocka_unit_test(test_next_announcement_asks_for_a_lost_address_again),
 		cmocka_unit_test(test_while_others_may_object_nothing_is_overridden),
 		cmocka_unit_test(test_standing_is_passed_on),
+		cmocka_unit_test(test_question_that_found_no_buffer_is_asked_again),
 	};
 
 	test_eal_init();

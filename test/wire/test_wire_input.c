@@ -164,6 +164,9 @@ test_ethernet_reasons_to_drop(void **state)
 	frame_eth(&f, &rig_mac[0], &rig_peer, 0x86dd);
 	frame_put(&f, "\x60", 1);
 	assert_dropped(&r, 0, &f, drop_ethertype);
+	frame_tcp(&f, 1);
+	memcpy(f.b + 6, &group, 6);
+	assert_dropped(&r, 0, &f, drop_group_source);
 	frame_vlan(&f, &rig_mac[0], &rig_peer, 5, 0x0800);
 	assert_dropped(&r, 0, &f, drop_vlan);
 	f.len = 16; /* ends within the tag */

@@ -124,6 +124,7 @@ size_t pw_wire_neigh_bytes(uint32_t neighbours, uint32_t hold_total);
 	X(bytes_out, "Bytes sent, Ethernet headers included")                                      \
 	X(drop_runt, "Frames shorter than their headers")                                          \
 	X(drop_not_ours_mac, "Unicast frames for another Ethernet address")                        \
+	X(drop_group_source, "Frames whose source is a group address")                             \
 	X(drop_vlan, "Frames with another VLAN tag than the interface's")                          \
 	X(drop_ethertype, "Frames of a protocol that is not spoken here")                          \
 	X(drop_ip_header, "IP headers with a bad version, length or option field")                 \
