@@ -244,7 +244,7 @@ void pw_tcp_advance(struct pw_tcp *t, uint64_t now);
 uint64_t pw_tcp_next(const struct pw_tcp *t);
 
 /** Buffer pressure: 0 none; 1 windows stop growing for what is not consumed; 2 SYNs are refused
- * too. */
+ * too, and what is held beyond gaps is given up. */
 void pw_tcp_set_pressure(struct pw_tcp *t, uint32_t level);
 
 /** See pw_wire_hooks.icmp_error. */
