@@ -110,8 +110,9 @@ pw_cursor_skip(struct pw_cursor *c)
 	c->part = 0;
 }
 
-int
-pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
+/* Where a message in flight is. */
+static int
+in_flight(const struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
 {
 	uint32_t slot = (uint32_t)packet_id - 1;
 	uint64_t at;
@@ -121,10 +122,26 @@ pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
 	at = c->low + ((slot - (uint32_t)c->low) & c->log->mask);
 	if (at >= c->next || is_done(c, at) || (pw_flog_at(c->log, at)->flags & PW_FLOG_QOS) == 0)
 		return -ENOENT;
-	finish(c, at);
-	c->inflight--;
 	*pos = at;
 	return 0;
+}
+
+int
+pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
+{
+	if (in_flight(c, packet_id, pos) < 0)
+		return -ENOENT;
+	finish(c, *pos);
+	c->inflight--;
+	return 0;
+}
+
+int
+pw_cursor_refused(const struct pw_cursor *c, uint16_t packet_id)
+{
+	uint64_t pos;
+
+	return in_flight(c, packet_id, &pos);
 }
 
 void

@@ -81,6 +81,9 @@ pw_cursor_again(const struct pw_cursor *c)
 /* A PUBACK came: 0 and the position, or -ENOENT where nothing with this identifier is in flight. */
 int pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos);
 
+/* The same, but the message is still owed, and is sent again after a rewind. */
+int pw_cursor_refused(const struct pw_cursor *c, uint16_t packet_id);
+
 /* The connection is gone: start again at the oldest message that this broker owes. */
 void pw_cursor_rewind(struct pw_cursor *c);
 

@@ -423,6 +423,8 @@ pw_forward_next(const struct pw_forward *f)
 
 	if (f->draining && !f->drain_over)
 		at = RTE_MIN(at, f->drain_deadline);
+	if (f->shared->routes.shares && (f->role & PW_ROLE_DEVICES))
+		at = RTE_MIN(at, f->health_at);
 	if (pw_list_first(f, PW_LIST_PARTS) != NULL && !TAILQ_EMPTY(&f->part_list))
 		at = RTE_MIN(at, f->part_check);
 	return at;

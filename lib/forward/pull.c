@@ -264,6 +264,7 @@ commit(struct pw_upstream *u, const struct batch *b, uint64_t now)
 			u->counters.messages_qos1++;
 		if (u->no_retain && (e->flags & PW_FLOG_RETAIN))
 			u->counters.retain_cleared++;
+		u->replayed += c->next < u->replay_end;
 		pw_cursor_queued(c);
 	}
 	if (b->part > 0) {
@@ -296,6 +297,38 @@ flush(struct pw_upstream *u, struct batch *b, uint64_t now)
 	return true;
 }
 
+/* After 0x97 the cursor stands until what is in flight is answered and the pause is over. */
+static bool
+paused(struct pw_upstream *u, uint64_t now)
+{
+	struct pw_cursor *c = &u->cursor;
+
+	if (u->quota_at == 0)
+		return false;
+	if (now < u->quota_at || c->inflight > u->over_quota || c->part > 0)
+		return true;
+	pw_cursor_rewind(c);
+	u->over_quota = 0;
+	u->quota_at = 0;
+	return false;
+}
+
+/* Messages that may be queued now: one that was begun has to be ended. */
+static uint32_t
+allowance(const struct pw_upstream *u, uint64_t now)
+{
+	uint64_t rate = u->conf->replay_rate, due;
+
+	if (u->quota_at != 0)
+		return u->cursor.part > 0;
+	if (rate == 0 || u->cursor.next >= u->replay_end)
+		return PULL_MAX;
+	due = 1 + pw_since(now, u->replay_from) / 1000 * rate / 1000000;
+	if (due <= u->replayed)
+		return u->cursor.part > 0;
+	return (uint32_t)RTE_MIN(due - u->replayed, (uint64_t)PULL_MAX);
+}
+
 /*
  * Fill a batch from the cursor's next message on. Returns true where more could follow. The cursor
  * itself stays: it is tentative until TCP has taken the batch.
@@ -304,7 +337,7 @@ static bool
 fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 {
 	struct pw_cursor at = u->cursor;
-	uint32_t max = PULL_MAX;
+	uint32_t max = allowance(u, now);
 
 	while (max-- > 0) {
 		const struct pw_flog_entry *e = pw_cursor_peek(&at);
@@ -412,7 +445,8 @@ pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 	if (u->state == PW_UPSTREAM_CLOSED)
 		return 0;
 	pw_cursor_scan(&u->cursor);
-	while (u->state == PW_UPSTREAM_UP && more && moved < PULL_MAX) {
+	(void)paused(u, now);
+	while (u->state == PW_UPSTREAM_UP && more && moved < PULL_MAX && allowance(u, now) > 0) {
 		const struct pw_flog_entry *e = pw_cursor_peek(&u->cursor);
 		struct batch b;
 

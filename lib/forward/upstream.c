@@ -46,21 +46,36 @@ pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l,
 	return 0;
 }
 
+/* When a cursor that stands for a while is to go on; not after now where it is not time's doing. */
+static uint64_t
+resume(const struct pw_upstream *u)
+{
+	uint32_t rate = u->conf->replay_rate;
+
+	if (u->quota_at != 0)
+		return u->quota_at;
+	if (rate != 0 && u->cursor.next < u->replay_end)
+		return u->replay_from + u->replayed * PW_NS_S / rate + PW_NS_MS;
+	return 0;
+}
+
 /* The next thing to look at. */
 static uint64_t
-due(const struct pw_upstream *u)
+due(const struct pw_upstream *u, uint64_t now)
 {
 	uint64_t ack = u->conf->ack_timeout * PW_NS_MS, at = UINT64_MAX;
 
 	if (u->state != PW_UPSTREAM_UP)
 		return u->state == PW_UPSTREAM_CLOSED && u->conn == NULL ? UINT64_MAX : u->deadline;
+	if (resume(u) > now)
+		at = resume(u);
 	if (u->keepalive != 0 && !u->ping_out)
-		at = u->spoke + u->keepalive * PW_NS_MS;
+		at = RTE_MIN(at, u->spoke + u->keepalive * PW_NS_MS);
 	if (ack == 0)
 		return at;
 	if (u->ping_out)
 		at = RTE_MIN(at, u->ping_at + ack);
-	if (u->cursor.inflight > 0)
+	if (u->cursor.inflight > u->over_quota)
 		at = RTE_MIN(at, u->progress + ack);
 	if (pw_tcp_unacked(u->conn) > 0)
 		at = RTE_MIN(at, u->tx_progress + ack);
@@ -70,9 +85,8 @@ due(const struct pw_upstream *u)
 void
 pw_upstream_arm(struct pw_upstream *u, uint64_t now)
 {
-	uint64_t at = due(u);
+	uint64_t at = due(u, now);
 
-	RTE_SET_USED(now);
 	if (at == UINT64_MAX)
 		pw_wheel_cancel(&u->f->upstream_wheel, &u->timer);
 	else if (!pw_timer_armed(&u->timer) || u->timer.expiry != at)
@@ -140,6 +154,8 @@ down(struct pw_upstream *u, uint64_t now)
 	bool part = u->cursor.part > 0;
 
 	pw_cursor_rewind(&u->cursor);
+	u->over_quota = 0;
+	u->quota_at = 0;
 	pw_cursor_publish(&u->cursor);
 	if (u->state == PW_UPSTREAM_UP) {
 		u->counters.disconnects++;
@@ -252,6 +268,9 @@ pw_upstream_up(struct pw_upstream *u, uint64_t now)
 	struct pw_flog_reader *r = &u->log->reader[u->broker];
 
 	u->counters.connects++;
+	u->replay_end = __atomic_load_n(&u->log->tail, __ATOMIC_ACQUIRE);
+	u->replay_from = now;
+	u->replayed = 0;
 	u->answered = u->detached = false;
 	u->last_error[0] = '\0';
 	u->window_stop = u->socket_stop = false;
@@ -337,7 +356,7 @@ watch(struct pw_upstream *u, uint64_t now)
 {
 	uint64_t ack = u->conf->ack_timeout * PW_NS_MS;
 
-	if (ack != 0 && ((u->cursor.inflight > 0 && u->progress + ack <= now) ||
+	if (ack != 0 && ((u->cursor.inflight > u->over_quota && u->progress + ack <= now) ||
 			 (pw_tcp_unacked(u->conn) > 0 && u->tx_progress + ack <= now) ||
 			 (u->ping_out && u->ping_at + ack <= now))) {
 		u->counters.stuck++;

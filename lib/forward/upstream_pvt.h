@@ -24,6 +24,12 @@ struct pw_upstream {
 	uint32_t keepalive;  /* ms */
 	bool no_retain, no_qos1;
 	bool detached;		       /* what its routes detach is given up until it is up */
+	uint32_t over_quota;	       /* in flight, but answered with 0x97: to be sent again */
+	uint32_t quota_ms;	       /* the last pause after that */
+	uint64_t quota_at;	       /* ns: when to go on, 0: it does not pause */
+	uint64_t replay_end;	       /* position behind the backlog of this connection */
+	uint64_t replay_from;	       /* ns: since when it is sent */
+	uint64_t replayed;	       /* messages of it that have been */
 	bool window_stop, socket_stop; /* the cursor stands for this reason, counted once */
 	bool ping_out;
 	bool answered; /* this connection has acknowledged a message */

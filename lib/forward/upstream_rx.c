@@ -5,9 +5,13 @@
 
 #include "upstream_pvt.h"
 
-#define MAX_IN	  65535u /* told to 5.0 brokers; no 3.1.1 broker has reason to send more */
-#define MAX_SLICE 64	 /* pieces that a packet of a broker may lie in */
-#define MAX_READ  4096	 /* packets in one upcall; the rest at the next poll */
+#define MAX_IN		65535u /* told to 5.0 brokers; no 3.1.1 broker has reason to send more */
+#define MAX_SLICE	64     /* pieces that a packet of a broker may lie in */
+#define QUOTA_EXCEEDED	0x97
+#define QUOTA_PAUSE	100u   /* ms; doubles while the broker takes nothing */
+#define QUOTA_PAUSE_MAX 10000u /* ms */
+
+#define MAX_READ	4096 /* packets in one upcall; the rest at the next poll */
 
 static uint32_t
 number(const struct pw_mqtt_props *p, enum pw_mqtt_prop which, uint32_t absent)
@@ -61,6 +65,23 @@ connack(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 	return true;
 }
 
+/*
+ * The broker has no room for a message now. It stays owed; nothing more is begun until what is in
+ * flight is answered and a pause is over, then it is sent again, and what follows behind it.
+ */
+static void
+over_quota(struct pw_upstream *u, uint64_t now)
+{
+	u->counters.quota_exceeded++;
+	u->over_quota++;
+	u->progress = now;
+	u->mark = u->queued;
+	if (u->quota_at != 0)
+		return;
+	u->quota_ms = RTE_MIN(RTE_MAX(2 * u->quota_ms, QUOTA_PAUSE), QUOTA_PAUSE_MAX);
+	u->quota_at = now + u->quota_ms * PW_NS_MS;
+}
+
 static bool
 puback(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 {
@@ -75,6 +96,10 @@ puback(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 		pw_upstream_fail(u, why, now);
 		return false;
 	}
+	if (a.reason == QUOTA_EXCEEDED && pw_cursor_refused(&u->cursor, a.packet_id) == 0) {
+		over_quota(u, now);
+		return true;
+	}
 	if (pw_cursor_acked(&u->cursor, a.packet_id, &pos) < 0) {
 		/* An answer to nothing changes nothing. */
 		u->counters.protocol_errors++;
@@ -84,10 +109,12 @@ puback(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 	u->mark = u->queued;
 	u->window_stop = false;
 	u->answered = true;
-	if (a.reason >= 0x80)
+	if (a.reason >= 0x80) {
 		u->counters.refused++;
-	else
+	} else {
 		u->counters.acked++;
+		u->quota_ms = 0;
+	}
 	pw_upstream_done(u, pos, PW_FLOG_ACKED, a.reason, now);
 	return true;
 }

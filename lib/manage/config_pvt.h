@@ -60,6 +60,7 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(max_inflight_messages, max_inflight_messages, NUM_COUNT, 1, 32768)                       \
 	X(session_expiry_interval, session_expiry_interval, NUM_MS, 0, 4294967294)                 \
 	X(max_packet_size, max_packet_size, NUM_BYTES, 0, 268435460)                               \
+	X(replay_rate, replay_rate, NUM_COUNT, 0, 1000000)                                         \
 	X(failover_delay, failover_delay, NUM_MS, 0, 3600000)                                      \
 	X(failback_delay, failback_delay, NUM_MS, 0, 3600000)
 

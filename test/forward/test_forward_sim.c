@@ -40,8 +40,9 @@ static struct {
 } dev[DEVICES];
 
 static uint64_t rng;
-static bool gives_up;		       /* messages, where a broker's hold is full */
-static uint32_t brokers, need;	       /* of them, before a device is told; 0: not even that */
+static bool quota;	       /* brokers say 0x97 at times: those come again, behind others */
+static bool gives_up;	       /* messages, where a broker's hold is full */
+static uint32_t brokers, need; /* of them, before a device is told; 0: not even that */
 static uint32_t looked[WORLD_BROKERS]; /* records that were seen to */
 static uint8_t had[DEVICES][MESSAGES]; /* by which brokers, a bit each */
 
@@ -189,6 +190,8 @@ step(uint32_t workers)
 		broker_reset(b);
 	else if (what == 86)
 		away(b);
+	else if (what == 87 && quota)
+		w.broker[b].reason = w.broker[b].reason != 0 ? 0 : 0x97;
 	world_run(dice(4) == 0 ? dice(300) : dice(3));
 }
 
@@ -290,7 +293,7 @@ check_broker(uint32_t b, bool lossless)
 		assert_int_equal(r->sum, m->sum);
 		check_expiry(r, m, lossless);
 		/* In their order on each connection, those that come again too [MQTT-4.6.0-1]. */
-		assert_true(r->conn != conn[i] || n > last[i]);
+		assert_true(quota || r->conn != conn[i] || n > last[i]);
 		conn[i] = r->conn;
 		last[i] = n;
 		if (!seen[i][n]) {
@@ -336,6 +339,7 @@ choose_rule(void)
 	r->quorum = 1 + dice(brokers);
 	need = (uint32_t[]){brokers, 1, r->quorum, 0}[r->ack];
 	r->when_full_qos1 = (enum pw_when_full)dice(3);
+	quota = dice(4) == 0;
 	gives_up = r->when_full_qos1 != PW_WHEN_FULL_BLOCK;
 	/* The rule of all shrinks by who is detached. */
 	if (r->when_full_qos1 == PW_WHEN_FULL_DETACH && r->ack == PW_ACK_ALL)
@@ -351,6 +355,7 @@ choose_rule(void)
 		w.set.broker[b].failover_delay = 100 + dice(1000);
 		w.set.broker[b].failback_delay = dice(1000);
 		w.set.broker[b].hold_messages = dice(2) ? 2 + dice(20) : 0;
+		w.set.broker[b].replay_rate = dice(4) == 0 ? 20 + dice(500) : 0;
 		w.set.broker[b].hold_bytes = dice(4) == 0 ? 1000 + dice(20000) : 0;
 	}
 }
@@ -388,8 +393,10 @@ history(uint64_t seed, uint32_t workers, uint8_t role0, uint8_t role1)
 		ledger();
 	}
 	w.lost = 0;
-	for (uint32_t b = 0; b < brokers; b++)
+	for (uint32_t b = 0; b < brokers; b++) {
 		w.broker[b].hold = w.broker[b].mute = false;
+		w.broker[b].reason = 0;
+	}
 	for (uint32_t k = 0; k < 100 && (outstanding() > 0 || k < 10); k++) {
 		for (uint32_t b = 0; b < brokers; b++)
 			world_ack(b, WORLD_RECORDS);

@@ -176,6 +176,7 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(conf.tcp.msl_ms, 1000);
 	assert_int_equal(conf.tcp.max_ooo, 4);
 	assert_int_equal(conf.tcp.rx_copy_break, 100);
+	assert_int_equal(conf.forward.broker[0].replay_rate, 500);
 	assert_int_equal(conf.forward.broker[0].failover_delay, 1000);
 	assert_int_equal(conf.forward.broker[0].failback_delay, 60000);
 	assert_int_equal(conf.forward.broker[0].hold_messages, 100);

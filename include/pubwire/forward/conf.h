@@ -65,6 +65,7 @@ struct pw_broker_conf {
 	/** What a log may keep for it before when_full of the route acts. [0] messages: for block,
 	 *  as many as the log has room for, for drop and detach half of that; bytes: any number. */
 	uint32_t hold_messages, hold_bytes;
+	uint32_t replay_rate; /**< [0] messages a second of the backlog after a reconnect; 0: any */
 	uint32_t failover_delay; /**< [5000] not connected for so long: others take its share */
 	uint32_t failback_delay; /**< [30000] connected for so long: it has it again */
 };

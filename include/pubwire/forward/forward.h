@@ -188,6 +188,7 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(redelivered, "Messages of QoS 1 queued again after a reconnect")                         \
 	X(acked, "Messages of QoS 1 that the broker acknowledged")                                 \
 	X(refused, "Messages of QoS 1 that the broker refused with a reason code")                 \
+	X(quota_exceeded, "Answers of 0x97 (quota exceeded), after which the message waits")       \
 	X(bytes, "Frame bytes queued to the broker")                                               \
 	X(dropped_disconnected, "Messages of QoS 0 dropped while the broker was away")             \
 	X(dropped_slow, "Messages of QoS 0 dropped because the broker took them too slowly")       \
