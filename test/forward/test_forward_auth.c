@@ -547,6 +547,43 @@ what_a_user_may_not_publish_is_refused_in_its_turn(void **state)
 }
 
 static void
+publish_alias(uint16_t id, const char *topic, uint16_t alias)
+{
+	struct pw_mqtt_prop_out p = {.which = PW_MQTT_PROP_TOPIC_ALIAS, .num = alias};
+	struct pw_mqtt_props_out props = {.p = &p, .n = 1};
+	uint8_t out[256];
+	int n = pw_mqtt_encode_publish(out, sizeof(out), 5, false, 1, false,
+				       (struct pw_mqtt_str){topic, (uint32_t)strlen(topic)}, id,
+				       &props, 0);
+
+	assert_true(n > 0);
+	device_send(0, out, (uint32_t)n);
+}
+
+static void
+rules_hold_for_the_topic_that_an_alias_stands_for(void **state)
+{
+	uint8_t reasons[8];
+
+	(void)state;
+	access.acl = true;
+	world_start(1, 3, 0);
+	admit(0, 5, "dev", "ann");
+	publish_alias(1, "ann/secret", 1);
+	publish_alias(2, "", 1);
+	publish_alias(3, "ann/open", 2);
+	publish_alias(4, "", 2);
+	publish_alias(5, "ann/open", 1);
+	publish_alias(6, "", 1);
+	world_run(20);
+	assert_int_equal(device_acks(0, 5, NULL, reasons, 8), 6);
+	assert_memory_equal(reasons, ((const uint8_t[]){0x87, 0x87, 0, 0, 0, 0}), 6);
+	assert_int_equal(w.broker[0].nb, 4);
+	assert_int_equal(counters()->dropped_not_authorized, 2);
+	ledger();
+}
+
+static void
 a_3_1_1_device_is_acknowledged_what_it_may_not_publish(void **state)
 {
 	(void)state;
@@ -652,6 +689,7 @@ main(void)
 		TEST(rules_allow_what_none_denies),
 		TEST(filters_of_patterns_have_whole_levels_for_names),
 		TEST(what_a_user_may_not_publish_is_refused_in_its_turn),
+		TEST(rules_hold_for_the_topic_that_an_alias_stands_for),
 		TEST(a_3_1_1_device_is_acknowledged_what_it_may_not_publish),
 		TEST(a_client_identifier_is_compared_whole_however_long),
 		TEST(a_will_that_may_not_be_published_is_refused_at_connect),
