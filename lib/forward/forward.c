@@ -72,7 +72,8 @@ create_devices(struct pw_forward *f)
 	f->parts = pool(f, "part", 256, sizeof(struct pw_part));
 	f->scratch = reserve(f, (f->scratch_max + copies) * sizeof(*f->scratch));
 	f->resolved = reserve(f, (f->scratch_max + PW_RESOLVE_HEAD + 2) * sizeof(*f->resolved));
-	f->topic = reserve(f, 4 * PW_SCRATCH_BYTES + 64);
+	f->topic = reserve(f, 5 * PW_SCRATCH_BYTES + 64);
+	f->rewritten = f->topic + 4 * PW_SCRATCH_BYTES + 64;
 	if (f->shared->conf.access != NULL || pw_limits_any(f->set)) {
 		f->account = reserve(f, f->max_sessions * sizeof(*f->account));
 		if (f->account == NULL)

@@ -189,7 +189,8 @@ struct pw_forward {
 	struct pw_slice *scratch; /* slices of the frame at hand */
 	uint32_t scratch_max;
 	struct pw_slice *resolved; /* and of what it becomes: PW_RESOLVE_HEAD and 2 more */
-	uint8_t *topic;		   /* PW_SCRATCH_BYTES */
+	uint8_t *topic;		   /* PW_SCRATCH_BYTES, and room for what is made of it */
+	uint8_t *rewritten;	   /* PW_SCRATCH_BYTES: a topic as brokers are to have it */
 
 	/* directory shard */
 	struct pw_dir_entry *dir;

@@ -231,6 +231,13 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	if (a.route == NULL)
 		return unforwarded(f, s, &a, 0, &f->counters.dropped_no_route, now);
 	a.topic = pw_topic_key(f, a.route, topic.topic, topic.len);
+	if (a.route->prefix_remove + a.route->prefix_add > 0) {
+		topic.p = &p;
+		if (pw_route_topic(a.route, &topic.topic, &topic.len, f->rewritten) < 0) {
+			a.route = NULL;
+			return unforwarded(f, s, &a, 0x90, &f->counters.dropped_no_route, now);
+		}
+	}
 	if (s->version == PW_MQTT_5 && pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
 		a.expiry_at = p.props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
 	if (s->part != NULL) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A PUBLISH with a topic alias gets its topic back and loses the alias, which means nothing on
- * another connection: a header of ours, the properties around the alias and the payload by
- * reference.
+ * another connection; one of a route that rewrites topics gets the other topic: a header of ours,
+ * the properties around an alias and the payload by reference.
  */
 #include <errno.h>
 
@@ -31,13 +31,14 @@ put_u16(uint8_t *p, uint32_t v)
 
 /* False where MQTT has no packets of that size. */
 static bool
-shape(const struct pw_forward *f, const struct pw_mqtt_buf *b, const struct pw_resolve *r,
+shape(const struct pw_forward *f, const struct pw_mqtt_buf *b, const struct pw_resolve *r, bool v5,
       struct form *o)
 {
 	const struct pw_mqtt_publish *m = r->p;
-	uint32_t props = m->props.all.len - ALIAS_BYTES, expiry = 0;
-	uint32_t rest = 2 + r->len + (m->qos > 0 ? 2 : 0) + pw_mqtt_varint_size(props) + props +
-			m->payload.len;
+	uint32_t alias = v5 && pw_mqtt_has(&m->props, PW_MQTT_PROP_TOPIC_ALIAS) ? ALIAS_BYTES : 0;
+	uint32_t props = v5 ? m->props.all.len - alias : 0, expiry = 0;
+	uint32_t rest = 2 + r->len + (m->qos > 0 ? 2 : 0) + m->payload.len +
+			(v5 ? pw_mqtt_varint_size(props) + props : 0);
 	uint8_t *p = f->topic + PW_SCRATCH_BYTES;
 
 	if (rest > PW_MQTT_MAX_REMAINING)
@@ -52,14 +53,16 @@ shape(const struct pw_forward *f, const struct pw_mqtt_buf *b, const struct pw_r
 	o->id_at = m->qos > 0 ? (uint32_t)(p - o->head) : 0;
 	if (m->qos > 0)
 		p = put_u16(p, m->packet_id);
-	p = pw_mqtt_varint_put(p, props);
+	if (v5)
+		p = pw_mqtt_varint_put(p, props);
 	o->head_len = (uint32_t)(p - o->head);
-	o->keep_from = m->props.all.off;
-	o->cut_from = m->props.at[PW_MQTT_PROP_TOPIC_ALIAS];
-	o->cut_to = o->cut_from + ALIAS_BYTES;
-	if (pw_mqtt_has(&m->props, PW_MQTT_PROP_MESSAGE_EXPIRY)) {
+	o->keep_from = v5 ? m->props.all.off : m->payload.off;
+	o->cut_from = alias != 0 ? m->props.at[PW_MQTT_PROP_TOPIC_ALIAS] : o->keep_from;
+	o->cut_to = o->cut_from + alias;
+	o->expiry_at = 0;
+	if (v5 && pw_mqtt_has(&m->props, PW_MQTT_PROP_MESSAGE_EXPIRY)) {
 		expiry = m->props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
-		expiry -= expiry > o->cut_from ? ALIAS_BYTES : 0;
+		expiry -= expiry > o->cut_from ? alias : 0;
 		expiry = o->head_len + (expiry - o->keep_from);
 	}
 	o->expiry_at = expiry;
@@ -200,7 +203,7 @@ pw_resolve_append(struct pw_forward *f, struct pw_flog *l, struct pw_session *s,
 	/* Before anything is copied. */
 	if (pw_flog_full(l))
 		return -ENOSPC;
-	if (!shape(f, a->b, r, &o))
+	if (!shape(f, a->b, r, s->version == PW_MQTT_5, &o))
 		return -EMSGSIZE;
 	return s->part != NULL ? append_part(f, l, s, a, &o, now)
 			       : append_borrowed(f, l, a, &o, now);

@@ -94,6 +94,9 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 		const uint8_t *filter = (const uint8_t *)conf->filter;
 
 		route->conf = conf;
+		route->prefix_remove =
+			(uint16_t)strnlen(conf->prefix_remove, sizeof(conf->prefix_remove));
+		route->prefix_add = (uint16_t)strnlen(conf->prefix_add, sizeof(conf->prefix_add));
 		route->len = (uint32_t)strnlen(conf->filter, sizeof(conf->filter));
 		if (route->len == sizeof(conf->filter) ||
 		    !pw_mqtt_filter_valid(filter, route->len) || conf->brokers == 0 ||
@@ -128,6 +131,27 @@ matches(const struct pw_route *r, const uint8_t *topic, uint32_t len)
 	default:
 		return pw_mqtt_topic_match((const uint8_t *)r->conf->filter, r->len, topic, len);
 	}
+}
+
+int
+pw_route_topic(const struct pw_route *r, const uint8_t **topic, uint32_t *len, uint8_t *out)
+{
+	const uint8_t *rest = *topic;
+	uint32_t n = *len;
+
+	if (r->prefix_remove + r->prefix_add == 0)
+		return 0;
+	if (n >= r->prefix_remove && memcmp(rest, r->conf->prefix_remove, r->prefix_remove) == 0) {
+		rest += r->prefix_remove;
+		n -= r->prefix_remove;
+	}
+	if (n + r->prefix_add == 0 || n + r->prefix_add > UINT16_MAX)
+		return -EINVAL;
+	memcpy(out, r->conf->prefix_add, r->prefix_add);
+	memcpy(out + r->prefix_add, rest, n);
+	*topic = out;
+	*len = n + r->prefix_add;
+	return 0;
 }
 
 const struct pw_route *

@@ -20,6 +20,7 @@ struct pw_route {
 		uint16_t set;
 		uint8_t broker;
 	} one[PW_FORWARD_MAX_BROKERS];
+	uint16_t prefix_remove, prefix_add; /* bytes */
 	uint8_t need; /* brokers that must have a message before its device is told so */
 	enum pw_route_kind kind;
 };
@@ -52,6 +53,12 @@ struct pw_routes {
 
 /* 0; -EINVAL for a bad filter, no broker, or brokers that do not exist; -E2BIG: too many logs. */
 int pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s);
+
+/*
+ * The topic as brokers are to have it: in `out`, which has room for 65,535 bytes, or the same where
+ * the route changes none. 0, or -EINVAL where it would be empty or too long.
+ */
+int pw_route_topic(const struct pw_route *r, const uint8_t **topic, uint32_t *len, uint8_t *out);
 
 /* The route of a topic, NULL where none matches. */
 const struct pw_route *pw_routes_find(const struct pw_routes *r, const uint8_t *topic,

@@ -86,8 +86,14 @@ keep_bytes(struct pw_forward *f, struct pw_will *w, const struct pw_mqtt_buf *b,
 	int n = 0;
 
 	w->route = pw_routes_find(&f->shared->routes, topic.data, topic.len);
-	if (w->route != NULL)
-		w->key = pw_topic_key(f, w->route, topic.data, topic.len);
+	if (w->route != NULL) {
+		const uint8_t *text = topic.data;
+
+		w->key = pw_topic_key(f, w->route, text, topic.len);
+		if (pw_route_topic(w->route, &text, &topic.len, f->rewritten) < 0)
+			w->route = NULL;
+		topic.data = text;
+	}
 	if (c->version == PW_MQTT_5) {
 		n = properties(b, c, raw);
 		if (n < 0)

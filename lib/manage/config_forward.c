@@ -320,6 +320,32 @@ take_targets(struct config_loader *l, const char *section, const struct raw_list
 	return 0;
 }
 
+/* Beginnings of topics: any text that a topic may begin with. */
+static int
+take_prefix(struct config_loader *l, const char *section, const struct raw_prefix *r,
+	    struct pw_route_conf *t)
+{
+	static const char *const key[] = {"remove", "add"};
+	char *const dst[] = {t->prefix_remove, t->prefix_add};
+	const char *const text[] = {r != NULL ? r->remove : NULL, r != NULL ? r->add : NULL};
+	char path[CONFIG_PATH_LEN];
+
+	for (uint32_t i = 0; i < RTE_DIM(text); i++) {
+		if (text[i] == NULL || text[i][0] == '\0')
+			continue;
+		snprintf(path, sizeof(path), "%s.topic_prefix.%s", section, key[i]);
+		if (strlen(text[i]) >= PW_FORWARD_STR_LEN)
+			return config_refuse(l, path, "%zu bytes; expected at most %d",
+					     strlen(text[i]), PW_FORWARD_STR_LEN - 1);
+		if (!pw_mqtt_topic_valid((const uint8_t *)text[i], strlen(text[i])))
+			return config_refuse(l, path,
+					     "'%.60s' cannot stand in a topic; expected no + or #",
+					     text[i]);
+		snprintf(dst[i], PW_FORWARD_STR_LEN, "%s", text[i]);
+	}
+	return 0;
+}
+
 static int
 take_filter(struct config_loader *l, const char *section, const char *filter,
 	    struct pw_route_conf *t)
@@ -380,6 +406,8 @@ take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
 		rc = take_fanout(l, section, r, t);
 	if (rc == 0)
 		rc = take_ack(l, section, r->ack, t);
+	if (rc == 0)
+		rc = take_prefix(l, section, r->topic_prefix, t);
 	if (rc == 0)
 		rc = take_when_full(l, section, r->when_full, t);
 	if (rc == 0)

@@ -190,6 +190,13 @@ print_routes(const struct pw_forward_settings *s, FILE *out)
 			fprintf(out, "    ack: quorum:%u\n", t->quorum);
 		else
 			fprintf(out, "    ack: %s\n", config_ack_words[t->ack]);
+		if (t->prefix_remove[0] != '\0' || t->prefix_add[0] != '\0') {
+			fprintf(out, "    topic_prefix: {remove: ");
+			quote(out, t->prefix_remove);
+			fprintf(out, ", add: ");
+			quote(out, t->prefix_add);
+			fprintf(out, "}\n");
+		}
 		fprintf(out, "    when_full: {qos0: %s, qos1: %s}\n",
 			config_when_full_words[t->when_full_qos0],
 			config_when_full_words[t->when_full_qos1]);

@@ -145,6 +145,10 @@ struct raw_broker {
 	BROKER_NUMBERS(RAW_NUMBER)
 };
 
+struct raw_prefix {
+	char *remove, *add;
+};
+
 struct raw_when_full {
 	char *qos0, *qos1;
 };
@@ -153,6 +157,7 @@ struct raw_route {
 	char *name, *filter, *fanout, *hash_by, *ack;
 	struct raw_list brokers;
 	struct raw_when_full *when_full;
+	struct raw_prefix *topic_prefix;
 	ROUTE_NUMBERS(RAW_NUMBER)
 };
 

@@ -87,6 +87,9 @@ static const cyaml_schema_value_t broker_value = {
 static const cyaml_schema_field_t when_full_fields[] = {TEXT(raw_when_full, qos0),
 							TEXT(raw_when_full, qos1), CYAML_FIELD_END};
 
+static const cyaml_schema_field_t prefix_fields[] = {TEXT(raw_prefix, remove),
+						     TEXT(raw_prefix, add), CYAML_FIELD_END};
+
 static const cyaml_schema_field_t route_fields[] = {
 	TEXT(raw_route, name),
 	TEXT(raw_route, filter),
@@ -95,6 +98,7 @@ static const cyaml_schema_field_t route_fields[] = {
 	TEXT(raw_route, hash_by),
 	TEXT(raw_route, ack),
 	PART(raw_route, when_full, raw_when_full, when_full_fields),
+	PART(raw_route, topic_prefix, raw_prefix, prefix_fields),
 	ROUTE_NUMBERS(ROUTE_TEXT) CYAML_FIELD_END};
 static const cyaml_schema_value_t route_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_route, route_fields)};

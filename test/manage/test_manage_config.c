@@ -185,6 +185,8 @@ every_key_reaches_its_field(void **state)
 	assert_true(conf.forward.route[0].hash_by_topic);
 	assert_int_equal(conf.forward.route[0].when_full_qos1, PW_WHEN_FULL_DETACH);
 	assert_int_equal(conf.forward.route[1].fanout, PW_FANOUT_FAILOVER);
+	assert_string_equal(conf.forward.route[1].prefix_remove, "first/");
+	assert_string_equal(conf.forward.route[1].prefix_add, "in/\u00e9 \"q\"/");
 	assert_int_equal(conf.forward.route[1].order[0], 1);
 	assert_int_equal(conf.forward.route[1].order[1], 0);
 	assert_int_equal(conf.forward.route[2].ack, PW_ACK_ANY);
