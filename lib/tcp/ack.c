@@ -52,6 +52,7 @@ acked_records(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *
 		}
 		if (!(r->flags & TX_SACKED)) {
 			pw_tcp_rack_delivered(t, c, r, s);
+			pw_tcp_mtu_arrived(t, c, r);
 			n->sent = r->sent;
 		}
 		pw_tcp_flight_pop(t, c);

@@ -68,6 +68,7 @@ pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash, uin
 	c->mss = RTE_MIN(pw_tcp_conn_max_mss(c), MSS_DEFAULT);
 	c->last_rx = tcp_ms(t);
 	c->progress = c->last_rx;
+	pw_tcp_stray_init(t, c);
 	pw_tcp_table_add(t, c, hash);
 	return c;
 }
@@ -91,6 +92,7 @@ pw_tcp_conn_options(struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 	c->mss = RTE_MIN(pw_tcp_peer_mss(s), pw_tcp_conn_max_mss(c));
 	if (c->flags & CONN_TS)
 		c->mss -= TCP_OPT_TS_LEN;
+	c->mss_agreed = c->mss;
 }
 
 void
@@ -134,7 +136,7 @@ pw_tcp_conn_end(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_end why)
 	c->flags &= ~(CONN_WND_HELD | CONN_ACK_NOW | CONN_EV_ACKED | CONN_EV_CONNECTED);
 	c->t_rtx = 0;
 	c->t_delack = 0;
-	c->end = (uint8_t)why;
+	c->end = why;
 	/* One that nobody has heard of goes unheard. */
 	if (!(c->flags & CONN_OWNED))
 		pw_tcp_conn_release(t, c);

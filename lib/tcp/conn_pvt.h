@@ -133,7 +133,7 @@ struct pw_tcp_conn {
 	uint32_t srtt;		  /**< us << 3, 0 before the first sample */
 	uint32_t rttvar;	  /**< us << 2 */
 	uint16_t mss;		  /**< payload of a full segment we send */
-	uint16_t mtu;		  /**< of the path, bytes of IP packet */
+	uint16_t mtu;		  /**< of the path as routers say, bytes of IP packet */
 	uint32_t retransmits;
 	uint8_t backoff : 5, rtos : 3; /**< timeouts, and those since snd_una moved last */
 	uint8_t snd_scale : 4, rcv_scale : 4;
@@ -152,9 +152,12 @@ struct pw_tcp_conn {
 	uint32_t dirty_next;
 	uint8_t max_segs; /**< segments a packet may have on this path, 255 and more alike */
 	uint8_t ooo_count;
-	uint8_t keep_probes;
-	uint8_t end;		 /**< enum pw_tcp_end */
-	uint32_t stray_answered; /**< ms: last answer that pw_tcp_stray_allowed() bounds, 0 none */
+	uint8_t keep_probes : 4;
+	uint8_t keep_due : 1;	 /**< a keepalive probe waits for a buffer */
+	uint8_t end : 3;	 /**< enum pw_tcp_end */
+	uint8_t mtu_at;		 /**< minute in which mss was lowered or a larger one was tried */
+	uint16_t mss_agreed;	 /**< mss as the handshake left it */
+	uint16_t stray_answered; /**< in 4 ms: last answer that pw_tcp_stray_allowed() bounds */
 };
 
 static_assert(sizeof(struct pw_tcp_conn) == 256, "an idle connection is four cache lines");

@@ -176,6 +176,8 @@ settle(struct pw_tcp *t, struct pw_tcp_conn *c)
 	rc = pw_tcp_output(t, c);
 	if (rc == 0)
 		rc = acknowledge(t, c);
+	if (rc >= 0 && (c->keep_due))
+		rc = pw_tcp_keepalive(t, c);
 	pw_tcp_timer_update(t, c);
 	return rc;
 }

@@ -295,6 +295,8 @@ pw_tcp_flight_mark(struct tx_flight *f, struct tx_rec *r, uint8_t set, uint8_t c
 	uint8_t flags = (r->flags & ~clear) | set;
 	uint32_t n = rec_len(r);
 
+	if (flags & TX_LOST)
+		flags &= ~TX_LARGER;
 	if ((flags ^ r->flags) & TX_LOST)
 		f->lost += flags & TX_LOST ? n : -n;
 	if ((flags ^ r->flags) & TX_SACKED) {

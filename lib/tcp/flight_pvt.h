@@ -25,6 +25,7 @@ enum tx_flag {
 	TX_LOST = 1 << 1,   /**< to be sent again; cleared when it is */
 	TX_RTX = 1 << 2,    /**< was sent more than once */
 	TX_FIN = 1 << 3,    /**< its last sequence number is our FIN */
+	TX_LARGER = 1 << 4, /**< larger than mss, to see if it arrives; cleared when known */
 };
 
 /** A transmission. */
@@ -111,7 +112,8 @@ struct tx_flight {
 	uint8_t tlp_no_rtt : 1; /**< no round trip was measured since */
 	uint16_t mss_before;	/**< while a smaller size is tried against timeouts, 0 else */
 	uint32_t rtx_end;	/**< highest sequence number that was sent more than once */
-	uint32_t unused;	/**< what is left of four lines beside four records */
+	uint16_t larger;	/**< payload of the segment with TX_LARGER, where there is one */
+	uint16_t unused;	/**< what is left of four lines beside four records */
 	struct tx_recs head __attribute__((aligned(8))); /**< TX_FLIGHT_RECS of them */
 };
 
@@ -191,7 +193,7 @@ void pw_tcp_flight_pop(struct pw_tcp *t, struct pw_tcp_conn *c);
 void pw_tcp_flight_trim(struct pw_tcp_conn *c, uint32_t una);
 /** Give the flight back. */
 void pw_tcp_flight_end(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** Change of marks, with the sums that depend on them. */
+/** Change of marks, with the sums that depend on them. What is lost is no longer TX_LARGER. */
 void pw_tcp_flight_mark(struct tx_flight *f, struct tx_rec *r, uint8_t set, uint8_t clear);
 /** Everything that the peer does not hold is to be sent again. */
 void pw_tcp_flight_lose_all(struct tx_flight *f);

@@ -124,6 +124,33 @@ pw_tcp_send_probe(struct pw_tcp *t, struct pw_tcp_conn *c)
 	return plan(c, &p, true) ? send_new(t, c, &p, p.fin) : -EAGAIN;
 }
 
+/* One segment larger than the last ones, where it is time to see if the path takes it by now. */
+static int
+send_larger(struct pw_tcp *t, struct pw_tcp_conn *c, bool *sent)
+{
+	uint32_t pipe = pw_tcp_pipe(c), left, most;
+	struct plan p = {.fin = false};
+	bool fin;
+	int rc;
+
+	left = left_to_send(c, &fin);
+	most = RTE_MIN(left, window_left(c, c->snd_max));
+	most = RTE_MIN(most, c->cwnd > pipe ? c->cwnd - pipe : 0);
+	/* So that it is a full one, whatever is found for it. */
+	if (most < c->mss_agreed)
+		return 0;
+	p.len = pw_tcp_mtu_try(t, c);
+	if (p.len == 0)
+		return 0;
+	p.push = p.len == left;
+	rc = send_new(t, c, &p, false);
+	if (rc < 0)
+		return rc;
+	pw_tcp_mtu_tried(t, c);
+	*sent = true;
+	return 0;
+}
+
 /*
  * A short segment that goes again takes along what follows: the next that are lost too, and what
  * was never sent where it was the last. So the octet of a window probe, and what an application
@@ -277,6 +304,8 @@ pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c)
 	restart_after_idle(t, c);
 	if (c->flight != NULL && c->flight->lost > 0)
 		rc = send_lost(t, c, &sent);
+	if (rc == 0 && c->mss < c->mss_agreed)
+		rc = send_larger(t, c, &sent);
 	while (rc == 0 && (c->flight == NULL || c->flight->lost == 0) && plan(c, &p, false)) {
 		rc = send_new(t, c, &p, p.fin);
 		sent |= rc == 0;

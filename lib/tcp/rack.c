@@ -99,8 +99,9 @@ pw_tcp_rack_detect(struct pw_tcp *t, struct pw_tcp_conn *c)
 			continue;
 		}
 		if (r->sent + allow <= t->now) {
+			/* One that may have been too large says nothing of congestion. */
+			lost += r->flags & TX_LARGER ? 0 : rec_len(r);
 			pw_tcp_flight_mark(f, r, TX_LOST, 0);
-			lost += rec_len(r);
 			t->count.rack_lost++;
 		} else {
 			wait = RTE_MAX(wait, r->sent + allow - t->now);

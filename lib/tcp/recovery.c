@@ -81,14 +81,20 @@ end_of_trouble(struct pw_tcp_conn *c)
 		c->reo_mult = 0;
 }
 
-/* Mark the first record: without SACK it is the only one of which something is known. */
-static void
-lose_first(struct tx_flight *f)
+/*
+ * Mark the first record: without SACK it is the only one of which something is known. Bytes that
+ * congestion has lost, about: none where it may have been too large.
+ */
+static uint32_t
+lose_first(const struct pw_tcp_conn *c)
 {
+	struct tx_flight *f = c->flight;
 	struct tx_rec *r = flight_rec(flight_first(f));
+	uint32_t lost = r->flags & TX_LARGER ? 0 : c->mss;
 
 	pw_tcp_flight_mark(f, r, TX_LOST, TX_SACKED);
 	f->force = 1;
+	return lost;
 }
 
 /*
@@ -127,15 +133,11 @@ detect(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n)
 	f->reo_at = 0;
 	if ((c->flags & CONN_SACK) && f->ca != CA_OPEN && f->dupacks == 0)
 		return n->delivered > 0 ? pw_tcp_rack_detect(t, c) : 0;
-	if (f->ca == CA_OPEN && n->duplicate && f->dupacks == DUP_THRESH) {
-		lose_first(f);
-		return c->mss;
-	}
+	if (f->ca == CA_OPEN && n->duplicate && f->dupacks == DUP_THRESH)
+		return lose_first(c);
 	/* RFC 6582 3.2 step 3, partial: the next hole is known. */
-	if (f->ca == CA_RECOVERY && n->acked > 0) {
-		lose_first(f);
-		return c->mss;
-	}
+	if (f->ca == CA_RECOVERY && n->acked > 0)
+		return lose_first(c);
 	return 0;
 }
 

@@ -11,7 +11,8 @@
 #include "header_pvt.h"
 #include "stack_pvt.h"
 
-#define STRAY_PAUSE_MS 500 /* between answers of one connection to what is out of place */
+#define STRAY_UNIT_SHIFT 2   /* stray_answered counts 4 ms */
+#define STRAY_PAUSE	 125 /* of these between answers of one connection to what is out of place */
 
 int
 pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq, uint32_t ack,
@@ -107,16 +108,25 @@ pw_tcp_refuse(struct pw_tcp *t, const struct pw_tcp_seg *s)
 				       NULL);
 }
 
+/* Sixteen bits of the clock: after 262 s an answer may seem recent, for one time in 500. */
+static uint16_t
+stray_clock(const struct pw_tcp *t)
+{
+	return (uint16_t)(tcp_ms(t) >> STRAY_UNIT_SHIFT);
+}
+
+void
+pw_tcp_stray_init(const struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	c->stray_answered = stray_clock(t) - STRAY_PAUSE;
+}
+
 bool
 pw_tcp_stray_allowed(const struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	/* What 0 stands for is noted as 1, which may lie a millisecond ahead: the age is from -1.
-	 */
-	uint32_t age = tcp_ms(t) - c->stray_answered;
-
-	if (c->stray_answered != 0 && age + 1 <= STRAY_PAUSE_MS)
+	if ((uint16_t)(stray_clock(t) - c->stray_answered) < STRAY_PAUSE)
 		return false;
-	c->stray_answered = RTE_MAX(tcp_ms(t), 1u);
+	c->stray_answered = stray_clock(t);
 	return true;
 }
 

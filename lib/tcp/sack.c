@@ -56,6 +56,7 @@ delivered(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_rec *r, const struc
 	if (!(r->flags & TX_RTX))
 		n->sent = RTE_MAX(n->sent, r->sent);
 	pw_tcp_rack_delivered(t, c, r, s);
+	pw_tcp_mtu_arrived(t, c, r);
 	pw_tcp_flight_mark(c->flight, r, TX_SACKED, TX_LOST);
 }
 

@@ -440,6 +440,8 @@ int pw_tcp_send_bare(struct pw_tcp *t, const struct pw_flow *flow, uint32_t seq,
 bool pw_tcp_refusal_allowed(struct pw_tcp *t, const struct pw_addr *to);
 /** RST for a segment (RFC 9293 3.10.7.1), within the limit. */
 void pw_tcp_refuse(struct pw_tcp *t, const struct pw_tcp_seg *s);
+/** A connection has answered nothing yet. */
+void pw_tcp_stray_init(const struct pw_tcp *t, struct pw_tcp_conn *c);
 /** May a connection answer something out of place? Once in a while; the moment is noted. */
 bool pw_tcp_stray_allowed(const struct pw_tcp *t, struct pw_tcp_conn *c);
 /** Challenge ACK, within the limit (RFC 5961 7). */
@@ -511,6 +513,17 @@ void pw_tcp_recovery_reduce(struct pw_tcp *t, struct pw_tcp_conn *c);
 void pw_tcp_mtu_lower(struct pw_tcp *t, struct pw_tcp_conn *c, uint16_t mtu);
 /** After a timeout: may the size of what is sent be the reason? */
 void pw_tcp_mtu_black_hole(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** Payload of a segment larger than mss that new data may be sent in at this moment, 0 none. */
+uint16_t pw_tcp_mtu_try(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** It was, in the last record. */
+void pw_tcp_mtu_tried(struct pw_tcp *t, struct pw_tcp_conn *c);
+/** A record has been delivered: if it was such a one, its size is that of the next ones. */
+void pw_tcp_mtu_arrived(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_rec *r);
+/**
+ * The retransmission timer has fired: true where all that is missing is such a one. It goes again
+ * in smaller pieces, and that is all.
+ */
+bool pw_tcp_mtu_timeout(struct pw_tcp *t, struct pw_tcp_conn *c);
 
 /* rtt.c (RFC 6298) */
 void pw_tcp_rtt_sample(struct pw_tcp_conn *c, uint64_t us);
@@ -519,6 +532,8 @@ void pw_tcp_rtt_least(const struct pw_tcp *t, struct pw_tcp_conn *c, uint64_t us
 uint32_t pw_tcp_rto(const struct pw_tcp *t, const struct pw_tcp_conn *c);
 
 /* timer.c */
+/** Send the keepalive probe that is due. -ENOBUFS: it is due still, for the next flush. */
+int pw_tcp_keepalive(struct pw_tcp *t, struct pw_tcp_conn *c);
 void pw_tcp_timer_update(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** Set t_rtx to what is due first of what is on its way. */
 void pw_tcp_rtx_arm(struct pw_tcp *t, struct pw_tcp_conn *c);

@@ -5,6 +5,7 @@
  * again and sleeps on. Most deadlines (retransmission, delayed acknowledgement) are moved out of
  * its way long before they are due.
  */
+#include <errno.h>
 #include <stddef.h>
 
 #include <rte_common.h>
@@ -74,6 +75,8 @@ idle_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 		uint32_t step =
 			RTE_MIN(RTE_MAX(t->conf.keepalive_ms / KEEP_STEPS, 1u), KEEP_MAX_MS);
 
+		if (c->keep_due)
+			return 0; /* a flush sends it */
 		return never_zero(c->last_rx + t->conf.keepalive_ms + c->keep_probes * step + 1);
 	}
 	if ((c->flags & (CONN_TS | CONN_TS_STALE)) == CONN_TS && conn_synchronized(c))
@@ -185,11 +188,13 @@ flight_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 		pw_tcp_tlp_fired(t, c);
 		return;
 	default: /* RFC 6298 5.4 to 5.6 */
-		pw_tcp_recovery_timeout(t, c);
-		if (c->rtos < RTOS_MAX)
-			c->rtos++;
-		pw_tcp_mtu_black_hole(t, c);
-		back_off(c);
+		if (!pw_tcp_mtu_timeout(t, c)) {
+			pw_tcp_recovery_timeout(t, c);
+			if (c->rtos < RTOS_MAX)
+				c->rtos++;
+			pw_tcp_mtu_black_hole(t, c);
+			back_off(c);
+		}
 		pw_tcp_rtx_restart(t, c);
 	}
 	/* Where no buffer can be had the flushes go on with it, not the next timeout. */
@@ -200,11 +205,18 @@ flight_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 static void
 persist_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
+	uint8_t backoff = c->backoff;
+
 	back_off(c);
 	c->t_rtx = 0;
+	if (pw_tcp_window_probe(t, c) == -ENOBUFS) {
+		/* The peer was not asked: nothing that it does follows from it. */
+		c->backoff = backoff;
+		c->t_rtx = tcp_deadline(t, 1);
+		return;
+	}
 	if (!(c->flags & CONN_DISCARD) && seq_le(c->progress, c->last_rx))
 		c->progress = tcp_ms(t);
-	(void)pw_tcp_window_probe(t, c);
 	if (c->t_rtx == 0)
 		c->t_rtx = tcp_deadline(t, pw_tcp_rto(t, c));
 }
@@ -248,8 +260,32 @@ idle_timeout(struct pw_tcp *t, struct pw_tcp_conn *c)
 		give_up(t, c);
 		return;
 	}
+	if (pw_tcp_keepalive(t, c) < 0)
+		pw_tcp_dirty(t, c);
+}
+
+int
+pw_tcp_keepalive(struct pw_tcp *t, struct pw_tcp_conn *c)
+{
+	bool waited = c->keep_due;
+	uint32_t due_at;
+	int rc;
+
+	c->keep_due = 0;
+	due_at = idle_deadline(t, c);
+	if (!keepalive_on(t, c) || !due(t, due_at))
+		return 0; /* the peer has been heard of meanwhile, or something else asks it */
+	rc = pw_tcp_send_probe_ack(t, c);
+	if (rc == -ENOBUFS) {
+		c->keep_due = 1;
+		return rc;
+	}
+	/* The time in which it could not be asked is no silence of the peer's. */
+	if (waited)
+		c->last_rx += tcp_ms(t) - due_at;
 	c->keep_probes++;
-	t->count.keepalive_probes += pw_tcp_send_probe_ack(t, c) == 0;
+	t->count.keepalive_probes += rc == 0;
+	return 0;
 }
 
 static void

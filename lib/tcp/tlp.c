@@ -36,7 +36,11 @@ pw_tcp_tlp_fired(struct pw_tcp *t, struct pw_tcp_conn *c)
 	bool rtx = false;
 	int rc = pw_tcp_send_probe(t, c);
 
-	if (rc < 0) {
+	if (rc < 0 && (flight_rec(last)->flags & TX_LARGER)) {
+		/* Its size may be why it goes unanswered: in smaller pieces, and no judgement. */
+		pw_tcp_flight_mark(f, flight_rec(last), TX_LOST, 0);
+		pw_tcp_dirty(t, c);
+	} else if (rc < 0) {
 		rtx = true;
 		rc = pw_tcp_send_again(t, c, &last);
 	}

@@ -558,6 +558,111 @@ sending_resumes_after_the_header_pool_was_empty(void **state)
 	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 100, .data = script_bytes(0));
 }
 
+static uint32_t
+take_headers(struct rte_mbuf **hog)
+{
+	uint32_t n = 0;
+
+	while ((hog[n] = rte_pktmbuf_alloc(script_mem()->hdr)) != NULL)
+		n++;
+	return n;
+}
+
+static void
+give_headers(struct rte_mbuf **hog, uint32_t n)
+{
+	while (n != 0)
+		rte_pktmbuf_free(hog[--n]);
+}
+
+/* Otherwise one empty moment costs a backed-off interval, of a minute in the end. */
+static void
+window_probe_that_found_no_buffer_comes_when_there_is_one(void **state)
+{
+	struct script *s = script_open(NULL);
+	static struct rte_mbuf *hog[4096];
+	uint64_t t, step[2];
+	uint32_t n;
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+	script_send(s, 0, 100);
+	for (uint32_t i = 0; i < 4; i++) {
+		t = s->now;
+		assert_true(script_until_sent(s, 60000 * MS));
+		EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 1);
+		PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 0);
+		step[i % 2] = s->now - t;
+	}
+	n = take_headers(hog);
+	script_pass(s, 2 * step[1] + 500 * MS);
+	NOTHING(s);
+	give_headers(hog, n);
+	t = s->now;
+	assert_true(script_until_sent(s, 60000 * MS));
+	WITHIN_MS(s->now - t, 0, 2);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 1);
+	/* And what was not sent has not doubled the time. */
+	t = s->now;
+	assert_true(script_until_sent(s, 60000 * MS));
+	WITHIN_MS(s->now - t, 4 * step[1] / MS - 20, 4 * step[1] / MS + 20);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 2, .win = 65535);
+	script_skip(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 101, .win = 65535);
+}
+
+/* However long there is no buffer: the peer was not asked, so its silence says nothing. */
+static void
+keepalive_probe_that_found_no_buffer_does_not_count(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.keepalive_ms = 4000});
+	static struct rte_mbuf *hog[4096];
+	uint64_t t;
+	uint32_t n;
+
+	(void)state;
+	script_accept(s);
+	n = take_headers(hog);
+	script_pass(s, 60000 * MS);
+	NOTHING(s);
+	assert_int_equal(s->gone, 0);
+	assert_int_equal(pw_tcp_counters(s->t)->keepalive_probes, 0);
+	give_headers(hog, n);
+	t = s->now;
+	for (uint32_t i = 0; i < 8; i++) {
+		assert_true(script_until_sent(s, 2000 * MS));
+		EXPECT(s, .flags = A, .seq = 0, .ack = 1);
+		WITHIN_MS(s->now - t, i * 1000, i * 1000 + 10);
+		assert_int_equal(pw_tcp_counters(s->t)->keepalive_probes, i + 1);
+	}
+	assert_int_equal(s->gone, 0);
+	script_pass(s, 1100 * MS);
+	assert_int_equal(s->gone, 1);
+	script_skip(s);
+}
+
+static void
+keepalive_probe_that_waits_is_dropped_when_the_peer_speaks(void **state)
+{
+	struct script *s = script_open(&(struct pw_tcp_conf){.keepalive_ms = 4000});
+	static struct rte_mbuf *hog[4096];
+	uint64_t t;
+	uint32_t n;
+
+	(void)state;
+	script_accept(s);
+	n = take_headers(hog);
+	script_pass(s, 4100 * MS);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535);
+	t = s->now;
+	give_headers(hog, n);
+	assert_true(script_until_sent(s, 60000 * MS));
+	WITHIN_MS(s->now - t, 4000, 4010);
+	EXPECT(s, .flags = A, .seq = 0, .ack = 1);
+}
+
 /* Nothing has left the host: no counter says that it did, and the timers bring it again. */
 static void
 segment_that_the_layers_below_refuse_is_not_counted_as_sent(void **state)
@@ -639,6 +744,9 @@ main(void)
 		SCRIPT(window_that_waits_is_forgotten_with_its_connection),
 		SCRIPT(rounding_gives_a_segment_away_at_most_and_takes_what_it_offered),
 		SCRIPT(sending_resumes_after_the_header_pool_was_empty),
+		SCRIPT(window_probe_that_found_no_buffer_comes_when_there_is_one),
+		SCRIPT(keepalive_probe_that_found_no_buffer_does_not_count),
+		SCRIPT(keepalive_probe_that_waits_is_dropped_when_the_peer_speaks),
 		SCRIPT(segment_that_the_layers_below_refuse_is_not_counted_as_sent),
 		SCRIPT(segment_that_was_not_built_leaves_no_mark_on_its_bytes),
 	};

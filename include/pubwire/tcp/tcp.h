@@ -164,6 +164,8 @@ struct pw_tcp_conf {
 	X(sack_reneged, "Timeouts of bytes that the peer said it held")                            \
 	X(mtu_lowered, "Segment sizes lowered because the path said so")                           \
 	X(mtu_black_holes, "Segment sizes lowered because large segments went unanswered")         \
+	X(mtu_tries, "Segments that were larger than the last ones, to see if they arrive")        \
+	X(mtu_raised, "Segment sizes raised because such a segment arrived")                       \
 	X(idle_restarts, "Congestion windows taken back after a pause")                            \
 	X(rto_fired, "Retransmission timeouts")                                                    \
 	X(dup_acks_in, "Duplicate acknowledgements received")                                      \
