@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * PUBACK to the device. The messages of a session, whichever logs they lie in, hang on a list in
- * the order in which they came; an acknowledgement leaves only from its front, so that the order
- * holds even where routes to different brokers complete out of order [MQTT-4.6.0-2]. The list is
- * a ring: the session knows the newest, which knows the oldest.
+ * PUBACK and PUBREC to the device. The messages of a session, whichever logs they lie in, hang on a
+ * list in the order in which they came; an acknowledgement leaves only from its front, so that the
+ * order holds even where routes to different brokers complete out of order [MQTT-4.6.0-2]. The list
+ * is a ring: the session knows the newest, which knows the oldest.
  */
 #include <errno.h>
 
@@ -67,15 +67,42 @@ given_up(const struct pw_flog_entry *e)
 	return pw_flog_refused(e) && (e->state & PW_FLOG_LOST);
 }
 
+/* What the device is told of an answered message. */
+static uint8_t
+reason_for(const struct pw_session *s, const struct pw_flog_entry *e)
+{
+	return s->version == PW_MQTT_5 ? pw_flog_reason(e) : 0;
+}
+
 static int
-send_puback(struct pw_forward *f, struct pw_session *s, const struct pw_flog_entry *e, uint64_t now)
+send_ack(struct pw_forward *f, struct pw_session *s, enum pw_mqtt_type type, uint16_t id,
+	 uint8_t reason, uint64_t now)
 {
 	uint8_t out[8];
-	uint8_t reason = s->version == PW_MQTT_5 ? pw_flog_reason(e) : 0;
-	int n = pw_mqtt_encode_ack(out, sizeof(out), PW_MQTT_PUBACK, s->version, e->dev_id, reason,
-				   NULL);
+	int n = pw_mqtt_encode_ack(out, sizeof(out), type, s->version, id, reason, NULL);
 
 	return n < 0 ? n : pw_session_send(f, s, out, (uint32_t)n, now);
+}
+
+int
+pw_session_send_pubrec(struct pw_forward *f, struct pw_session *s, uint16_t id, uint8_t reason,
+		       uint64_t now)
+{
+	return send_ack(f, s, PW_MQTT_PUBREC, id, reason, now);
+}
+
+/* A PUBREC has gone: with an error the exchange is over (5.0 4.3.3), else PUBREL is awaited. */
+static void
+received(struct pw_forward *f, struct pw_session *s, uint16_t id, uint8_t reason)
+{
+	struct pw_exchange *x = pw_exchange_find(s, id);
+
+	if (x == NULL)
+		return;
+	if (reason >= 0x80)
+		pw_exchange_end(f, s, x);
+	else
+		pw_exchange_received(s, x);
 }
 
 void
@@ -84,6 +111,7 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	while (s->last != PW_FLOG_NONE) {
 		struct place at = oldest(f, s);
 		struct pw_flog_entry *e = at.entry;
+		bool qos2 = (e->flags & PW_FLOG_QOS) == 2;
 		int rc;
 
 		if (!(e->state & PW_FLOG_ANSWERED))
@@ -94,7 +122,8 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 			pw_session_end(f, s, true, false, now);
 			return;
 		}
-		rc = send_puback(f, s, e, now);
+		rc = send_ack(f, s, qos2 ? PW_MQTT_PUBREC : PW_MQTT_PUBACK, e->dev_id,
+			      reason_for(s, e), now);
 		if (rc == -EPIPE)
 			return; /* the session has ended and disowned its messages */
 		if (rc < 0) {
@@ -105,6 +134,8 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 			return;
 		}
 		pop(f, s, e);
+		if (qos2)
+			received(f, s, e->dev_id, reason_for(s, e));
 		if (!(e->flags & PW_FLOG_NOBODY)) {
 			f->counters.acknowledged++;
 			pw_hist_record(&f->latency_qos1, pw_since(now, e->arrival));

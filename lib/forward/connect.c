@@ -7,7 +7,8 @@
 /* What the brokers of a lane have in common; what no connected broker forbids is allowed. */
 struct common {
 	uint32_t max_packet;
-	bool no_retain, no_qos1;
+	uint8_t max_qos;
+	bool no_retain;
 };
 
 static void
@@ -22,14 +23,15 @@ restrict_to(struct common *c, const struct pw_flog_reader *r)
 	if (max != 0)
 		c->max_packet = RTE_MIN(c->max_packet, max);
 	c->no_retain |= __atomic_load_n(&r->no_retain, __ATOMIC_RELAXED);
-	c->no_qos1 |= __atomic_load_n(&r->no_qos1, __ATOMIC_RELAXED);
+	c->max_qos = RTE_MIN(c->max_qos, __atomic_load_n(&r->max_qos, __ATOMIC_RELAXED));
 }
 
 static struct common
 common_of(const struct pw_forward *f, const struct pw_session *s)
 {
 	const struct pw_flog *logs = pw_session_logs(f, s);
-	struct common c = {.max_packet = RTE_MIN(pw_limits_packet(f, s), f->part_budget)};
+	struct common c = {.max_packet = RTE_MIN(pw_limits_packet(f, s), f->part_budget),
+			   .max_qos = 2};
 
 	for (uint32_t n = 0; n < f->shared->routes.nb_logs; n++) {
 		for (uint32_t m = logs[n].brokers; m != 0; m &= m - 1)
@@ -161,13 +163,9 @@ objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt
 		*reason = 0x85;
 		return "no client identifier, and no clean session"; /* [MQTT-3.1.3-8] */
 	}
-	if (c->has_will && c->will_qos == 2) {
+	if (c->has_will && v5 && c->will_qos > common_of(f, s).max_qos) {
 		*reason = 0x9B;
-		return "a will of QoS 2, which is not supported"; /* [MQTT-3.2.2-12] */
-	}
-	if (c->has_will && c->will_qos == 1 && v5 && common_of(f, s).no_qos1) {
-		*reason = 0x9B;
-		return "a will of QoS 1, which the brokers do not take"; /* [MQTT-3.2.2-12] */
+		return "a will of a QoS that the brokers do not take"; /* [MQTT-3.2.2-12] */
 	}
 	if (c->has_will && c->will_retain && v5 && common_of(f, s).no_retain) {
 		*reason = 0x9A;
@@ -252,7 +250,8 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 	s->max_packet = c.max_packet;
 	if (s->version != PW_MQTT_5)
 		return pw_mqtt_encode_connack(out, room, s->version, false, 0, NULL);
-	s->flags |= (uint16_t)((c.no_qos1 ? PW_SESSION_NO_QOS1 : 0) |
+	s->flags |= (uint16_t)((c.max_qos < 2 ? PW_SESSION_NO_QOS2 : 0) |
+			       (c.max_qos < 1 ? PW_SESSION_NO_QOS1 : 0) |
 			       (c.no_retain ? PW_SESSION_NO_RETAIN : 0));
 #define ADD(which_, num_)                                                                          \
 	p[n++] = (struct pw_mqtt_prop_out)                                                         \
@@ -261,7 +260,8 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 	}
 	if (f->set->limits.receive_maximum < 65535)
 		ADD(RECEIVE_MAXIMUM, f->set->limits.receive_maximum);
-	ADD(MAXIMUM_QOS, c.no_qos1 ? 0 : 1);
+	if (c.max_qos < 2)
+		ADD(MAXIMUM_QOS, c.max_qos);
 	if (c.no_retain)
 		ADD(RETAIN_AVAILABLE, 0);
 	ADD(MAXIMUM_PACKET_SIZE, c.max_packet);

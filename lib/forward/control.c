@@ -85,6 +85,36 @@ subscribe(struct pw_forward *f, struct pw_session *s, uint8_t type, const struct
 	return sent(rc);
 }
 
+/* QoS 2: the device lets go of an identifier, and so do we. */
+static enum pw_taken
+pubrel(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b, uint64_t now)
+{
+	enum pw_mqtt_error err = PW_MQTT_E_NONE;
+	struct pw_exchange *x;
+	struct pw_mqtt_ack a;
+	uint8_t out[8];
+	int n, rc;
+
+	if (pw_mqtt_decode_ack(b, s->version, &a, &err) < 0) {
+		pw_session_bad(f, s, PW_MQTT_PUBREL, err, now);
+		return PW_GONE;
+	}
+	x = pw_exchange_find(s, a.packet_id);
+	if (x != NULL && x->state != PW_EXCHANGE_RELEASE) {
+		/* It has had no PUBREC that it could answer. */
+		pw_session_bad(f, s, PW_MQTT_PUBREL, PW_MQTT_E_UNEXPECTED, now);
+		return PW_GONE;
+	}
+	n = pw_mqtt_encode_ack(out, sizeof(out), PW_MQTT_PUBCOMP, s->version, a.packet_id,
+			       x != NULL ? 0 : 0x92, NULL); /* Packet Identifier not found */
+	rc = n < 0 ? n : pw_session_send(f, s, out, (uint32_t)n, now);
+	if (rc == 0 && x != NULL)
+		pw_exchange_end(f, s, x);
+	else if (rc == 0)
+		f->counters.unknown_releases++;
+	return sent(rc);
+}
+
 static enum pw_taken
 disconnect(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b, uint64_t now)
 {
@@ -119,6 +149,8 @@ pw_session_packet(struct pw_forward *f, struct pw_session *s, uint8_t type,
 	switch (type) {
 	case PW_MQTT_PINGREQ:
 		return ping(f, s, b, now);
+	case PW_MQTT_PUBREL:
+		return pubrel(f, s, b, now);
 	case PW_MQTT_SUBSCRIBE:
 	case PW_MQTT_UNSUBSCRIBE:
 		return subscribe(f, s, type, b, now);

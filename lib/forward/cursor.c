@@ -5,23 +5,35 @@
 #include "cursor_pvt.h"
 
 static inline bool
-is_done(const struct pw_cursor *c, uint64_t pos)
+is_marked(const struct pw_cursor *c, const uint64_t *marks, uint64_t pos)
 {
 	uint32_t slot = (uint32_t)pos & c->log->mask;
 
-	return c->done[slot / 64] >> (slot % 64) & 1;
+	return marks[slot / 64] >> (slot % 64) & 1;
 }
 
 static inline void
-set_done(struct pw_cursor *c, uint64_t pos, bool done)
+mark(const struct pw_cursor *c, uint64_t *marks, uint64_t pos, bool set)
 {
 	uint32_t slot = (uint32_t)pos & c->log->mask;
 	uint64_t bit = UINT64_C(1) << (slot % 64);
 
-	if (done)
-		c->done[slot / 64] |= bit;
+	if (set)
+		marks[slot / 64] |= bit;
 	else
-		c->done[slot / 64] &= ~bit;
+		marks[slot / 64] &= ~bit;
+}
+
+static inline bool
+is_done(const struct pw_cursor *c, uint64_t pos)
+{
+	return is_marked(c, c->done, pos);
+}
+
+static inline uint8_t
+qos_of(const struct pw_cursor *c, uint64_t pos)
+{
+	return pw_flog_at(c->log, pos)->flags & PW_FLOG_QOS;
 }
 
 /* A message that is owed. */
@@ -39,18 +51,40 @@ finish(struct pw_cursor *c, uint64_t pos)
 {
 	const struct pw_flog_entry *e = pw_flog_at(c->log, pos);
 
-	set_done(c, pos, true);
+	mark(c, c->done, pos, true);
+	mark(c, c->received, pos, false);
+	mark(c, c->counted, pos, false);
 	c->held--;
 	c->held_bytes -= e->len;
 	c->held_detach -= (e->flags & PW_FLOG_DETACH) != 0;
 }
 
+static size_t
+bitmap(uint32_t capacity)
+{
+	return (capacity + 63) / 64;
+}
+
+size_t
+pw_cursor_words(uint32_t capacity)
+{
+	return 3 * bitmap(capacity) + (capacity * sizeof(uint16_t) + 7) / 8;
+}
+
 void
-pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *done)
+pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *marks)
 {
 	uint64_t tail = __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE);
+	size_t words = bitmap(l->mask + 1);
 
-	*c = (struct pw_cursor){.log = l, .done = done, .broker = broker};
+	*c = (struct pw_cursor){
+		.log = l,
+		.broker = broker,
+		.done = marks,
+		.received = marks + words,
+		.counted = marks + 2 * words,
+		.release = (uint16_t *)(marks + 3 * words),
+	};
 	c->next = c->low = c->given = c->sent = c->seen = tail;
 	pw_cursor_hold(c, 0, 0);
 }
@@ -74,7 +108,7 @@ pw_cursor_scan(struct pw_cursor *c)
 		const struct pw_flog_entry *e = pw_flog_at(c->log, c->seen);
 		bool nobody = (e->flags & PW_FLOG_NOBODY) != 0;
 
-		set_done(c, c->seen, nobody);
+		mark(c, c->done, c->seen, nobody);
 		if (!nobody)
 			owe(c, e);
 	}
@@ -84,7 +118,7 @@ pw_cursor_scan(struct pw_cursor *c)
 const struct pw_flog_entry *
 pw_cursor_peek(struct pw_cursor *c)
 {
-	while (c->next != c->seen && is_done(c, c->next))
+	while (c->next != c->seen && (is_done(c, c->next) || is_marked(c, c->received, c->next)))
 		c->next++;
 	return c->next != c->seen ? pw_flog_at(c->log, c->next) : NULL;
 }
@@ -99,49 +133,133 @@ pw_cursor_queued(struct pw_cursor *c)
 	c->next++;
 	c->part = 0;
 	c->sent = RTE_MAX(c->sent, c->next);
+	c->session = RTE_MAX(c->session, c->next);
 }
 
-void
+enum pw_flog_end
 pw_cursor_skip(struct pw_cursor *c)
 {
+	bool counted = is_marked(c, c->counted, c->next);
+
 	pw_flog_at(c->log, c->next)->given_up++;
 	finish(c, c->next);
 	c->next++;
 	c->part = 0;
+	return counted ? PW_FLOG_RELEASED : PW_FLOG_ACKED;
 }
 
-/* Where a message in flight is. */
+/* The position of an identifier among those that the broker may answer. */
 static int
-in_flight(const struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
+find(const struct pw_cursor *c, uint16_t packet_id, uint8_t qos, uint64_t *pos)
 {
 	uint32_t slot = (uint32_t)packet_id - 1;
-	uint64_t at;
 
 	if (slot > c->log->mask)
 		return -ENOENT;
-	at = c->low + ((slot - (uint32_t)c->low) & c->log->mask);
-	if (at >= c->next || is_done(c, at) || (pw_flog_at(c->log, at)->flags & PW_FLOG_QOS) == 0)
+	*pos = c->low + ((slot - (uint32_t)c->low) & c->log->mask);
+	/* With the session goes the knowledge of what the connection before has sent. */
+	if (*pos >= c->next && !(c->resumed && *pos < c->session))
 		return -ENOENT;
-	*pos = at;
+	return is_done(c, *pos) || qos_of(c, *pos) != qos ? -ENOENT : 0;
+}
+
+int
+pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint8_t qos, uint64_t *pos,
+		enum pw_flog_end *end)
+{
+	if (find(c, packet_id, qos, pos) < 0 || *pos >= c->next || is_marked(c, c->received, *pos))
+		return -ENOENT;
+	*end = is_marked(c, c->counted, *pos) ? PW_FLOG_RELEASED : PW_FLOG_ACKED;
+	finish(c, *pos);
+	c->inflight--;
+	return 0;
+}
+
+bool
+pw_cursor_refused(const struct pw_cursor *c, uint16_t packet_id, uint8_t qos)
+{
+	uint64_t pos;
+
+	return find(c, packet_id, qos, &pos) == 0 && pos < c->next &&
+	       !is_marked(c, c->received, pos);
+}
+
+static int
+owe_release(struct pw_cursor *c, uint16_t packet_id)
+{
+	if (c->release_tail - c->release_head > c->log->mask)
+		return -EBADMSG;
+	c->release[c->release_tail++ & c->log->mask] = packet_id;
 	return 0;
 }
 
 int
-pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
+pw_cursor_received(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
 {
-	if (in_flight(c, packet_id, pos) < 0)
+	bool known = find(c, packet_id, 2, pos) == 0;
+
+	/* Half of it is queued again: the rest has to follow, and will be answered too. */
+	if (known && *pos == c->next && c->part > 0)
+		return 0;
+	if (owe_release(c, packet_id) < 0)
+		return -EBADMSG;
+	if (!known)
+		return -ENOENT;
+	if (is_marked(c, c->received, *pos))
+		return 0;
+	mark(c, c->received, *pos, true);
+	c->inflight += *pos >= c->next;
+	if (is_marked(c, c->counted, *pos))
+		return 0;
+	mark(c, c->counted, *pos, true);
+	return 1;
+}
+
+int
+pw_cursor_completed(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
+{
+	if (find(c, packet_id, 2, pos) < 0 || !is_marked(c, c->received, *pos))
 		return -ENOENT;
 	finish(c, *pos);
 	c->inflight--;
 	return 0;
 }
 
-int
-pw_cursor_refused(const struct pw_cursor *c, uint16_t packet_id)
+uint16_t
+pw_cursor_release(const struct pw_cursor *c, uint32_t n, bool *known)
 {
+	uint16_t id = c->release[(c->release_head + n) & c->log->mask];
 	uint64_t pos;
 
-	return in_flight(c, packet_id, &pos);
+	*known = find(c, id, 2, &pos) == 0 && is_marked(c, c->received, pos);
+	return id;
+}
+
+void
+pw_cursor_suspend(struct pw_cursor *c)
+{
+	pw_cursor_rewind(c);
+	c->resumed = false;
+	c->release_head = c->release_tail = 0;
+}
+
+void
+pw_cursor_resume(struct pw_cursor *c, bool resumed)
+{
+	c->resumed = resumed;
+	c->spoilt = false;
+	for (uint64_t pos = c->low; pos < c->session; pos++) {
+		if (!is_marked(c, c->received, pos))
+			continue;
+		if (resumed) {
+			c->inflight++;
+			(void)owe_release(c, (uint16_t)((pos & c->log->mask) + 1));
+		} else {
+			mark(c, c->received, pos, false);
+		}
+	}
+	if (!resumed)
+		c->session = c->low;
 }
 
 void
@@ -191,6 +309,17 @@ may_go(const struct pw_cursor *c, const struct pw_flog_entry *e, enum pw_give_up
 	return c->bounded || (e->flags & PW_FLOG_QOS) != 0;
 }
 
+/* Without its PUBCOMP the broker may know its identifier, for which the next message of its slot
+ * would be a duplicate: not in this session. */
+static bool
+may_forget(struct pw_cursor *c, uint64_t pos)
+{
+	if (qos_of(c, pos) != 2 || pos >= c->session)
+		return true;
+	c->spoilt |= !c->resumed;
+	return !c->resumed;
+}
+
 uint32_t
 pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, void *ctx)
 {
@@ -199,15 +328,16 @@ pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, vo
 
 	for (; pos < c->seen && (what != PW_GIVE_UP_OLDEST || pw_cursor_over(c)); pos++) {
 		struct pw_flog_entry *e = pw_flog_at(c->log, pos);
+		bool counted = is_marked(c, c->counted, pos);
 
-		if (is_done(c, pos) || !may_go(c, e, what))
+		if (is_done(c, pos) || !may_go(c, e, what) || !may_forget(c, pos))
 			continue;
 		finish(c, pos);
 		n++;
 		if ((e->flags & PW_FLOG_QOS) == 0)
 			e->given_up++;
 		else
-			fn(ctx, pos);
+			fn(ctx, pos, counted);
 	}
 	c->tried[what] = pos;
 	return n;

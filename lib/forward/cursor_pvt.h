@@ -14,8 +14,12 @@
  * given  below it no QoS 0 message is owed: queued once, or given up
  * seen   entries looked at: their bits in `done` are right
  *
- * QoS 0 is done when it was queued, QoS 1 when the broker acknowledged it, what is for nobody at
- * once.
+ * QoS 0 is done when it was queued, QoS 1 when the broker acknowledged it, QoS 2 when it sent
+ * PUBCOMP or refused it, what is for nobody at once.
+ *
+ * A message of QoS 2 that has its PUBREC is not queued again while the broker keeps the session:
+ * what is owed is PUBREL. Its identifier is not used for another message before the broker, or its
+ * session, has forgotten it.
  */
 
 #include "log_pvt.h"
@@ -30,11 +34,18 @@ enum pw_give_up {
 
 struct pw_cursor {
 	struct pw_flog *log;
-	uint64_t *done; /* a bit a slot */
+	uint64_t *done;	    /* a bit a slot */
+	uint64_t *received; /* QoS 2: PUBREC came, PUBCOMP did not */
+	uint64_t *counted;  /* QoS 2: the log's owner was told of a PUBREC */
+	uint16_t *release;  /* a ring, a place a slot: identifiers that PUBREL is owed for */
+	uint32_t release_head, release_tail;
 	uint32_t broker;
 	uint64_t next, low, given, sent, seen;
+	uint64_t session;  /* what the broker's session has been sent ends here */
 	uint32_t part;	   /* bytes of the message at next that are queued */
-	uint32_t inflight; /* QoS 1 queued on this connection and not acknowledged */
+	uint32_t inflight; /* QoS 1 and 2 queued on this connection and not done */
+	bool resumed;	   /* the broker has kept the session of the connection before */
+	bool spoilt;	   /* it may know identifiers that are given up: it has to forget */
 
 	/* what it owes, and how much of that it may */
 	uint32_t held;
@@ -46,9 +57,11 @@ struct pw_cursor {
 	uint64_t tried[PW_GIVE_UPS]; /* below it nothing is left to give up */
 };
 
-/* done: zeroed, a bit for each slot of the log. The log is empty or was never read by this broker.
- */
-void pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *done);
+/* Words that the marks of a cursor take for a capacity of the log. */
+size_t pw_cursor_words(uint32_t capacity);
+
+/* marks: pw_cursor_words(), zeroed. The log is empty or was never read by this broker. */
+void pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *marks);
 
 /* How much may wait for this broker; 0: half of the log, and any number of bytes. */
 void pw_cursor_hold(struct pw_cursor *c, uint32_t messages, uint32_t bytes);
@@ -68,8 +81,8 @@ const struct pw_flog_entry *pw_cursor_peek(struct pw_cursor *c);
 /* The message at next is queued whole. */
 void pw_cursor_queued(struct pw_cursor *c);
 
-/* The message at next will not be sent to this broker. */
-void pw_cursor_skip(struct pw_cursor *c);
+/* The message at next will not be sent to this broker: how it ended for the log. */
+enum pw_flog_end pw_cursor_skip(struct pw_cursor *c);
 
 /* True where the message at next was queued before, on a connection that is gone. */
 static inline bool
@@ -78,14 +91,43 @@ pw_cursor_again(const struct pw_cursor *c)
 	return c->next < c->sent;
 }
 
-/* A PUBACK came: 0 and the position, or -ENOENT where nothing with this identifier is in flight. */
-int pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos);
+/*
+ * A PUBACK (qos 1), or a PUBREC that ends the exchange (qos 2): the position, and how it ended for
+ * the log, or -ENOENT where nothing with this identifier is in flight.
+ */
+int pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint8_t qos, uint64_t *pos,
+		    enum pw_flog_end *end);
 
-/* The same, but the message is still owed, and is sent again after a rewind. */
-int pw_cursor_refused(const struct pw_cursor *c, uint16_t packet_id);
+/*
+ * A PUBREC came, whose PUBREL is now owed. 1: the log's owner is to be told of the position; 0: it
+ * knows; -ENOENT: nothing with this identifier is in flight, PUBREL is owed all the same;
+ * -EBADMSG: more of them than there are identifiers.
+ */
+int pw_cursor_received(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos);
 
-/* The connection is gone: start again at the oldest message that this broker owes. */
+/* A PUBCOMP came: 0 and the position, or -ENOENT. */
+int pw_cursor_completed(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos);
+
+/* Identifiers that PUBREL is owed for, oldest first; known: the exchange stands there. */
+static inline bool
+pw_cursor_releases(const struct pw_cursor *c)
+{
+	return c->release_head != c->release_tail;
+}
+uint16_t pw_cursor_release(const struct pw_cursor *c, uint32_t n, bool *known);
+
+/* A connection begins; resumed: the broker has kept the session of the one before. */
+void pw_cursor_resume(struct pw_cursor *c, bool resumed);
+
+/* True where a PUBACK (qos 1) or a PUBREC (qos 2) that refuses finds its message in flight: it is
+ * still owed, and sent again after a rewind. */
+bool pw_cursor_refused(const struct pw_cursor *c, uint16_t packet_id, uint8_t qos);
+
+/* Start again at the oldest message that this broker owes; nothing else is in flight. */
 void pw_cursor_rewind(struct pw_cursor *c);
+
+/* The connection is gone: start again, on the next one. */
+void pw_cursor_suspend(struct pw_cursor *c);
 
 /*
  * True where the oldest message that could be given up is half on the wire: it has to be completed,
@@ -104,11 +146,11 @@ pw_cursor_midway(const struct pw_cursor *c)
  */
 uint32_t pw_cursor_shed(struct pw_cursor *c, uint64_t keep);
 
-/* Called for each QoS 1 message that is given up. */
-typedef void (*pw_cursor_fn)(void *ctx, uint64_t pos);
+/* Called for each message of QoS 1 or 2 that is given up; counted: after its PUBREC. */
+typedef void (*pw_cursor_fn)(void *ctx, uint64_t pos, bool counted);
 
 /* Give up messages, oldest first. What is on the wire stays: its identifier is in use on this
- * connection. Returns how many. */
+ * connection, that of QoS 2 perhaps in this session. Returns how many. */
 uint32_t pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, void *ctx);
 
 /* Tell the log's owner where this reader stands. */

@@ -68,6 +68,8 @@ create_devices(struct pw_forward *f)
 	f->sessions = pool(f, "session", f->max_sessions, sizeof(struct pw_session));
 	f->name = reserve(f, f->max_sessions * sizeof(*f->name));
 	f->more = pool(f, "more", f->max_sessions, sizeof(struct pw_session_more));
+	f->exchanges =
+		pool(f, "qos2", pw_exchanges_blocks(f->max_sessions), sizeof(struct pw_exchanges));
 	f->blocks = pool(f, "run", nb_blocks(f), sizeof(struct pw_run));
 	f->parts = pool(f, "part", 256, sizeof(struct pw_part));
 	f->scratch = reserve(f, (f->scratch_max + copies) * sizeof(*f->scratch));
@@ -79,9 +81,9 @@ create_devices(struct pw_forward *f)
 		if (f->account == NULL)
 			return -ENOMEM;
 	}
-	if (f->sessions == NULL || f->name == NULL || f->more == NULL || f->blocks == NULL ||
-	    f->parts == NULL || f->scratch == NULL || f->resolved == NULL || f->topic == NULL ||
-	    pw_aliases_create(f) < 0 || pw_blobs_create(f, f->max_sessions) < 0)
+	if (f->sessions == NULL || f->name == NULL || f->more == NULL || f->exchanges == NULL ||
+	    f->blocks == NULL || f->parts == NULL || f->scratch == NULL || f->resolved == NULL ||
+	    f->topic == NULL || pw_aliases_create(f) < 0 || pw_blobs_create(f, f->max_sessions) < 0)
 		return -ENOMEM;
 	PW_FOREACH_LOG (f, l)
 		l->blocks = f->blocks;
@@ -92,20 +94,21 @@ static int
 create_upstreams(struct pw_forward *f, uint64_t now)
 {
 	struct pw_forward_shared *s = f->shared;
-	uint32_t words, n = 0;
-	uint64_t *done;
+	uint32_t n = 0;
+	uint64_t *marks;
+	size_t words;
 
 	for (uint32_t i = 0; i < s->nb_logs; i++) {
 		if (s->log[i].entry != NULL && s->log[i].server == f->worker)
 			n += (uint32_t)__builtin_popcount(s->log[i].brokers);
 	}
-	words = (f->set->limits.max_queued_messages + 63) / 64;
+	words = pw_cursor_words(f->set->limits.max_queued_messages);
 	if (n == 0)
 		return 0;
 	f->upstream = reserve(f, n * (sizeof(*f->upstream) + words * sizeof(uint64_t)));
 	if (f->upstream == NULL)
 		return -ENOMEM;
-	done = (uint64_t *)(f->upstream + n);
+	marks = (uint64_t *)(f->upstream + n);
 	for (uint32_t i = 0; i < s->nb_logs; i++) {
 		struct pw_flog *l = &s->log[i];
 
@@ -113,8 +116,8 @@ create_upstreams(struct pw_forward *f, uint64_t now)
 			continue;
 		for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
 			pw_upstream_init(f, &f->upstream[f->nb_upstreams++], l,
-					 (uint32_t)__builtin_ctz(m), done, now);
-			done += words;
+					 (uint32_t)__builtin_ctz(m), marks, now);
+			marks += words;
 		}
 	}
 	return 0;
@@ -191,6 +194,7 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 	if (f->sessions != NULL)
 		pw_pool_destroy(f->sessions);
 	pw_pool_destroy(f->more);
+	pw_pool_destroy(f->exchanges);
 	if (f->blocks != NULL)
 		pw_pool_destroy(f->blocks);
 	if (f->parts != NULL)

@@ -173,6 +173,7 @@ struct pw_forward {
 	struct pw_pool *blobs[PW_BLOB_CLASSES];
 	struct pw_pool *aliases;	   /* NULL: none are granted */
 	uint32_t alias_pieces, alias_used; /* in the pool, lent out */
+	struct pw_pool *exchanges; /* blocks of them */
 	struct pw_pool *blocks;
 	struct pw_pool *parts;
 	struct pw_part_list part_list;

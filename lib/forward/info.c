@@ -221,5 +221,6 @@ pw_forward_wills_bytes(uint32_t max_connections)
 	uint32_t all = max_connections + pw_max_lingering(max_connections);
 
 	return sessions_bytes(all) - sessions_bytes(max_connections) + pw_blobs_bytes(all) +
-	       pw_pool_bytes(all, sizeof(struct pw_session_more));
+	       pw_pool_bytes(all, sizeof(struct pw_session_more)) +
+	       pw_pool_bytes(pw_exchanges_blocks(all), sizeof(struct pw_exchanges));
 }

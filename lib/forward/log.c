@@ -5,11 +5,12 @@
 
 #include "log_pvt.h"
 
-/* Each slot completes once per broker before it is used again: a ring of these is never full. */
+/* Each slot completes once per broker, in two steps at most, before it is used again: a ring of
+ * these is never full. */
 static uint32_t
 completions(uint32_t capacity, uint32_t brokers)
 {
-	return capacity * (uint32_t)RTE_MAX(__builtin_popcount(brokers), 1);
+	return 2 * capacity * (uint32_t)RTE_MAX(__builtin_popcount(brokers), 1);
 }
 
 size_t
@@ -106,9 +107,11 @@ count(uint32_t *what, int delta)
 static bool
 decided(const struct pw_flog_entry *e)
 {
-	if (e->need == 0 || e->pending == 0)
+	int left = __builtin_popcount(e->pending) - e->received;
+
+	if (e->need == 0 || left == 0)
 		return true;
-	return !(e->flags & PW_FLOG_ALL) && e->need > __builtin_popcount(e->pending);
+	return !(e->flags & PW_FLOG_ALL) && e->need > left;
 }
 
 static void
@@ -131,6 +134,7 @@ pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
 	at->pending = l->brokers;
 	at->state = 0;
 	at->given_up = 0;
+	at->received = 0;
 	at->reason = 0;
 	at->next = PW_FLOG_NONE;
 	if (e->flags & PW_FLOG_NOBODY) {
@@ -155,7 +159,12 @@ pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
 static void
 note(struct pw_flog_entry *e, enum pw_flog_end end, uint8_t reason)
 {
-	if (end != PW_FLOG_ACKED)
+	if (end == PW_FLOG_RELEASED) {
+		e->received--;
+		return;
+	}
+	e->received += end == PW_FLOG_RECEIVED;
+	if (end == PW_FLOG_GIVEN_UP || end == PW_FLOG_DETACHED)
 		e->state |= PW_FLOG_LOST;
 	/* A rule of all shrinks by brokers that are detached, but not to none. */
 	if (end == PW_FLOG_DETACHED && (e->flags & PW_FLOG_ALL) &&
@@ -187,7 +196,8 @@ pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, enum pw_flog_
 
 	if (pos - l->head >= l->tail - l->head || !(e->pending & bit))
 		return false;
-	e->pending &= ~bit;
+	if (end != PW_FLOG_RECEIVED)
+		e->pending &= ~bit;
 	note(e, end, reason);
 	before = (e->state & PW_FLOG_ANSWERED) != 0;
 	if (!before && decided(e)) {

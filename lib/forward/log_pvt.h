@@ -18,6 +18,10 @@
  * alone, but `given_up`: the readers of a log share one lcore and write it before they publish
  * `given`.
  *
+ * QoS 2 completes for a broker in two steps: with its PUBREC the broker has the message, as far as
+ * the rule goes; with its PUBCOMP the packet identifier, and so the slot, is free again. The bytes
+ * stay until then, for a broker that loses its session is sent them again.
+ *
  * Two things happen to an entry, in either order. It is done when no broker needs it: its buffers
  * are let go. It is answered when its device may be told how it went, because enough brokers have
  * it or too few can still have it; then the device is told, or is gone. Where both have happened
@@ -62,7 +66,7 @@ struct pw_flog_entry {
 	uint32_t expiry_at; /* where the Message Expiry Interval's four bytes stand, 0: nowhere */
 	uint16_t dev_id;    /* the device's packet identifier */
 	uint8_t need;	    /* brokers that must yet have it before the rule is met */
-	uint8_t pad;
+	uint8_t received;   /* QoS 2: brokers among `pending` that the rule has counted already */
 	uint8_t flags;
 	uint8_t state;
 	uint8_t reason;	  /* the worst of those that refused it */
@@ -79,7 +83,7 @@ struct pw_flog_reader {
 	uint32_t max_packet; /* 0: no limit known */
 	uint8_t up;	     /* CONNACK accepted */
 	uint8_t no_retain;   /* Retain Available 0 */
-	uint8_t no_qos1;     /* Maximum QoS 0 */
+	uint8_t max_qos;     /* Maximum QoS, where `up` */
 	uint8_t closed;	     /* drained: nothing will be taken any more */
 } __attribute__((aligned(64)));
 
@@ -88,6 +92,8 @@ enum pw_flog_end {
 	PW_FLOG_ACKED,	  /* it answered, or can't have it: success or not by the reason */
 	PW_FLOG_GIVEN_UP, /* more waited for it than its hold allows */
 	PW_FLOG_DETACHED, /* the same, and by the operator's choice `all` does without it */
+	PW_FLOG_RECEIVED, /* PUBREC: it has the message, and completes it later */
+	PW_FLOG_RELEASED, /* PUBCOMP, or no more to come, after PW_FLOG_RECEIVED */
 };
 
 /* A completion on its way to the log's owner. */
@@ -209,10 +215,10 @@ pw_flog_next_id(const struct pw_flog *l)
 uint64_t pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e);
 
 /*
- * A broker has completed a QoS 1 message. True where that answered it: the device is owed its
- * acknowledgement, after which comes pw_flog_told(). Once no broker needs it the buffers are gone,
- * and, where the device was told before, the message with them. A position or a broker that owes
- * nothing changes nothing.
+ * A broker has completed a message of QoS 1 or 2, or a step of it. True where that answered it: the
+ * device is owed its acknowledgement, after which comes pw_flog_told(). Once no broker needs it the
+ * buffers are gone, and, where the device was told before, the message with them. A position or a
+ * broker that owes nothing changes nothing.
  */
 bool pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, enum pw_flog_end end,
 		      uint8_t reason);

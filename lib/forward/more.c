@@ -12,7 +12,8 @@ pw_session_more(struct pw_forward *f, struct pw_session *s)
 void
 pw_session_less(struct pw_forward *f, struct pw_session *s)
 {
-	if (s->more == NULL || s->more->will.len > 0 || s->more->alias != NULL)
+	if (s->more == NULL || s->more->will.len > 0 || s->more->alias != NULL ||
+	    s->more->exchanges != NULL)
 		return;
 	pw_pool_put(f->more, s->more);
 	s->more = NULL;

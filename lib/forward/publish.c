@@ -23,8 +23,9 @@ forbidden(const struct pw_forward *f, const struct pw_session *s, const struct p
 static uint8_t
 unavailable(const struct pw_session *s, const struct pw_mqtt_publish *p, const char **what)
 {
-	*what = p->qos == 2 ? "QoS 2" : "QoS 1, which the brokers do not take";
-	if (p->qos == 2 || (p->qos == 1 && (s->flags & PW_SESSION_NO_QOS1)))
+	*what = "a QoS that the brokers do not take";
+	if ((p->qos == 2 && (s->flags & PW_SESSION_NO_QOS2)) ||
+	    (p->qos == 1 && (s->flags & PW_SESSION_NO_QOS1)))
 		return 0x9B; /* QoS not supported [MQTT-3.2.2-11] */
 	*what = "a retained message, which the brokers do not take";
 	if (p->retain && (s->flags & PW_SESSION_NO_RETAIN))
@@ -33,13 +34,12 @@ unavailable(const struct pw_session *s, const struct pw_mqtt_publish *p, const c
 }
 
 static enum pw_taken
-refuse(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_publish *p, uint8_t reason,
-       const char *what, uint64_t now)
+refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, const char *what, uint64_t now)
 {
 	char name[PW_ADDR_STRLEN + 16];
 
-	if (p->qos == 2)
-		f->counters.publishes_qos2_refused++;
+	if (reason == 0x9B)
+		f->counters.refused_qos++;
 	else
 		f->counters.malformed++;
 	PW_LOG_EVERY(&f->limit_device, now, forward, NOTICE,
@@ -62,6 +62,19 @@ any_log(const struct pw_forward *f, const struct pw_session *s)
 	return NULL;
 }
 
+/* A message of QoS 1 or 2 has its place in a log. */
+static void
+taken(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
+      const struct pw_flog *l)
+{
+	if (a->qos == 1) {
+		f->counters.publishes_qos1++;
+		return;
+	}
+	f->counters.publishes_qos2++;
+	pw_exchange_find(s, a->dev_id)->ref = pw_flog_ref(l, l->tail - 1);
+}
+
 /*
  * A message that no broker is to have, counted in *why: acknowledged in its turn, no less and no
  * more, with a reason where there is one (else that nobody has subscribed).
@@ -78,7 +91,7 @@ unforwarded(struct pw_forward *f, struct pw_session *s, const struct pw_append *
 			return PW_LATER;
 		if (reason != 0)
 			pw_flog_at(l, l->tail - 1)->reason = reason;
-		f->counters.publishes_qos1++;
+		taken(f, s, a, l);
 		(*why)++;
 		pw_session_ack(f, s, now);
 		return s->state == PW_SESSION_UP ? PW_TAKEN : PW_GONE;
@@ -86,6 +99,23 @@ unforwarded(struct pw_forward *f, struct pw_session *s, const struct pw_append *
 	f->counters.publishes_qos0++;
 	(*why)++;
 	return PW_TAKEN;
+}
+
+/* No room to remember its identifier by. A 3.1.1 device cannot be told so. */
+static enum pw_taken
+no_room(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint64_t now)
+{
+	int rc;
+
+	if (s->version != PW_MQTT_5) {
+		f->counters.exchanges_refused++;
+		pw_session_end(f, s, true, false, now);
+		return PW_GONE;
+	}
+	/* Before those in flight, whose turn it is not: it is no acknowledgement. */
+	rc = pw_session_send_pubrec(f, s, a->dev_id, 0x97, now); /* Quota exceeded */
+	f->counters.exchanges_refused += rc == 0;
+	return rc == 0 ? PW_TAKEN : rc == -ENOBUFS ? PW_LATER : PW_GONE;
 }
 
 /* A topic that its user may not publish to. A 3.1.1 device cannot be told (3.1.1 3.3.5). */
@@ -106,7 +136,9 @@ window(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	char name[PW_ADDR_STRLEN + 16];
 
-	if (s->inflight < f->set->limits.receive_maximum)
+	/* PUBRELs of a 3.1.1 device come behind what it publishes: they are not waited for. */
+	if ((s->version == PW_MQTT_5 ? pw_session_window(s) : s->inflight) <
+	    f->set->limits.receive_maximum)
 		return PW_TAKEN;
 	if (s->version != PW_MQTT_5) {
 		s->flags |= PW_SESSION_HELD;
@@ -118,6 +150,49 @@ window(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		     pw_session_name(s, name, sizeof(name)));
 	pw_session_refuse(f, s, 0x93, now); /* Receive Maximum exceeded, 5.0 3.3.4 */
 	return PW_GONE;
+}
+
+/*
+ * The PUBREC of a message that is answered, in its turn behind those of messages that are not: the
+ * device sends again in the order of old, and may expect the same of us.
+ */
+static enum pw_taken
+answer_in_turn(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x,
+	       const struct pw_mqtt_buf *b, uint64_t now)
+{
+	struct pw_append a = {.b = b, .session = s, .dev_id = x->id, .qos = 2};
+	struct pw_flog *l = any_log(f, s);
+
+	if (l == NULL || pw_append(f, l, &a, now) < 0)
+		return PW_LATER;
+	pw_flog_at(l, l->tail - 1)->reason = x->reason;
+	x->state = PW_EXCHANGE_PENDING;
+	x->ref = pw_flog_ref(l, l->tail - 1);
+	pw_session_ack(f, s, now);
+	return s->state == PW_SESSION_UP ? PW_TAKEN : PW_GONE;
+}
+
+/* A message of QoS 2 that is known already: never forwarded again [MQTT-4.3.3-10]. */
+static enum pw_taken
+again(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x,
+      const struct pw_mqtt_buf *b, uint64_t now)
+{
+	enum pw_taken r = PW_TAKEN;
+	int rc;
+
+	if (x->state == PW_EXCHANGE_ANSWERED) {
+		r = answer_in_turn(f, s, x, b, now);
+	} else if (x->state == PW_EXCHANGE_LOOSE) {
+		struct pw_flog *l = &pw_session_logs(f, s)[x->ref >> 16];
+
+		x->state = PW_EXCHANGE_PENDING;
+		pw_session_track(f, s, l, pw_flog_pos(l, x->ref & 0xFFFF));
+	} else if (x->state == PW_EXCHANGE_RELEASE) {
+		rc = pw_session_send_pubrec(f, s, x->id, 0, now);
+		r = rc == 0 ? PW_TAKEN : rc == -ENOBUFS ? PW_LATER : PW_GONE;
+	}
+	f->counters.duplicates_qos2 += r != PW_LATER;
+	return r;
 }
 
 /* The topic of a message with an alias, which it may set. PW_TAKEN: r has it. */
@@ -169,7 +244,7 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
 	if (rc < 0 && (a->qos > 0 || blocks))
 		return PW_LATER;
 	if (a->qos > 0)
-		f->counters.publishes_qos1++;
+		taken(f, s, a, l);
 	else
 		f->counters.publishes_qos0++;
 	if (rc == -ENOSPC) {
@@ -189,6 +264,33 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
 	return PW_TAKEN;
 }
 
+/* By rules and routes into a log. */
+static enum pw_taken
+publish(struct pw_forward *f, struct pw_session *s, struct pw_append *a, struct pw_resolve *topic,
+	const struct pw_mqtt_publish *p, uint64_t now)
+{
+	if (!pw_session_may_publish(f, s, topic->topic, topic->len))
+		return not_authorized(f, s, a, now);
+	a->route = pw_routes_find(&f->shared->routes, topic->topic, topic->len);
+	if (a->route == NULL)
+		return unforwarded(f, s, a, 0, &f->counters.dropped_no_route, now);
+	a->topic = pw_topic_key(f, a->route, topic->topic, topic->len);
+	if (a->route->prefix_remove + a->route->prefix_add > 0) {
+		topic->p = p;
+		if (pw_route_topic(a->route, &topic->topic, &topic->len, f->rewritten) < 0) {
+			a->route = NULL;
+			return unforwarded(f, s, a, 0x90, &f->counters.dropped_no_route, now);
+		}
+	}
+	if (s->version == PW_MQTT_5 && pw_mqtt_has(&p->props, PW_MQTT_PROP_MESSAGE_EXPIRY))
+		a->expiry_at = p->props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
+	if (s->part != NULL) {
+		a->run = s->part->run.first;
+		a->copied = s->part->copied;
+	}
+	return append(f, s, a, topic, p->payload.len, now);
+}
+
 enum pw_taken
 pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
 		   uint64_t now)
@@ -197,6 +299,7 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	enum pw_mqtt_error err = PW_MQTT_E_NONE;
 	struct pw_mqtt_publish p;
 	struct pw_resolve topic = {0};
+	struct pw_exchange *x;
 	const char *what;
 	enum pw_taken r;
 	uint8_t reason;
@@ -208,8 +311,9 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	}
 	reason = unavailable(s, &p, &what);
 	if (reason != 0)
-		return refuse(f, s, &p, reason, what, now);
-	if (p.qos == 1) {
+		return refuse(f, s, reason, what, now);
+	x = p.qos == 2 ? pw_exchange_find(s, p.packet_id) : NULL;
+	if (p.qos > 0 && x == NULL) {
 		r = window(f, s, now);
 		if (r != PW_TAKEN)
 			return r;
@@ -221,28 +325,16 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 		if (r != PW_TAKEN)
 			return r;
 	}
+	if (x != NULL)
+		return again(f, s, x, b, now);
 	a.qos = p.qos;
 	a.retain = p.retain;
 	a.dev_id = p.packet_id;
 	a.id_at = p.packet_id_at;
-	if (!pw_session_may_publish(f, s, topic.topic, topic.len))
-		return not_authorized(f, s, &a, now);
-	a.route = pw_routes_find(&f->shared->routes, topic.topic, topic.len);
-	if (a.route == NULL)
-		return unforwarded(f, s, &a, 0, &f->counters.dropped_no_route, now);
-	a.topic = pw_topic_key(f, a.route, topic.topic, topic.len);
-	if (a.route->prefix_remove + a.route->prefix_add > 0) {
-		topic.p = &p;
-		if (pw_route_topic(a.route, &topic.topic, &topic.len, f->rewritten) < 0) {
-			a.route = NULL;
-			return unforwarded(f, s, &a, 0x90, &f->counters.dropped_no_route, now);
-		}
-	}
-	if (s->version == PW_MQTT_5 && pw_mqtt_has(&p.props, PW_MQTT_PROP_MESSAGE_EXPIRY))
-		a.expiry_at = p.props.at[PW_MQTT_PROP_MESSAGE_EXPIRY] + 1;
-	if (s->part != NULL) {
-		a.run = s->part->run.first;
-		a.copied = s->part->copied;
-	}
-	return append(f, s, &a, &topic, p.payload.len, now);
+	if (p.qos == 2 && pw_exchange_begin(f, s, p.packet_id) == NULL)
+		return no_room(f, s, &a, now);
+	r = publish(f, s, &a, &topic, &p, now);
+	if (r == PW_LATER && p.qos == 2)
+		pw_exchange_end(f, s, pw_exchange_find(s, p.packet_id));
+	return r;
 }

@@ -205,16 +205,60 @@ patches(const struct pw_upstream *u, const struct pw_cursor *at, const struct pw
 	return n;
 }
 
+#define RELEASES 64 /* PUBRELs that leave together */
+
+bool
+pw_upstream_release(struct pw_upstream *u, uint64_t now)
+{
+	struct pw_cursor *c = &u->cursor;
+
+	/* Not into the midst of a message. */
+	while (c->part == 0 && pw_cursor_releases(c)) {
+		uint32_t n, len = 0, owed = c->release_tail - c->release_head;
+		uint8_t out[RELEASES * 8];
+
+		for (n = 0; n < RTE_MIN(owed, (uint32_t)RELEASES); n++) {
+			bool known;
+			uint16_t id = pw_cursor_release(c, n, &known);
+			int rc = pw_mqtt_encode_ack(out + len, sizeof(out) - len, PW_MQTT_PUBREL,
+						    u->version, id, known ? 0 : 0x92, NULL);
+
+			assert(rc > 0);
+			len += (uint32_t)rc;
+		}
+		if (pw_tcp_send_room(u->f->tcp, u->conn) < len)
+			return false;
+		if (pw_tcp_unacked(u->conn) == 0)
+			u->tx_progress = now;
+		if (pw_tcp_send_copy(u->f->tcp, u->conn, out, len) < 0) {
+			u->counters.no_buffer++;
+			return false;
+		}
+		c->release_head += n;
+		u->queued += len;
+		u->spoke = now;
+	}
+	return !pw_cursor_releases(c);
+}
+
 /* A message that this broker is not to have is complete for it. */
 static void
 skip(struct pw_upstream *u, const struct pw_flog_entry *e, uint8_t reason, uint64_t now)
 {
 	uint64_t pos = u->cursor.next;
-	bool qos1 = (e->flags & PW_FLOG_QOS) != 0;
+	bool qos0 = (e->flags & PW_FLOG_QOS) == 0;
+	enum pw_flog_end end = pw_cursor_skip(&u->cursor);
 
-	pw_cursor_skip(&u->cursor);
-	if (qos1)
-		pw_upstream_done(u, pos, PW_FLOG_ACKED, reason, now);
+	if (!qos0)
+		pw_upstream_done(u, pos, end, reason, now);
+}
+
+/* Its CONNACK rules the message out. */
+static bool
+refuses(const struct pw_upstream *u, const struct pw_flog_entry *e)
+{
+	return (u->max_packet != 0 && e->len > u->max_packet) ||
+	       (e->flags & PW_FLOG_QOS) > u->max_qos;
 }
 
 /* Count and pass over what the broker can't take. True where the message is out of the way. */
@@ -225,12 +269,19 @@ unfit(struct pw_upstream *u, const struct pw_flog_entry *e, uint64_t now)
 
 	if (u->cursor.part > 0)
 		return false;
+	/* It may know the identifier, and takes the message no more: it has to forget all. */
+	if (refuses(u, e) && u->cursor.resumed && pw_cursor_again(&u->cursor) &&
+	    (e->flags & PW_FLOG_QOS) == 2) {
+		u->cursor.spoilt = true;
+		pw_upstream_fail(u, "its limits have changed within a session", now);
+		return true;
+	}
 	if (u->max_packet != 0 && e->len > u->max_packet) {
 		u->counters.dropped_too_large++;
 		skip(u, e, 0x83, now); /* Implementation specific error */
 		return true;
 	}
-	if (u->no_qos1 && (e->flags & PW_FLOG_QOS) != 0) {
+	if ((e->flags & PW_FLOG_QOS) > u->max_qos) {
 		u->counters.refused++;
 		skip(u, e, 0x83, now);
 		return true;
@@ -260,8 +311,10 @@ commit(struct pw_upstream *u, const struct batch *b, uint64_t now)
 			u->counters.messages_qos0++;
 		else if (pw_cursor_again(c))
 			u->counters.redelivered++;
-		else
+		else if ((e->flags & PW_FLOG_QOS) == 1)
 			u->counters.messages_qos1++;
+		else
+			u->counters.messages_qos2++;
 		if (u->no_retain && (e->flags & PW_FLOG_RETAIN))
 			u->counters.retain_cleared++;
 		u->replayed += c->next < u->replay_end;
@@ -347,9 +400,8 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 
 		if (e == NULL)
 			return false;
-		if (at.part == 0 && ((u->max_packet != 0 && e->len > u->max_packet) ||
-				     (u->no_qos1 && (e->flags & PW_FLOG_QOS) != 0)))
-			return true; /* to be passed over by the caller */
+		if (at.part == 0 && (refuses(u, e) || pw_cursor_releases(&u->cursor)))
+			return true; /* the caller passes over it, or sends PUBREL first */
 		n = patches(u, &at, e, now, p);
 		if (n < 0)
 			return true;
@@ -403,11 +455,12 @@ struct giving_up {
 };
 
 static void
-given_up(void *ctx, uint64_t pos)
+given_up(void *ctx, uint64_t pos, bool counted)
 {
 	struct giving_up *g = ctx;
 
-	pw_upstream_done(g->u, pos, g->end, 0x97, g->now); /* Quota exceeded */
+	/* Quota exceeded */
+	pw_upstream_done(g->u, pos, counted ? PW_FLOG_RELEASED : g->end, 0x97, g->now);
 }
 
 /* More waits than the broker's hold allows: what routes say should be given up is. */
@@ -450,7 +503,7 @@ pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 		const struct pw_flog_entry *e = pw_cursor_peek(&u->cursor);
 		struct batch b;
 
-		if (e == NULL)
+		if ((u->cursor.part == 0 && !pw_upstream_release(u, now)) || e == NULL)
 			break;
 		if (unfit(u, e, now)) {
 			moved++;

@@ -266,6 +266,7 @@ pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset
 	pw_session_unwait(f, s);
 	pw_session_disown(f, s);
 	pw_aliases_forget(f, s);
+	pw_exchanges_drop(f, s);
 	if (s->part != NULL)
 		pw_part_end(f, s, false);
 	s->close_by = 0;

@@ -9,6 +9,7 @@
  */
 
 #include "access_pvt.h"
+#include "exchange_pvt.h"
 #include "forward_pvt.h"
 
 enum pw_session_state {
@@ -31,6 +32,7 @@ enum pw_session_state {
 #define PW_SESSION_READING    0x0080u /* a frame of its is being handled */
 #define PW_SESSION_CLEAN      0x0100u
 #define PW_SESSION_BLOCKED    0x0200u /* not read because of a bound: not silent */
+#define PW_SESSION_NO_QOS2    0x8000u /* CONNACK said Maximum QoS 1 */
 #define PW_SESSION_NO_QOS1    0x0400u /* CONNACK said Maximum QoS 0 */
 #define PW_SESSION_NO_RETAIN  0x0800u /* CONNACK said Retain Available 0 */
 #define PW_SESSION_SETTLING   0x1000u /* over, but a broker still has to have its last messages */
@@ -52,9 +54,12 @@ struct pw_will {
 
 /* What few sessions have, or have for a while: there while any of it is. */
 struct pw_session_more {
-	struct pw_will will;	/* len 0: none */
-	struct pw_alias *alias; /* the last one used is first */
-	uint32_t alias_pieces;	/* of the pool that they take */
+	struct pw_will will;		/* len 0: none */
+	struct pw_alias *alias;		/* the last one used is first */
+	uint32_t alias_pieces;		/* of the pool that they take */
+	struct pw_exchanges *exchanges; /* QoS 2 */
+	uint32_t nb_exchanges;
+	uint32_t releases; /* of them, those that PUBREL of this connection ends */
 };
 
 struct pw_session {
@@ -79,7 +84,7 @@ struct pw_session {
 	uint32_t last;	   /* of its messages in flight; they form a ring, the oldest is next */
 	uint16_t flags;
 	uint16_t keepalive; /* seconds, 0: none */
-	uint16_t inflight;  /* QoS 1 messages without PUBACK */
+	uint16_t inflight;  /* messages without PUBACK or PUBREC */
 	uint8_t version;    /* 0 before CONNECT */
 	uint8_t state : 4;  /* enum pw_session_state */
 	uint8_t on : 4;	    /* enum pw_list that `link` is on */
@@ -144,6 +149,12 @@ void pw_session_bad(struct pw_forward *f, struct pw_session *s, uint8_t type,
 void pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now);
 /* Look again at those that could not. Returns how many now have. */
 uint32_t pw_sessions_settle(struct pw_forward *f, uint64_t now);
+/* Messages in its Receive Maximum: those of QoS 2 up to PUBCOMP, 5.0 4.9. */
+static inline uint32_t
+pw_session_window(const struct pw_session *s)
+{
+	return s->inflight + (s->more != NULL ? s->more->releases : 0);
+}
 /* True where the device takes a packet of this size [MQTT-3.1.2-24]. */
 static inline bool
 pw_session_takes(const struct pw_session *s, uint32_t len)
@@ -284,6 +295,9 @@ void pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now);
 /* The session ends: its messages are nobody's. */
 void pw_session_disown(struct pw_forward *f, struct pw_session *s);
 uint32_t pw_sessions_ack_again(struct pw_forward *f, uint64_t now);
+/* Send a PUBREC. 0; -EPIPE the session has ended; -ENOBUFS. */
+int pw_session_send_pubrec(struct pw_forward *f, struct pw_session *s, uint16_t id, uint8_t reason,
+			   uint64_t now);
 /* Append an in-flight message to the session's list. */
 void pw_session_track(struct pw_forward *f, struct pw_session *s, const struct pw_flog *l,
 		      uint64_t pos);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The life of a broker connection: wait, TCP, CONNECT, up, and again. What was not acknowledged
- * when it ends is sent again on the next one, out of the log; so the broker is asked for no session
- * of ours.
+ * when it ends is sent again on the next one, out of the log.
+ *
+ * The broker is asked to keep our session, which is what makes QoS 2 go on where it stood. It must
+ * not be the session of a process before this one, whose identifiers mean other messages: the first
+ * connection starts clean. With 3.1.1 a session that starts clean ends with its connection, so
+ * there one that is found is purged by a connection of its own.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -31,14 +35,14 @@ pw_upstream_state_str(enum pw_upstream_state s)
 
 int
 pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l, uint32_t broker,
-		 uint64_t *done, uint64_t now)
+		 uint64_t *marks, uint64_t now)
 {
 	u->f = f;
 	u->log = l;
 	u->broker = broker;
 	u->conf = &f->set->broker[broker];
 	u->version = l->lane == PW_LANE_5 ? PW_MQTT_5 : PW_MQTT_3_1_1;
-	pw_cursor_init(&u->cursor, l, broker, done);
+	pw_cursor_init(&u->cursor, l, broker, marks);
 	pw_cursor_hold(&u->cursor, u->conf->hold_messages, u->conf->hold_bytes);
 	pw_cursor_publish(&u->cursor);
 	u->deadline = now;
@@ -153,7 +157,7 @@ down(struct pw_upstream *u, uint64_t now)
 	struct pw_flog_reader *r = &u->log->reader[u->broker];
 	bool part = u->cursor.part > 0;
 
-	pw_cursor_rewind(&u->cursor);
+	pw_cursor_suspend(&u->cursor);
 	u->over_quota = 0;
 	u->quota_at = 0;
 	pw_cursor_publish(&u->cursor);
@@ -223,24 +227,43 @@ client_id(const struct pw_upstream *u, char *id, size_t len)
 		snprintf(id + n, len - (size_t)n, "-s%u-p%u", u->log->set, u->log->pool);
 }
 
+/* Seconds for which a broker is asked to keep a session. */
+static uint32_t
+session_expiry(const struct pw_upstream *u)
+{
+	return u->conf->session_expiry_interval / 1000;
+}
+
+/* Whether the next session is to know nothing. */
+static bool
+starts_clean(const struct pw_upstream *u)
+{
+	if (session_expiry(u) == 0 || u->cursor.spoilt || u->purge)
+		return true;
+	return u->version == PW_MQTT_5 && !u->session;
+}
+
 static void
 connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 {
 	struct pw_upstream *u = (struct pw_upstream *)(uintptr_t)pw_tcp_user(conn);
 	struct pw_forward *f = ctx;
 	struct pw_mqtt_str username = text(u->conf->username), password = text(u->conf->password);
-	struct pw_mqtt_prop_out max = {.which = PW_MQTT_PROP_MAXIMUM_PACKET_SIZE,
-				       .num = OUR_MAX_PACKET};
+	struct pw_mqtt_prop_out p[] = {
+		{.which = PW_MQTT_PROP_MAXIMUM_PACKET_SIZE, .num = OUR_MAX_PACKET},
+		{.which = PW_MQTT_PROP_SESSION_EXPIRY, .num = session_expiry(u)},
+	};
 	char id[4 * PW_FORWARD_NAME_LEN];
 	uint8_t out[1024];
 	struct pw_mqtt_connect_out c = {
 		.version = u->version,
-		.clean = true,
+		.clean = starts_clean(u),
 		.keepalive = (uint16_t)RTE_MIN((u->conf->keepalive_interval + 999) / 1000, 65535u),
-		.props = {.p = &max, .n = 1},
+		.props = {.p = p, .n = session_expiry(u) != 0 ? 2 : 1},
 	};
 	int n;
 
+	u->clean = c.clean;
 	client_id(u, id, sizeof(id));
 	c.client_id = text(id);
 	if (username.len > 0)
@@ -263,11 +286,33 @@ connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 }
 
 void
-pw_upstream_up(struct pw_upstream *u, uint64_t now)
+pw_upstream_again(struct pw_upstream *u, uint64_t now)
+{
+	pw_tcp_abort(u->f->tcp, u->conn, now);
+	u->conn = NULL;
+	pw_upstream_set_state(u, PW_UPSTREAM_WAITING);
+	u->deadline = now;
+	pw_upstream_arm(u, now);
+}
+
+/* Whether the broker knows what it knew; what it does not is sent anew. */
+static void
+recall(struct pw_upstream *u, bool present)
+{
+	if (u->session && !present && !u->clean)
+		u->counters.sessions_lost++;
+	u->counters.sessions_resumed += present;
+	u->session = session_expiry(u) != 0;
+	pw_cursor_resume(&u->cursor, present);
+}
+
+void
+pw_upstream_up(struct pw_upstream *u, bool present, uint64_t now)
 {
 	struct pw_flog_reader *r = &u->log->reader[u->broker];
 
 	u->counters.connects++;
+	recall(u, present);
 	u->replay_end = __atomic_load_n(&u->log->tail, __ATOMIC_ACQUIRE);
 	u->replay_from = now;
 	u->replayed = 0;
@@ -281,7 +326,7 @@ pw_upstream_up(struct pw_upstream *u, uint64_t now)
 	__atomic_store_n(&r->max_packet, u->version == PW_MQTT_5 ? u->max_packet : 0,
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&r->no_retain, u->no_retain, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->no_qos1, u->no_qos1, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->max_qos, u->max_qos, __ATOMIC_RELAXED);
 	/* Pairs with the acquire in connect.c: what CONNACK said comes before. */
 	__atomic_store_n(&r->up, 1, __ATOMIC_RELEASE);
 	pw_upstream_set_state(u, PW_UPSTREAM_UP);
@@ -398,14 +443,17 @@ pw_upstream_timer(void *ctx, struct pw_timer *t, uint64_t now)
 void
 pw_upstream_close(struct pw_upstream *u, uint64_t now)
 {
-	uint8_t out[8];
+	struct pw_mqtt_prop_out expiry = {.which = PW_MQTT_PROP_SESSION_EXPIRY};
+	struct pw_mqtt_props_out props = {.p = &expiry, .n = u->version == PW_MQTT_5};
+	uint8_t out[16];
 	int n;
 
 	if (u->state == PW_UPSTREAM_CLOSED)
 		return;
 	if (u->conn != NULL && u->state == PW_UPSTREAM_UP) {
+		/* Nobody comes who could go on with this session. */
 		n = pw_mqtt_encode_disconnect(out, sizeof(out), PW_MQTT_DISCONNECT, u->version, 0,
-					      NULL);
+					      &props);
 		if (n > 0 && u->cursor.part == 0)
 			(void)!pw_tcp_send_copy(u->f->tcp, u->conn, out, (uint32_t)n);
 		pw_tcp_close(u->f->tcp, u->conn, now);

@@ -19,10 +19,11 @@ struct pw_upstream {
 	struct pw_tcp_conn *conn;
 	struct pw_timer timer;
 
-	uint32_t window;     /* QoS 1 in flight at most, on this connection */
+	uint32_t window;     /* QoS 1 and 2 in flight at most, on this connection */
 	uint32_t max_packet; /* the broker takes, 0: no limit */
 	uint32_t keepalive;  /* ms */
-	bool no_retain, no_qos1;
+	uint8_t max_qos;
+	bool no_retain;
 	bool detached;		       /* what its routes detach is given up until it is up */
 	uint32_t over_quota;	       /* in flight, but answered with 0x97: to be sent again */
 	uint32_t quota_ms;	       /* the last pause after that */
@@ -35,6 +36,9 @@ struct pw_upstream {
 	bool answered; /* this connection has acknowledged a message */
 	bool owed;     /* the last one left `oldest` unanswered */
 	uint8_t version;
+	bool session; /* the broker keeps one of ours beyond the connection */
+	bool clean;   /* what CONNECT of this connection asked for */
+	bool purge;   /* 3.1.1: it has one that is not of this process, and has to forget it */
 
 	uint64_t oldest;     /* position at which the last connection ended */
 	uint64_t restart_ms; /* the last wait, for the next one's jitter */
@@ -55,13 +59,15 @@ extern const struct pw_tcp_ops pw_upstream_ops;
 
 /* upstream.c */
 int pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l,
-		     uint32_t broker, uint64_t *done, uint64_t now);
+		     uint32_t broker, uint64_t *marks, uint64_t now);
 void pw_upstream_timer(void *f, struct pw_timer *t, uint64_t now);
 void pw_upstream_arm(struct pw_upstream *u, uint64_t now);
 /* The connection is of no use any more: say why, and come back later. */
 void pw_upstream_fail(struct pw_upstream *u, const char *why, uint64_t now);
-/* What the broker answered to CONNECT lets messages flow. */
-void pw_upstream_up(struct pw_upstream *u, uint64_t now);
+/* What the broker answered to CONNECT lets messages flow; present: it has kept our session. */
+void pw_upstream_up(struct pw_upstream *u, bool present, uint64_t now);
+/* The connection has served its purpose: the next one at once. */
+void pw_upstream_again(struct pw_upstream *u, uint64_t now);
 /* Say goodbye; for the drain. */
 void pw_upstream_close(struct pw_upstream *u, uint64_t now);
 void pw_upstream_set_state(struct pw_upstream *u, enum pw_upstream_state state);
@@ -72,9 +78,11 @@ void pw_upstream_read(struct pw_upstream *u, uint64_t now);
 /* pull.c */
 /* Bytes of a message's topic. */
 uint32_t pw_upstream_topic_len(const struct pw_flog_entry *e);
+/* Send the PUBRELs that are owed. False where some still are. */
+bool pw_upstream_release(struct pw_upstream *u, uint64_t now);
 /* Queue what the broker may have. Returns messages moved. */
 uint32_t pw_upstream_pull(struct pw_upstream *u, uint64_t now);
-/* A QoS 1 message is complete for this broker. */
+/* A message of QoS 1 or 2, or a step of it, is complete for this broker. */
 void pw_upstream_done(struct pw_upstream *u, uint64_t pos, enum pw_flog_end end, uint8_t reason,
 		      uint64_t now);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a broker sends: CONNACK, then PUBACK and PINGRESP; nothing else has a meaning here. */
+/* What a broker sends: CONNACK, then PUBACK, PUBREC, PUBCOMP and PINGRESP; nothing else has a
+ * meaning here. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -26,6 +27,27 @@ smaller(uint32_t a, uint32_t b)
 	return a == 0 || b == 0 ? RTE_MAX(a, b) : RTE_MIN(a, b);
 }
 
+/* Go on with the session that the broker has, or see to it that there is none. */
+static bool
+known_session(struct pw_upstream *u, bool present, uint64_t now)
+{
+	if (u->purge && !present) {
+		u->purge = u->session = u->cursor.spoilt = false;
+		pw_upstream_again(u, now);
+		return false;
+	}
+	if (!present || (!u->clean && u->session))
+		return true;
+	if (u->clean) {
+		u->counters.protocol_errors++;
+		pw_upstream_fail(u, "CONNACK says Session Present after a clean start", now);
+		return false;
+	}
+	u->purge = true;
+	pw_upstream_again(u, now);
+	return false;
+}
+
 static bool
 connack(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 {
@@ -46,8 +68,11 @@ connack(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 		pw_upstream_fail(u, why, now);
 		return false;
 	}
+	if (!known_session(u, c.session_present, now))
+		return false;
 	u->max_packet = u->conf->max_packet_size;
-	u->no_retain = u->no_qos1 = false;
+	u->no_retain = false;
+	u->max_qos = 2;
 	u->window = u->conf->max_inflight_messages;
 	if (u->version == PW_MQTT_5) {
 		receive = number(&c.props, PW_MQTT_PROP_RECEIVE_MAXIMUM, 65535);
@@ -55,13 +80,60 @@ connack(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 		u->max_packet = smaller(u->max_packet,
 					number(&c.props, PW_MQTT_PROP_MAXIMUM_PACKET_SIZE, 0));
 		u->no_retain = number(&c.props, PW_MQTT_PROP_RETAIN_AVAILABLE, 1) == 0;
-		u->no_qos1 = number(&c.props, PW_MQTT_PROP_MAXIMUM_QOS, 2) == 0;
+		u->max_qos = (uint8_t)number(&c.props, PW_MQTT_PROP_MAXIMUM_QOS, 2);
 		ka = number(&c.props, PW_MQTT_PROP_SERVER_KEEP_ALIVE, UINT32_MAX);
 		if (ka != UINT32_MAX)
 			u->keepalive = ka * 1000; /* [MQTT-3.2.2-21] */
 	}
 	u->window = RTE_MAX(u->window, 1u);
-	pw_upstream_up(u, now);
+	pw_upstream_up(u, c.session_present, now);
+	if (u->version == PW_MQTT_5 && number(&c.props, PW_MQTT_PROP_SESSION_EXPIRY, 1) == 0)
+		u->session = false;
+	return true;
+}
+
+/* It has answered: the next answer has as long again. */
+static void
+heard(struct pw_upstream *u, uint64_t now)
+{
+	u->progress = now;
+	u->mark = u->queued;
+	u->answered = true;
+}
+
+/* A message is over for this broker. */
+static void
+over(struct pw_upstream *u, uint64_t pos, enum pw_flog_end end, uint8_t reason, uint64_t now)
+{
+	heard(u, now);
+	u->window_stop = false;
+	if (reason >= 0x80) {
+		u->counters.refused++;
+	} else {
+		u->counters.acked++;
+		u->quota_ms = 0;
+	}
+	pw_upstream_done(u, pos, end, reason, now);
+}
+
+/* False where the connection has ended by it. */
+static bool
+received(struct pw_upstream *u, uint16_t packet_id, uint8_t reason, uint64_t now)
+{
+	uint64_t pos;
+	int rc = pw_cursor_received(&u->cursor, packet_id, &pos);
+
+	if (rc == -EBADMSG) {
+		u->counters.protocol_errors++;
+		pw_upstream_fail(u, "more PUBRECs from the broker than messages", now);
+		return false;
+	}
+	/* What is not known is released too, or the broker would remember it for ever. */
+	u->counters.protocol_errors += rc < 0;
+	if (rc >= 0)
+		heard(u, now);
+	if (rc > 0)
+		pw_upstream_done(u, pos, PW_FLOG_RECEIVED, reason, now);
 	return true;
 }
 
@@ -82,40 +154,42 @@ over_quota(struct pw_upstream *u, uint64_t now)
 	u->quota_at = now + u->quota_ms * PW_NS_MS;
 }
 
+/* PUBACK, PUBREC, PUBCOMP. */
 static bool
-puback(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
+answer(struct pw_upstream *u, uint8_t type, const struct pw_mqtt_buf *b, uint64_t now)
 {
 	enum pw_mqtt_error err = PW_MQTT_E_NONE;
+	enum pw_flog_end end = PW_FLOG_RELEASED;
+	uint8_t qos = type == PW_MQTT_PUBACK ? 1 : 2;
 	struct pw_mqtt_ack a;
 	uint64_t pos;
 	char why[96];
+	int rc;
 
 	if (pw_mqtt_decode_ack(b, u->version, &a, &err) < 0) {
 		u->counters.protocol_errors++;
-		snprintf(why, sizeof(why), "PUBACK malformed: %s", pw_mqtt_error_str(err));
+		snprintf(why, sizeof(why), "%s malformed: %s", pw_mqtt_type_str(type),
+			 pw_mqtt_error_str(err));
 		pw_upstream_fail(u, why, now);
 		return false;
 	}
-	if (a.reason == QUOTA_EXCEEDED && pw_cursor_refused(&u->cursor, a.packet_id) == 0) {
+	if (type != PW_MQTT_PUBCOMP && a.reason == QUOTA_EXCEEDED &&
+	    pw_cursor_refused(&u->cursor, a.packet_id, qos)) {
 		over_quota(u, now);
 		return true;
 	}
-	if (pw_cursor_acked(&u->cursor, a.packet_id, &pos) < 0) {
-		/* An answer to nothing changes nothing. */
-		u->counters.protocol_errors++;
-		return true;
-	}
-	u->progress = now;
-	u->mark = u->queued;
-	u->window_stop = false;
-	u->answered = true;
-	if (a.reason >= 0x80) {
-		u->counters.refused++;
+	if (type == PW_MQTT_PUBREC && a.reason < 0x80)
+		return received(u, a.packet_id, a.reason, now);
+	if (type == PW_MQTT_PUBCOMP) {
+		rc = pw_cursor_completed(&u->cursor, a.packet_id, &pos);
+		a.reason = 0; /* 0x92 says that the broker had forgotten: it is over all the same */
 	} else {
-		u->counters.acked++;
-		u->quota_ms = 0;
+		rc = pw_cursor_acked(&u->cursor, a.packet_id, qos, &pos, &end);
 	}
-	pw_upstream_done(u, pos, PW_FLOG_ACKED, a.reason, now);
+	if (rc == 0)
+		over(u, pos, end, a.reason, now);
+	else
+		u->counters.protocol_errors++; /* an answer to nothing changes nothing */
 	return true;
 }
 
@@ -128,8 +202,9 @@ packet(struct pw_upstream *u, uint8_t type, const struct pw_mqtt_buf *b, uint64_
 
 	if (u->state == PW_UPSTREAM_MQTT && type == PW_MQTT_CONNACK)
 		return connack(u, b, now);
-	if (u->state == PW_UPSTREAM_UP && type == PW_MQTT_PUBACK)
-		return puback(u, b, now);
+	if (u->state == PW_UPSTREAM_UP &&
+	    (type == PW_MQTT_PUBACK || type == PW_MQTT_PUBREC || type == PW_MQTT_PUBCOMP))
+		return answer(u, type, b, now);
 	if (u->state == PW_UPSTREAM_UP && type == PW_MQTT_PINGRESP) {
 		u->ping_out = false;
 		return true;
@@ -202,5 +277,7 @@ pw_upstream_read(struct pw_upstream *u, uint64_t now)
 		pw_upstream_fail(u, "closed by the broker", now);
 		return;
 	}
+	if (u->state == PW_UPSTREAM_UP)
+		(void)pw_upstream_release(u, now);
 	pw_upstream_arm(u, now);
 }

@@ -29,7 +29,15 @@ struct model {
 	bool keep;
 	uint8_t queued[BROKERS]; /* times */
 	bool done[BROKERS];
+	bool had[BROKERS]; /* the rule has counted it */
 	bool complete, acked;
+	uint8_t delivered[BROKERS]; /* QoS 2: times that its broker took it for a new one */
+};
+
+/* What a broker's session knows of identifiers of QoS 2. */
+struct known {
+	uint32_t message; /* plus one; 0: the identifier is free */
+	bool comp;	  /* PUBREL came, PUBCOMP is on its way */
 };
 
 struct fixture {
@@ -41,7 +49,9 @@ static struct fixture fix;
 static struct pw_flog *flog;
 static struct pw_cursor cursor[BROKERS];
 static struct model model[MESSAGES];
-static uint64_t bits[BROKERS][(32768 + 63) / 64];
+static struct known known[BROKERS][CAPACITY + 3];
+static uint32_t sessions_lost[BROKERS];
+static uint64_t bits[BROKERS][4096];
 static uint32_t nb_completed;
 
 static struct pw_flog_entry
@@ -95,20 +105,38 @@ qos0_complete(void *ctx, const struct pw_flog *l, const struct pw_flog_entry *e)
 }
 
 static void
-complete(uint64_t pos, uint32_t b, uint8_t reason)
+complete(uint64_t pos, uint32_t b, enum pw_flog_end end, uint8_t reason)
 {
 	struct model *m = &model[pos];
-	bool all = true;
+	bool all;
 
-	m->done[b] = true;
+	all = end != PW_FLOG_RELEASED;
+	m->done[b] = end != PW_FLOG_RECEIVED;
+	m->had[b] = true;
 	for (uint32_t i = 0; i < BROKERS; i++)
-		all &= !(flog->brokers & 1u << i) || m->done[i];
-	assert_int_equal(pw_flog_complete(flog, pos, b, PW_FLOG_ACKED, reason), all);
-	assert_false(pw_flog_complete(flog, pos, b, PW_FLOG_ACKED,
-				      reason)); /* a second time changes nothing */
+		all &= !(flog->brokers & 1u << i) || m->had[i];
+	assert_int_equal(pw_flog_complete(flog, pos, b, end, reason), all);
+	/* a second time changes nothing */
+	assert_true(!m->done[b] || !pw_flog_complete(flog, pos, b, end, reason));
 	if (all) {
 		m->complete = true;
 		pw_flog_told(flog, pos);
+	}
+}
+
+/* PUBRELs arrive: the broker forgets. */
+static void
+release_some(uint32_t b)
+{
+	struct pw_cursor *c = &cursor[b];
+
+	while (pw_cursor_releases(c)) {
+		bool there;
+		uint16_t id = pw_cursor_release(c, 0, &there);
+
+		c->release_head++;
+		assert_true(there || known[b][id].message == 0);
+		known[b][id] = (struct known){.comp = there};
 	}
 }
 
@@ -121,6 +149,7 @@ queue_one(uint32_t b)
 
 	if (e == NULL)
 		return;
+	release_some(b); /* before identifiers are used again */
 	m = &model[c->next];
 	assert_false(m->done[b]);
 	check_bytes(e, (uint32_t)c->next);
@@ -130,34 +159,116 @@ queue_one(uint32_t b)
 		m->done[b] = true;
 	}
 	m->queued[b]++;
+	if (m->qos == 2) {
+		struct known *k = &known[b][(c->next & flog->mask) + 1];
+
+		/* The same message again, or an identifier that the broker does not know. */
+		assert_true(k->message == 0 || k->message == c->next + 1);
+		m->delivered[b] += k->message == 0;
+		k->message = (uint32_t)c->next + 1;
+	}
 	pw_cursor_queued(c);
+}
+
+/* Any identifier, more often one of the oldest messages that are not done. */
+static uint16_t
+some_id(uint32_t b, uint64_t *rng)
+{
+	if (pw_random(rng) % 8 == 0)
+		return (uint16_t)(1 + pw_random(rng) % (CAPACITY + 2));
+	return (uint16_t)(1 + ((cursor[b].low + pw_random(rng) % 6) & flog->mask));
 }
 
 static void
 ack_one(uint32_t b, uint64_t *rng)
 {
 	struct pw_cursor *c = &cursor[b];
-	uint16_t id = (uint16_t)(1 + pw_random(rng) % (CAPACITY + 2));
+	uint16_t id = some_id(b, rng);
 	uint32_t before = c->inflight;
+	uint8_t qos = 1;
+	enum pw_flog_end end;
 	uint64_t pos;
 
-	if (pw_cursor_acked(c, id, &pos) < 0) {
+	/* Some PUBRECs refuse. */
+	if (known[b][id].message != 0 && !known[b][id].comp && pw_random(rng) % 16 == 0)
+		qos = 2;
+	if (pw_cursor_acked(c, id, qos, &pos, &end) < 0) {
 		assert_int_equal(c->inflight, before);
 		return;
 	}
 	assert_int_equal((pos & flog->mask) + 1, id);
-	assert_int_equal(model[pos].qos, 1);
+	assert_int_equal(model[pos].qos, qos);
 	assert_true(model[pos].queued[b] > 0);
 	assert_false(model[pos].done[b]);
-	complete(pos, b, 0);
-	assert_int_equal(pw_cursor_acked(c, id, &pos), -ENOENT);
+	assert_int_equal(end, model[pos].had[b] ? PW_FLOG_RELEASED : PW_FLOG_ACKED);
+	complete(pos, b, end, qos == 2 ? 0x97 : 0);
+	if (qos == 2)
+		known[b][id].message = 0;
+	assert_int_equal(pw_cursor_acked(c, id, qos, &pos, &end), -ENOENT);
+}
+
+/* PUBREC for what the broker knows, perhaps again; or for what it does not. */
+static void
+receive_one(uint32_t b, uint64_t *rng)
+{
+	struct pw_cursor *c = &cursor[b];
+	uint16_t id = some_id(b, rng);
+	const struct known *k = &known[b][id];
+	uint64_t pos;
+	int rc;
+
+	if (k->comp || c->release_tail - c->release_head == CAPACITY ||
+	    (k->message == 0 && pw_random(rng) % 8 != 0))
+		return;
+	rc = pw_cursor_received(c, id, &pos);
+	if (k->message == 0) {
+		/* Or it is, and the broker has forgotten it since: PUBREL goes again. */
+		assert_true(rc == -ENOENT || rc == 0);
+		return;
+	}
+	assert_int_equal(pos, k->message - 1);
+	assert_int_equal(rc, !model[pos].had[b]);
+	if (rc == 1)
+		complete(pos, b, PW_FLOG_RECEIVED, 0);
+}
+
+static void
+comp_one(uint32_t b, uint64_t *rng)
+{
+	uint16_t id = some_id(b, rng);
+	uint64_t pos;
+
+	if (!known[b][id].comp) {
+		return;
+	}
+	known[b][id].comp = false;
+	assert_int_equal(pw_cursor_completed(&cursor[b], id, &pos), 0);
+	complete(pos, b, PW_FLOG_RELEASED, 0);
+	assert_int_equal(pw_cursor_completed(&cursor[b], id, &pos), -ENOENT);
+}
+
+/* The connection ends; the broker keeps the session, or not. */
+static void
+reconnect(uint32_t b, uint64_t *rng)
+{
+	bool keeps = pw_random(rng) % 3 != 0;
+
+	pw_cursor_suspend(&cursor[b]);
+	assert_int_equal(cursor[b].inflight, 0);
+	pw_cursor_resume(&cursor[b], keeps);
+	for (uint32_t i = 0; i < RTE_DIM(known[b]); i++) {
+		known[b][i].comp = false;
+		if (!keeps)
+			known[b][i].message = 0;
+	}
+	sessions_lost[b] += !keeps;
 }
 
 static void
 append_one(uint32_t *appended, uint64_t *rng)
 {
 	uint32_t pieces = 1 + pw_random(rng) % 12;
-	uint8_t qos = pw_random(rng) % 2, keep = qos == 0 && pw_random(rng) % 4 == 0;
+	uint8_t qos = pw_random(rng) % 3, keep = qos == 0 && pw_random(rng) % 4 == 0;
 	struct pw_flog_entry e;
 
 	if (pw_flog_full(flog) || *appended == MESSAGES)
@@ -194,6 +305,8 @@ history(uint64_t seed)
 	uint32_t nb = 1 + pw_random(&rng) % BROKERS, appended = 0, qos0 = 0;
 
 	memset(bits, 0, sizeof(bits));
+	memset(known, 0, sizeof(known));
+	memset(sessions_lost, 0, sizeof(sessions_lost));
 	nb_completed = 0;
 	flog = rte_zmalloc(NULL, sizeof(*flog), RTE_CACHE_LINE_SIZE);
 	assert_int_equal(pw_flog_init(flog, "test", CAPACITY, (1u << nb) - 1, false, SOCKET_ID_ANY),
@@ -210,10 +323,16 @@ history(uint64_t seed)
 			append_one(&appended, &rng);
 		else if (what < 60)
 			queue_one(b);
-		else if (what < 88)
+		else if (what < 74)
 			ack_one(b, &rng);
+		else if (what < 82)
+			receive_one(b, &rng);
+		else if (what < 84)
+			release_some(b);
+		else if (what < 90 && i % 16 != 0)
+			comp_one(b, &rng);
 		else if (what < 90)
-			pw_cursor_rewind(&cursor[b]);
+			reconnect(b, &rng);
 		else if (what < 92)
 			shed_some(b, &rng);
 		pw_cursor_publish(&cursor[b]);
@@ -227,8 +346,11 @@ history(uint64_t seed)
 	assert_int_equal(flog->head, flog->tail);
 	assert_int_equal(flog->outstanding, 0);
 	for (uint32_t i = 0; i < MESSAGES; i++) {
-		for (uint32_t b = 0; b < nb; b++)
+		for (uint32_t b = 0; b < nb; b++) {
 			assert_true(model[i].done[b]);
+			if (model[i].qos == 2)
+				assert_in_range(model[i].delivered[b], 1, 1 + sessions_lost[b]);
+		}
 		qos0 += model[i].qos == 0;
 	}
 	assert_int_equal(nb_completed, qos0);
@@ -366,6 +488,7 @@ consumer(void *arg)
 			sched_yield();
 		while ((e = pw_cursor_peek(c)) != NULL) {
 			uint64_t at = c->next, pos;
+			enum pw_flog_end end;
 			uint32_t index;
 
 			memcpy(&index, pw_slice_data(&e->first), 4);
@@ -376,8 +499,8 @@ consumer(void *arg)
 				struct pw_flog_done d = {.pos = (uint32_t)at, .broker = 0};
 
 				pw_cursor_queued(c);
-				bad += pw_cursor_acked(c, (uint16_t)((at & c->log->mask) + 1),
-						       &pos) != 0;
+				bad += pw_cursor_acked(c, (uint16_t)((at & c->log->mask) + 1), 1,
+						       &pos, &end) != 0;
 				bad += pw_ring_put(&c->log->done, &d, 1) != 1;
 			}
 			got++;

@@ -269,8 +269,24 @@ device_publish(uint32_t i, uint8_t version, uint8_t qos, uint16_t id, const char
 				  (uint32_t)strlen(text)));
 }
 
+void
+device_ack(uint32_t i, uint8_t type, uint16_t id)
+{
+	uint8_t out[8];
+	int n = pw_mqtt_encode_ack(out, sizeof(out), type, 4, id, 0, NULL);
+
+	device_send(i, out, (uint32_t)n);
+}
+
 uint32_t
 device_acks(uint32_t i, uint8_t version, uint16_t *ids, uint8_t *reasons, uint32_t max)
+{
+	return device_answers(i, 0x40, version, ids, reasons, max);
+}
+
+uint32_t
+device_answers(uint32_t i, uint8_t first, uint8_t version, uint16_t *ids, uint8_t *reasons,
+	       uint32_t max)
 {
 	const struct device *d = &w.device[i];
 	enum pw_mqtt_error err;
@@ -279,7 +295,7 @@ device_acks(uint32_t i, uint8_t version, uint16_t *ids, uint8_t *reasons, uint32
 	for (uint32_t at = 0; at < d->len; at += total) {
 		if (pw_mqtt_frame(d->rx + at, d->len - at, 0, &total, &err) < 0)
 			break;
-		if (d->rx[at] != 0x40 || n == max)
+		if (d->rx[at] != first || n == max)
 			continue;
 		if (ids != NULL)
 			ids[n] = (uint16_t)(d->rx[at + 2] << 8 | d->rx[at + 3]);
@@ -329,24 +345,87 @@ broker_accepted(void *ctx, struct pw_tcp_conn *c, uint64_t now)
 	return -1;
 }
 
+static bool
+knows(const struct leg *l, uint16_t id)
+{
+	return l->kept->known[id / 8] >> (id % 8) & 1;
+}
+
 static void
-puback(struct broker *b, struct leg *l, uint16_t id)
+know(const struct leg *l, uint16_t id, bool known)
+{
+	l->kept->known[id / 8] &= (uint8_t) ~(1u << id % 8);
+	l->kept->known[id / 8] |= (uint8_t)(known << id % 8);
+}
+
+static void
+answer(struct broker *b, struct leg *l, uint8_t type, uint16_t id, uint8_t reason)
 {
 	uint8_t out[8];
-	int n = pw_mqtt_encode_ack(out, sizeof(out), PW_MQTT_PUBACK, l->version, id,
-				   l->version == 5 ? b->reason : 0, NULL);
+	int n;
 
+	if (type != PW_MQTT_PUBCOMP)
+		reason = b->reason;
+	if (l->version != 5)
+		reason = 0;
+	if (type == PW_MQTT_PUBREC && reason >= 0x80)
+		know(l, id, false);
+	n = pw_mqtt_encode_ack(out, sizeof(out), type, l->version, id, reason, NULL);
 	assert_int_equal(pw_tcp_send_copy(w.broker_tcp, l->conn, out, (uint32_t)n), 0);
+}
+
+/* At once, or when the test says so. */
+static void
+answer_or_hold(struct broker *b, struct leg *l, bool hold, uint8_t type, uint16_t id,
+	       uint8_t reason)
+{
+	if (!hold) {
+		answer(b, l, type, id, reason);
+		return;
+	}
+	l->held_type[l->nb_held] = type;
+	l->held[l->nb_held++] = id;
+	b->max_inflight = RTE_MAX(b->max_inflight, l->nb_held - l->held_from);
+}
+
+/* What the broker knows of the client, new where it knows nothing. */
+static bool
+recall(struct broker *b, struct leg *l, const struct pw_mqtt_connect *c)
+{
+	struct kept *k = b->kept;
+	bool present;
+
+	while (k->client_id[0] != '\0' && strcmp(k->client_id, l->client_id) != 0)
+		assert_true(++k < b->kept + RTE_DIM(b->kept));
+	present = k->client_id[0] != '\0' && k->stays && !c->clean && !b->forgets;
+	if (!present)
+		memset(k, 0, sizeof(*k));
+	memcpy(k->client_id, l->client_id, sizeof(k->client_id));
+	k->stays = c->version == 5
+			   ? pw_mqtt_has(&c->props, PW_MQTT_PROP_SESSION_EXPIRY) && !b->expiry_0
+			   : !c->clean;
+	l->kept = k;
+	b->clean_starts += c->clean;
+	b->resumed += present;
+	return present;
+}
+
+void
+broker_restart(uint32_t b)
+{
+	broker_reset(b);
+	memset(w.broker[b].kept, 0, sizeof(w.broker[b].kept));
 }
 
 static void
 broker_connect(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
 {
-	struct pw_mqtt_prop_out p[4];
+	struct pw_mqtt_prop_out p[6];
 	struct pw_mqtt_props_out props = {.p = p};
 	struct pw_mqtt_connect c;
 	enum pw_mqtt_error err;
 	uint8_t out[64];
+	bool present;
 	int n;
 
 	assert_true(pw_mqtt_decode_connect(f, 0, &c, &err) > 0);
@@ -364,7 +443,13 @@ broker_connect(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
 		p[props.n++] = (struct pw_mqtt_prop_out){.which = PW_MQTT_PROP_RETAIN_AVAILABLE};
 	if (b->max_qos0)
 		p[props.n++] = (struct pw_mqtt_prop_out){.which = PW_MQTT_PROP_MAXIMUM_QOS};
-	n = pw_mqtt_encode_connack(out, sizeof(out), l->version, false, b->code, &props);
+	if (b->max_qos1)
+		p[props.n++] =
+			(struct pw_mqtt_prop_out){.which = PW_MQTT_PROP_MAXIMUM_QOS, .num = 1};
+	if (b->expiry_0)
+		p[props.n++] = (struct pw_mqtt_prop_out){.which = PW_MQTT_PROP_SESSION_EXPIRY};
+	present = b->code == 0 && recall(b, l, &c);
+	n = pw_mqtt_encode_connack(out, sizeof(out), l->version, present, b->code, &props);
 	assert_int_equal(pw_tcp_send_copy(w.broker_tcp, l->conn, out, (uint32_t)n), 0);
 }
 
@@ -406,12 +491,29 @@ broker_publish(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
 	memcpy(r->text, payload, RTE_MIN(p.payload.len, 63u));
 	if (p.qos == 0)
 		return;
-	if (b->hold) {
-		l->held[l->nb_held++] = p.packet_id;
-		b->max_inflight = RTE_MAX(b->max_inflight, l->nb_held - l->held_from);
-	} else {
-		puback(b, l, p.packet_id);
+	if (p.qos == 2) {
+		r->again = knows(l, p.packet_id);
+		know(l, p.packet_id, true);
 	}
+	if (b->stray)
+		answer(b, l, PW_MQTT_PUBREC, 200, 0);
+	else
+		answer_or_hold(b, l, b->hold, p.qos == 2 ? PW_MQTT_PUBREC : PW_MQTT_PUBACK,
+			       p.packet_id, 0);
+}
+
+static void
+broker_pubrel(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
+{
+	struct pw_mqtt_ack a;
+	enum pw_mqtt_error err;
+
+	assert_true(pw_mqtt_decode_ack(f, l->version, &a, &err) > 0);
+	b->releases++;
+	b->strange_releases += a.reason != 0;
+	answer_or_hold(b, l, b->hold_comp, PW_MQTT_PUBCOMP, a.packet_id,
+		       knows(l, a.packet_id) ? 0 : 0x92);
+	know(l, a.packet_id, false);
 }
 
 /* One frame that lies flat in the buffer of a leg, shown as slices of a pretended packet buffer. */
@@ -436,6 +538,9 @@ broker_frame(struct broker *b, struct leg *l, uint32_t total)
 		break;
 	case PW_MQTT_PUBLISH:
 		broker_publish(b, l, &f);
+		break;
+	case PW_MQTT_PUBREL:
+		broker_pubrel(b, l, &f);
 		break;
 	case PW_MQTT_PINGREQ:
 		b->pings++;
@@ -503,8 +608,11 @@ world_ack(uint32_t b, uint32_t n)
 	for (uint32_t i = 0; i < RTE_DIM(br->leg); i++) {
 		struct leg *l = &br->leg[i];
 
-		for (; l->conn != NULL && l->held_from < l->nb_held && done < n; done++)
-			puback(br, l, l->held[l->held_from++]);
+		for (; l->conn != NULL && l->held_from < l->nb_held && done < n; done++) {
+			uint32_t k = l->held_from++;
+
+			answer(br, l, l->held_type[k], l->held[k], 0);
+		}
 	}
 	return done;
 }

@@ -49,8 +49,17 @@ struct record {
 	uint32_t props_len; /**< bytes of all of them */
 	uint32_t props_sum; /**< payload_sum() of these */
 	uint64_t at; /**< ns, when it came */
+	bool again;  /**< QoS 2: its session knew the identifier, so it is no new message */
 	char topic[64];
 	char text[64]; /**< beginning of the payload */
+};
+
+/** What a broker knows of a client beyond its connection. */
+struct kept {
+	char client_id[64];
+	bool stays; /**< not clean, or with an expiry */
+	uint8_t known[32768 / 8 +
+		      1]; /**< QoS 2 identifiers between PUBLISH and PUBREL, a bit each */
 };
 
 /** A connection of a broker. */
@@ -58,7 +67,9 @@ struct leg {
 	struct pw_tcp_conn *conn;
 	uint32_t number;
 	uint8_t version;
+	struct kept *kept;
 	uint16_t held[WORLD_RECORDS];
+	uint8_t held_type[WORLD_RECORDS]; /**< of the answer */
 	uint32_t nb_held, held_from;
 	char client_id[64];
 	uint8_t *buf;
@@ -77,6 +88,13 @@ struct broker {
 	uint32_t max;	  /**< Maximum Packet Size, 0: none */
 	bool no_retain;
 	bool max_qos0;
+	bool max_qos1;
+	bool forgets;	  /**< keeps no session */
+	uint8_t expiry_0; /**< 5.0: says that it keeps none */
+	bool hold_comp;	  /**< PUBCOMPs wait for world_ack() */
+	bool stray;	  /**< answers nothing, but a PUBREC of identifier 200 with each PUBLISH */
+	uint32_t clean_starts, resumed, releases, strange_releases;
+	struct kept kept[8];
 	uint32_t connects;
 	uint32_t pings;
 	uint32_t disconnects;
@@ -141,6 +159,11 @@ uint32_t publish_bytes(uint8_t *out, uint32_t room, uint8_t version, uint8_t qos
 void device_publish(uint32_t i, uint8_t version, uint8_t qos, uint16_t id, const char *topic,
 		    const char *text);
 uint32_t payload_sum(const uint8_t *p, uint32_t len);
+/** Packets of a type received: how many, and their identifiers in order. */
+uint32_t device_answers(uint32_t i, uint8_t first, uint8_t version, uint16_t *ids, uint8_t *reasons,
+			uint32_t max);
+/** PUBREL and so on. */
+void device_ack(uint32_t i, uint8_t type, uint16_t id);
 /** PUBACKs received: how many, and their identifiers in order. */
 uint32_t device_acks(uint32_t i, uint8_t version, uint16_t *ids, uint8_t *reasons, uint32_t max);
 /** True where the bytes received end in these. */
@@ -149,7 +172,10 @@ bool device_got(uint32_t i, const void *data, uint32_t len);
 /** Answer a request. */
 void world_answer(const struct pw_auth_request *r, enum pw_auth_verdict verdict);
 
-/** Acknowledge up to n held messages of a broker. Returns how many. */
+/** Lose all sessions, like a broker that restarts without having kept anything; its connections
+ * too. */
+void broker_restart(uint32_t b);
+/** Send up to n held answers of a broker. Returns how many. */
 uint32_t world_ack(uint32_t b, uint32_t n);
 /** Reset every connection of a broker. */
 void broker_reset(uint32_t b);

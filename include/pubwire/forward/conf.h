@@ -60,7 +60,7 @@ struct pw_broker_conf {
 	uint32_t restart_base; /**< [500] least wait before a reconnect */
 	uint32_t restart_cap;  /**< [30000] longest wait */
 	uint32_t max_inflight_messages;	  /**< [1024] QoS 1 window where the broker names none */
-	uint32_t session_expiry_interval; /**< [3600000] asked of a 5.0 broker */
+	uint32_t session_expiry_interval; /**< [3600000] ms a broker keeps our session; 0: none */
 	uint32_t max_packet_size;	  /**< [0] largest packet it takes; 0: as the broker says */
 	/** What a log may keep for it before when_full of the route acts. [0] messages: for block,
 	 *  as many as the log has room for, for drop and detach half of that; bytes: any number. */

@@ -148,10 +148,14 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(subscribes_refused, "Subscriptions refused: not supported")                              \
 	X(publishes_qos0, "PUBLISH packets of QoS 0 received")                                     \
 	X(publishes_qos1, "PUBLISH packets of QoS 1 received")                                     \
-	X(publishes_qos2_refused, "PUBLISH packets of QoS 2 refused: not supported")               \
+	X(publishes_qos2, "PUBLISH packets of QoS 2 received, but those that came again")          \
+	X(duplicates_qos2, "PUBLISH packets of QoS 2 that came again and were not forwarded")      \
+	X(unknown_releases, "PUBREL packets for identifiers that no message has")                  \
+	X(refused_qos, "PUBLISH packets of a QoS that CONNACK said is not available")              \
+	X(exchanges_refused, "PUBLISH packets of QoS 2 refused: no room for their identifiers")    \
 	X(payload_bytes, "Payload bytes of accepted PUBLISH packets")                              \
 	X(accepted, "Messages accepted into a log")                                                \
-	X(acknowledged, "Messages of QoS 1 acknowledged to their device")                          \
+	X(acknowledged, "Messages of QoS 1 and 2 acknowledged to their device")                    \
 	X(completed_qos0,                                                                          \
 	  "Messages of QoS 0 that at least one broker was given, the others or not")               \
 	X(given_up_qos0, "Messages of QoS 0 that no broker was given: see each broker's drops")    \
@@ -165,9 +169,10 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(cut_on_shutdown,                                                                         \
 	  "Acknowledged messages that some broker did not have at the drain deadline")             \
 	X(unmet,                                                                                   \
-	  "Messages of QoS 1 whose rule was not met because they were given up for brokers")       \
+	  "Messages of QoS 1 and 2 whose rule was not met because they were given up for brokers") \
 	X(closed_unmet, "3.1.1 devices closed because a message of theirs was given up")           \
-	X(refused_by_broker, "Messages of QoS 1 that brokers refused: their rule was not met")     \
+	X(refused_by_broker,                                                                       \
+	  "Messages of QoS 1 and 2 that brokers refused: their rule was not met")                  \
 	X(aliases_refused, "5.0 devices closed because no memory was left for a topic alias")      \
 	X(shed, "Devices closed because buffers were needed by others")                            \
 	X(blocked, "Times that a device was not read because a bound was reached")                 \
@@ -185,9 +190,12 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(stuck, "Connections closed because acknowledgements stopped")                            \
 	X(messages_qos0, "Messages of QoS 0 queued to the broker")                                 \
 	X(messages_qos1, "Messages of QoS 1 queued to the broker for the first time")              \
-	X(redelivered, "Messages of QoS 1 queued again after a reconnect")                         \
-	X(acked, "Messages of QoS 1 that the broker acknowledged")                                 \
-	X(refused, "Messages of QoS 1 that the broker refused with a reason code")                 \
+	X(messages_qos2, "Messages of QoS 2 queued to the broker for the first time")              \
+	X(redelivered, "Messages of QoS 1 and 2 queued again after a reconnect")                   \
+	X(acked, "Messages of QoS 1 and 2 that the broker acknowledged")                           \
+	X(refused, "Messages of QoS 1 and 2 that the broker refused with a reason code")           \
+	X(sessions_resumed, "Connections on which the broker had kept the session")                \
+	X(sessions_lost, "Connections on which the broker had lost the session it was to keep")    \
 	X(quota_exceeded, "Answers of 0x97 (quota exceeded), after which the message waits")       \
 	X(bytes, "Frame bytes queued to the broker")                                               \
 	X(dropped_disconnected, "Messages of QoS 0 dropped while the broker was away")             \
@@ -232,7 +240,7 @@ struct pw_upstream_info {
 	uint32_t pool; /**< among the logs of the set */
 	enum pw_upstream_state state;
 	uint64_t lag;	       /**< entries of the log that this broker has not been given */
-	uint32_t inflight;     /**< QoS 1 messages queued and not acknowledged */
+	uint32_t inflight;     /**< messages of QoS 1 and 2 queued and not acknowledged */
 	uint32_t held;	       /**< messages that wait for it, those in flight included */
 	uint64_t held_bytes;   /**< of their frames */
 	bool over;	       /**< more than its hold, which is configured: devices may wait */
