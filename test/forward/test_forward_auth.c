@@ -604,6 +604,39 @@ a_3_1_1_device_is_acknowledged_what_it_may_not_publish(void **state)
 }
 
 static void
+qos_2_that_may_not_be_published_ends_where_each_version_can_say_so(void **state)
+{
+	uint16_t id = 0;
+	uint8_t reason = 0;
+
+	(void)state;
+	access.acl = true;
+	world_start(1, 3, 0);
+	admit(0, 5, "five", "ann");
+	admit(1, 4, "four", "ann");
+	for (uint32_t i = 0; i < 2; i++) {
+		uint8_t version = i == 0 ? 5 : 4;
+
+		device_publish(i, version, 2, 7, "ann/secret", "no");
+		world_run(20);
+		assert_int_equal(device_answers(i, 0x50, version, &id, &reason, 1), 1);
+		assert_int_equal(id, 7);
+		assert_int_equal(reason, i == 0 ? 0x87 : 0);
+		device_clear(i);
+	}
+	/* 3.1.1 goes on to its end; with 5.0 that was it, and the identifier is free again. */
+	device_send(1, BYTES(0x62, 2, 0, 7));
+	device_publish(0, 5, 2, 7, "ann/open", "yes");
+	world_run(20);
+	assert_int_equal(device_answers(1, 0x70, 4, &id, NULL, 1), 1);
+	assert_int_equal(device_answers(0, 0x50, 5, &id, &reason, 1), 1);
+	assert_int_equal(reason, 0);
+	assert_int_equal(w.broker[0].nb, 1);
+	assert_int_equal(counters()->dropped_not_authorized, 2);
+	ledger();
+}
+
+static void
 a_client_identifier_is_compared_whole_however_long(void **state)
 {
 	static const char id[] = "0123456789012345678901234567890123456789-one";
@@ -691,6 +724,7 @@ main(void)
 		TEST(what_a_user_may_not_publish_is_refused_in_its_turn),
 		TEST(rules_hold_for_the_topic_that_an_alias_stands_for),
 		TEST(a_3_1_1_device_is_acknowledged_what_it_may_not_publish),
+		TEST(qos_2_that_may_not_be_published_ends_where_each_version_can_say_so),
 		TEST(a_client_identifier_is_compared_whole_however_long),
 		TEST(a_will_that_may_not_be_published_is_refused_at_connect),
 		TEST(rules_without_passwords_take_everybody_for_nobody),
