@@ -45,6 +45,30 @@ def eal_command_line(opts, huge):
     return args if huge else args + ["--no-huge", "-m", "512"]
 
 
+def forwarding(opts):
+    """The sections of brokers and routes: everything to all of them."""
+    text = ["brokers:\n"]
+    for i in range(opts["brokers"]):
+        # The last ones, where IPv6 is asked for.
+        v6 = i >= opts["brokers"] - opts["ipv6_brokers"]
+        # A broker of the lab is near, and back within moments when a test restarts it.
+        text.append(f"  - name: broker{i + 1}\n"
+                    f"    address: \"{net.broker_address(i, v6)}\"\n"
+                    "    port: 1883\n"
+                    "    connect_timeout: 2s\n"
+                    "    restart_timeout: [100ms, 1s]\n")
+    text.append("routes:\n"
+                "  - name: everything\n"
+                "    filter: \"#\"\n"
+                f"    brokers: [{', '.join(f'broker{i + 1}' for i in range(opts['brokers']))}]\n"
+                "    fanout: all\n"
+                "    ack: all\n"
+                "    when_full:\n"
+                "      qos0: block     # a demonstration loses nothing\n"
+                "      qos1: block\n")
+    return "".join(text)
+
+
 def write_pubwire(opts):
     """The configuration of the demonstration. Returns its path."""
     names = vdevs(opts["driver"], len(opts["lcores"]))[1]
@@ -78,25 +102,8 @@ def write_pubwire(opts):
         text.append("  - name: mqtt-ipv6\n"
                     f"    address: \"{net.PUBWIRE6['dev']}\"\n"
                     "    port: 1883\n")
-    text.append("brokers:\n")
-    for i in range(opts["brokers"]):
-        # The last ones, where IPv6 is asked for.
-        v6 = i >= opts["brokers"] - opts["ipv6_brokers"]
-        # A broker of the lab is near, and back within moments when a test restarts it.
-        text.append(f"  - name: broker{i + 1}\n"
-                    f"    address: \"{net.broker_address(i, v6)}\"\n"
-                    "    port: 1883\n"
-                    "    connect_timeout: 2s\n"
-                    "    restart_timeout: [100ms, 1s]\n")
-    text.append("routes:\n"
-                "  - name: everything\n"
-                "    filter: \"#\"\n"
-                f"    brokers: [{', '.join(f'broker{i + 1}' for i in range(opts['brokers']))}]\n"
-                "    fanout: all\n"
-                "    ack: all\n"
-                "    when_full:\n"
-                "      qos0: block     # a demonstration loses nothing\n"
-                "      qos1: block\n")
+    # A test with brokers and routes of its own gives both sections whole.
+    text.append(opts.get("forwarding") or forwarding(opts))
     text.append(opts.get("sections", ""))  # what a test wants besides
     path = run_path("pubwire.yaml")
     with open(path, "w", encoding="utf-8") as f:
@@ -104,13 +111,14 @@ def write_pubwire(opts):
     return path
 
 
-def write_mosquitto(i, persistence):
+def write_mosquitto(i, persistence, ports=(1883,)):
     """Configuration of broker i: it drops nothing and waits for nobody. Returns its path."""
     name = f"mosquitto-{i + 1}"
     store = os.path.join(RUN_DIR, name)
-    lines = [
-        f"listener 1883 {net.broker_address(i)}",
-    ] + ([f"listener 1883 {net.broker_address(i, v6=True)}"] if net.has_ipv6() else []) + [
+    lines = [f"listener {port} {net.broker_address(i)}" for port in ports]
+    if net.has_ipv6():
+        lines += [f"listener 1883 {net.broker_address(i, v6=True)}"]
+    lines += [
         "allow_anonymous true",
         # It stays root: everything it writes is below the lab's own directory.
         "user root",

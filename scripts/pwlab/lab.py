@@ -90,13 +90,13 @@ def save_state(state):
     os.replace(tmp, run_path(STATE))
 
 
-def start_broker(i, persistence=False):
+def start_broker(i, persistence=False, ports=(1883,)):
     """Start (again) mosquitto i in pw-brk and wait until it listens."""
     name = f"mosquitto-{i + 1}"
     prog = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if not prog:
         raise LabError("mosquitto is not installed: scripts/deps lab installs it")
-    conf = config.write_mosquitto(i, persistence)
+    conf = config.write_mosquitto(i, persistence, ports)
     # "ip netns exec" becomes the program: the PID is mosquitto's.
     proc.start(name, ["ip", "netns", "exec", net.namespace("brk"), prog, "-c", conf])
     _wait_listen(name, net.broker_address(i))

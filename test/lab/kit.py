@@ -32,7 +32,7 @@ PUBWIRE = net.PUBWIRE["dev"]
 PUBWIRE6 = net.PUBWIRE6["dev"]
 PORT = 1883
 CLIENTS = ("mosquitto", "paho_c", "paho_py", "mqttjs")
-MQTTJS = os.path.join(REPO, "build", "mqttjs")
+NODE = os.path.join(REPO, "build", "node")
 
 _cpus = sorted(os.sched_getaffinity(0))
 TWO = [_cpus[0], _cpus[-1]]
@@ -142,17 +142,17 @@ def expected(plan):
     return c
 
 
-def install_mqttjs():
-    """Install MQTT.js once, pinned; skip where there is no node or no registry."""
+def install_node(package):
+    """Install a package for node once, pinned; skip where there is no node or no registry."""
     if not shutil.which("node") or not shutil.which("npm"):
         raise unittest.SkipTest("node and npm are not installed")
-    if os.path.isdir(os.path.join(MQTTJS, "node_modules", "mqtt")):
+    if os.path.isdir(os.path.join(NODE, "node_modules", package.split("@")[0])):
         return
-    os.makedirs(MQTTJS, exist_ok=True)
-    r = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", MQTTJS,
-                        "mqtt@4.3.8"], capture_output=True, text=True, timeout=180, check=False)
+    os.makedirs(NODE, exist_ok=True)
+    r = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", NODE, package],
+                       capture_output=True, text=True, timeout=180, check=False)
     if r.returncode:
-        raise unittest.SkipTest("npm cannot install mqtt@4.3.8: " + r.stderr.strip()[-200:])
+        raise unittest.SkipTest(f"npm cannot install {package}: " + r.stderr.strip()[-200:])
 
 
 def start_client(kind, version, plan, env=None, address=PUBWIRE):
@@ -164,9 +164,9 @@ def start_client(kind, version, plan, env=None, address=PUBWIRE):
     elif kind == "paho_py":
         argv = ["/usr/bin/python3", os.path.join(HERE, "paho_py_pub.py")]
     else:
-        install_mqttjs()
+        install_node("mqtt@4.3.8")
         argv = ["node", os.path.join(HERE, "mqttjs_pub.js")]
-        env = dict(os.environ, NODE_PATH=os.path.join(MQTTJS, "node_modules"))
+        env = dict(os.environ, NODE_PATH=os.path.join(NODE, "node_modules"))
     return inside("dev", argv + args, env=env)
 
 
@@ -183,13 +183,20 @@ class Collectors:
             self.start(b)
         return self
 
-    def start(self, b, name=None):
-        out = os.path.join(self.dir, name or str(b))
-        p = inside("brk", ["/usr/bin/python3", os.path.join(HERE, "collector.py"),
-                           net.broker_address(b), self.filter, out])
+    def start(self, b, name=None, client_id=None):
+        """With client_id the collector comes back when its connection ends; ready() tells when."""
+        name = name or str(b)
+        self.procs[name] = inside("brk", ["/usr/bin/python3", os.path.join(HERE, "collector.py"),
+                                          net.broker_address(b), self.filter,
+                                          os.path.join(self.dir, name)]
+                                  + ([client_id] if client_id else []))
+        self.ready(name)
+
+    def ready(self, name):
+        """Wait until a collector has subscribed (again)."""
+        p = self.procs[str(name)]
         if p.stdout.readline().strip() != "ready":
-            raise RuntimeError(f"collector on broker {b + 1}: {p.stdout.read()}")
-        self.procs[name or str(b)] = p
+            raise RuntimeError(f"collector {name}: {p.stdout.read()}")
 
     def rows(self, name):
         """(topic, length, sha1, qos, retain) of each message so far."""
@@ -258,6 +265,7 @@ class LabCase(unittest.TestCase):
     shape = SHAPES["one_worker"]
     # Another case's traffic or a killed broker may still be settling.
     settle_s = 8.0
+    logs = 2  # of a worker: one for each set of brokers and protocol family
 
     @classmethod
     def setUpClass(cls):
@@ -307,9 +315,9 @@ class LabCase(unittest.TestCase):
         for name, row in pools.items():
             slack = 0
             if name == "packet_buffers":
-                # Each log (one a worker and protocol family) keeps its gather buffer open. The kernel
-                # holds buffers of af_xdp; how many is its own affair.
-                slack = 2 * len(self.shape["lcores"])
+                # Each log keeps its gather buffer open. The kernel holds buffers of af_xdp; how many
+                # is its own affair.
+                slack = self.logs * len(self.shape["lcores"])
                 slack += 4096 if self.shape.get("driver") == "af_xdp" else 0
             if isinstance(row, dict) and row["in_use"] > before[name]["in_use"] + slack:
                 wrong.append(f"{name}: {row['in_use']} in use, {before[name]['in_use']} at the start")

@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 
-CONNECT, CONNACK, PUBLISH, PUBACK = 1, 2, 3, 4
+CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 1, 2, 3, 4, 5, 6, 7
 SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 8, 9, 12, 13, 14
 
 
@@ -61,6 +61,11 @@ def publish(topic, payload=b"", qos=0, pid=0, version=4, dup=False, retain=False
 
 def puback(pid):
     return packet(0x40, struct.pack("!H", pid))
+
+
+def ack(kind, pid):
+    """PUBACK, PUBREC, PUBREL or PUBCOMP."""
+    return packet(kind << 4 | (2 if kind == PUBREL else 0), struct.pack("!H", pid))
 
 
 def subscribe(pid, topic, qos=1, version=4):
