@@ -232,9 +232,9 @@ void pw_blobs_destroy(struct pw_forward *f);
 /* forward.c: names of pools, unique in the process */
 void pw_forward_name(const struct pw_forward *f, const char *what, char *name, size_t len);
 
-/* Own logs of lanes that are served. */
+/* Own logs of lanes that are served; none where no devices are. */
 #define PW_FOREACH_LOG(f, l)                                                                       \
-	for ((l) = (f)->log; (l) != (f)->log + (f)->nb_logs; (l)++)                                \
+	for ((l) = (f)->log; (f)->nb_logs > 0 && (l) != (f)->log + (f)->nb_logs; (l)++)            \
 		if ((l)->entry != NULL)
 
 /* The logs of a lane by number, NULL where it is not served. */
