@@ -33,7 +33,11 @@ def subscribe(address, topic_filter, client_id):
 
 
 def collect(peer, early, out, known):
-    """Until the connection ends. `known`: identifiers of QoS 2 that were received, not released."""
+    """Until the connection ends. `known`: what came last by packet identifier.
+
+    A broker that was restarted may send again, with DUP and the old identifier, what it was told to be
+    here already (mosquitto 2.0 does so after PUBREC, too): that says nothing about the broker's
+    own publishers, whose every message has an identifier of its own."""
     while True:
         got = early.pop(0) if early else peer.read(timeout=86400)
         if got is None:
@@ -41,23 +45,20 @@ def collect(peer, early, out, known):
         first, body = got
         if first >> 4 == mq.PUBLISH:
             topic, payload, qos, pid = mq.split_publish(first, body)
-            if qos < 2 or pid not in known:
-                out.write(f"{topic}\t{len(payload)}\t{hashlib.sha1(payload).hexdigest()}\t{qos}\t"
-                          f"{first & 1}\n")
-            if qos == 2:
-                known.add(pid)
+            digest = hashlib.sha1(payload).hexdigest()
+            if not (first & 8 and known.get(pid) == (topic, digest)):
+                out.write(f"{topic}\t{len(payload)}\t{digest}\t{qos}\t{first & 1}\n")
             if qos:
+                known[pid] = topic, digest
                 peer.send(mq.ack(mq.PUBACK if qos == 1 else mq.PUBREC, pid))
         elif first >> 4 == mq.PUBREL:
-            pid = int.from_bytes(body[:2], "big")
-            known.discard(pid)
-            peer.send(mq.ack(mq.PUBCOMP, pid))
+            peer.send(mq.ack(mq.PUBCOMP, int.from_bytes(body[:2], "big")))
 
 
 def main():
     address, topic_filter, path = sys.argv[1:4]
     client_id = sys.argv[4] if len(sys.argv) > 4 else None
-    known = set()
+    known = {}
     with open(path, "w", encoding="utf-8", buffering=1) as out:
         while True:
             try:
