@@ -256,7 +256,7 @@ neighbours_follow_the_devices_of_all_workers(void **state)
 static void
 round_trip(const char *path)
 {
-	char name[] = "pubwire-config-XXXXXX";
+	char name[] = "/tmp/pubwire-config-XXXXXX";
 	int fd = mkstemp(name);
 	FILE *f;
 	int rc;
@@ -320,7 +320,7 @@ static void
 bytes_that_are_no_text_are_refused(void **state)
 {
 	static const char content[][8] = {"\xff\xfe\xfd", "a: \"\xc3\x28\"", "a: \x01", "a: [\0]"};
-	char name[] = "pubwire-config-XXXXXX";
+	char name[] = "/tmp/pubwire-config-XXXXXX";
 	int fd = mkstemp(name);
 
 	(void)state;
@@ -341,7 +341,7 @@ static void
 every_prefix_of_a_file_is_answered(void **state)
 {
 	static char text[8192];
-	char name[] = "pubwire-config-XXXXXX";
+	char name[] = "/tmp/pubwire-config-XXXXXX";
 	FILE *f = fopen(DATA "accept-everything.yaml", "r");
 	int fd = mkstemp(name);
 	size_t n;

@@ -119,7 +119,10 @@ main(int argc, char **argv)
 		bool file = n > strlen(SUFFIX) && strcmp(argv[i] + n - strlen(SUFFIX), SUFFIX) == 0;
 
 		if (!(file ? add_case(argv[i]) : add_directory(argv[i]))) {
-			fprintf(stderr, "%s: no script, or too many\n", argv[i]);
+			fprintf(stderr,
+				"%s: no such file or directory, no *" SUFFIX
+				" in it, or too many\n",
+				argv[i]);
 			return 64;
 		}
 	}

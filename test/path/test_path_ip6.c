@@ -74,7 +74,8 @@ with_options(struct rte_mbuf *m)
 
 	assert_non_null(flat);
 	rte_pktmbuf_free(m);
-	p = (uint8_t *)rte_pktmbuf_prepend(flat, sizeof(options));
+	assert_non_null(rte_pktmbuf_prepend(flat, sizeof(options)));
+	p = rte_pktmbuf_mtod(flat, uint8_t *);
 	memmove(p, p + sizeof(options), L2 + L3);
 	memcpy(p + L2 + L3, options, sizeof(options));
 	ip = (struct rte_ipv6_hdr *)(p + L2);
