@@ -27,6 +27,7 @@ upstream_info(const struct pw_upstream *u, struct pw_upstream_info *out)
 	out->lane = u->log->lane;
 	out->set = u->log->set;
 	out->pool = u->log->pool;
+	out->v5 = READ(u->version) == PW_MQTT_5;
 	out->state = (enum pw_upstream_state)READ(u->state);
 	out->lag = tail > next ? tail - next : 0;
 	out->inflight = READ(u->cursor.inflight);

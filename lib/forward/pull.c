@@ -8,17 +8,11 @@
  */
 #include <errno.h>
 
-#include "upstream_pvt.h"
+#include "leg_pvt.h"
 
 #define PULL_MAX 1024 /* messages in one poll, so that one log does not keep the others waiting */
+#define COPY_MAX 256  /* of a translated message that is copied whole */
 #define PART_MIN 4096 /* room below which no part of a large message is queued */
-
-/* Bytes of a frame that this leg says otherwise. */
-struct patch {
-	uint32_t at;
-	uint32_t len;
-	uint8_t byte[4];
-};
 
 /* What is to go out in one pw_tcp_send(). */
 struct batch {
@@ -64,44 +58,11 @@ add(struct batch *b, const struct pw_slice *s)
 	return true;
 }
 
-/* Walk over the slices of an entry. */
-struct walk {
-	struct pw_slice now;
-	const struct pw_run *run;
-	uint32_t i;
-	uint32_t base; /* offset of `now` in the frame */
-};
-
-static void
-walk_next(struct walk *w)
-{
-	w->base += w->now.len;
-	while (w->run != NULL && w->i == w->run->n) {
-		w->run = w->run->next;
-		w->i = w->run != NULL ? w->run->from : 0;
-	}
-	if (w->run != NULL)
-		w->now = w->run->s[w->i++];
-	else
-		w->now.len = 0;
-}
-
-static struct walk
-walk_to(const struct pw_flog_entry *e, uint32_t from)
-{
-	struct walk w = {.now = e->first, .run = e->more};
-
-	w.i = w.run != NULL ? w.run->from : 0;
-	while (w.now.len > 0 && w.base + w.now.len <= from)
-		walk_next(&w);
-	return w;
-}
-
 /* Bytes from .. to of a frame; returns where it had to stop. */
 static uint32_t
 add_shared(struct batch *b, const struct pw_flog_entry *e, uint32_t from, uint32_t to)
 {
-	struct walk w = walk_to(e, from);
+	struct pw_walk w = pw_walk_to(e, from);
 
 	while (from < to) {
 		struct pw_slice s = w.now;
@@ -113,18 +74,40 @@ add_shared(struct batch *b, const struct pw_flog_entry *e, uint32_t from, uint32
 			break;
 		from += s.len;
 		if (from == w.base + w.now.len)
-			walk_next(&w);
+			pw_walk_next(&w);
 	}
 	return from;
+}
+
+/* A whole frame that is short, as one piece of ours, so that neighbours leave as one slice. */
+static uint32_t
+add_copy(struct pw_upstream *u, struct batch *b, const struct pw_flog_entry *e,
+	 const struct pw_patch *p, uint32_t n)
+{
+	uint8_t flat[COPY_MAX];
+	struct pw_slice s;
+	uint32_t len = pw_leg_flat(e, p, n, flat);
+
+	if (len > b->room)
+		return 0;
+	if (pw_gather_bytes(u->f, &u->f->private_gather, flat, len, &s) < 0) {
+		b->no_buffer = true;
+		return 0;
+	}
+	n = add(b, &s) ? e->len : 0;
+	pw_slice_drop(&s); /* add() has taken a reference where one was needed */
+	return n;
 }
 
 /* A frame from byte `from` on, with what differs on this leg; returns where it had to stop. */
 static uint32_t
 add_frame(struct pw_upstream *u, struct batch *b, const struct pw_flog_entry *e, uint32_t from,
-	  const struct patch *p, uint32_t n)
+	  const struct pw_patch *p, uint32_t n)
 {
 	struct pw_slice s;
 
+	if (from == 0 && pw_leg_translates(u) && e->len <= COPY_MAX - PW_PATCH_GROWTH)
+		return add_copy(u, b, e, p, n);
 	for (uint32_t i = 0; i < n; i++, p++) {
 		if (p->at < from)
 			continue;
@@ -132,77 +115,20 @@ add_frame(struct pw_upstream *u, struct batch *b, const struct pw_flog_entry *e,
 		/* All of a patch, or nothing: its value may be another one next time. */
 		if (from < p->at || b->room < p->len)
 			return from;
-		if (pw_gather_bytes(u->f, &u->f->private_gather, p->byte, p->len, &s) < 0) {
-			b->no_buffer = true;
-			return from;
+		if (p->len > 0) {
+			if (pw_gather_bytes(u->f, &u->f->private_gather, p->byte, p->len, &s) < 0) {
+				b->no_buffer = true;
+				return from;
+			}
+			if (!add(b, &s)) {
+				pw_slice_drop(&s);
+				return from;
+			}
+			pw_slice_drop(&s); /* add() has taken a reference where one was needed */
 		}
-		if (!add(b, &s)) {
-			pw_slice_drop(&s);
-			return from;
-		}
-		pw_slice_drop(&s); /* add() has taken a reference where one was needed */
-		from += p->len;
+		from += p->cut;
 	}
 	return add_shared(b, e, from, e->len);
-}
-
-static uint32_t
-read_u32(const struct pw_flog_entry *e, uint32_t at)
-{
-	struct walk w = walk_to(e, at);
-	uint32_t v = 0;
-
-	for (uint32_t i = 0; i < 4; i++, at++) {
-		while (w.now.len > 0 && at >= w.base + w.now.len)
-			walk_next(&w);
-		v = v << 8 | pw_slice_data(&w.now)[at - w.base];
-	}
-	return v;
-}
-
-uint32_t
-pw_upstream_topic_len(const struct pw_flog_entry *e)
-{
-	uint32_t at = 1;
-
-	/* Behind the type and the remaining length, of which all bytes but the last say "more". */
-	while (at < 4 && at + 4 <= e->len && (read_u32(e, at) & 0x80000000u))
-		at++;
-	at++;
-	return at + 4 <= e->len ? read_u32(e, at) >> 16 : 0;
-}
-
-/* What differs on this leg. Returns how many patches, or -1 where the message has expired. */
-static int
-patches(const struct pw_upstream *u, const struct pw_cursor *at, const struct pw_flog_entry *e,
-	uint64_t now, struct patch p[2])
-{
-	uint8_t first = *pw_slice_data(&e->first), mine = first;
-	uint64_t waited = pw_since(now, e->arrival) / PW_NS_S;
-	bool again = pw_cursor_again(at);
-	int n = 0;
-
-	if (again && (e->flags & PW_FLOG_QOS) != 0)
-		mine |= 0x08; /* [MQTT-3.3.1-1] */
-	if (u->no_retain)
-		mine &= (uint8_t)~0x01;
-	if (mine != first)
-		p[n++] = (struct patch){.at = 0, .len = 1, .byte = {mine}};
-	if (e->expiry_at != 0 && waited > 0) {
-		uint32_t left = read_u32(e, e->expiry_at);
-
-		/* [MQTT-3.3.2-5], [MQTT-3.3.2-6]; what was begun is not given up any more. */
-		if (waited >= left && !again && at->part == 0)
-			return -1;
-		left = waited >= left ? 1 : left - (uint32_t)waited;
-		p[n++] = (struct patch){
-			.at = e->expiry_at,
-			.len = 4,
-			.byte = {(uint8_t)(left >> 24), (uint8_t)(left >> 16), (uint8_t)(left >> 8),
-				 (uint8_t)left},
-		};
-	}
-	return n;
 }
 
 #define RELEASES 64 /* PUBRELs that leave together */
@@ -257,7 +183,7 @@ skip(struct pw_upstream *u, const struct pw_flog_entry *e, uint8_t reason, uint6
 static bool
 refuses(const struct pw_upstream *u, const struct pw_flog_entry *e)
 {
-	return (u->max_packet != 0 && e->len > u->max_packet) ||
+	return pw_leg_too_large(u, e) || pw_leg_refuses_retain(u, e) ||
 	       (e->flags & PW_FLOG_QOS) > u->max_qos;
 }
 
@@ -265,7 +191,7 @@ refuses(const struct pw_upstream *u, const struct pw_flog_entry *e)
 static bool
 unfit(struct pw_upstream *u, const struct pw_flog_entry *e, uint64_t now)
 {
-	struct patch p[2];
+	struct pw_patch p[PW_PATCHES];
 
 	if (u->cursor.part > 0)
 		return false;
@@ -276,7 +202,7 @@ unfit(struct pw_upstream *u, const struct pw_flog_entry *e, uint64_t now)
 		pw_upstream_fail(u, "its limits have changed within a session", now);
 		return true;
 	}
-	if (u->max_packet != 0 && e->len > u->max_packet) {
+	if (pw_leg_too_large(u, e)) {
 		u->counters.dropped_too_large++;
 		skip(u, e, 0x83, now); /* Implementation specific error */
 		return true;
@@ -286,7 +212,12 @@ unfit(struct pw_upstream *u, const struct pw_flog_entry *e, uint64_t now)
 		skip(u, e, 0x83, now);
 		return true;
 	}
-	if (patches(u, &u->cursor, e, now, p) < 0) {
+	if (pw_leg_refuses_retain(u, e)) {
+		u->counters.refused_retain++;
+		skip(u, e, 0x83, now);
+		return true;
+	}
+	if (pw_leg_patches(u, &u->cursor, e, now, p) < 0) {
 		u->counters.dropped_expired++;
 		skip(u, e, PW_FLOG_REASON_NONE, now);
 		return true;
@@ -318,6 +249,8 @@ commit(struct pw_upstream *u, const struct batch *b, uint64_t now)
 		if (u->no_retain && (e->flags & PW_FLOG_RETAIN))
 			u->counters.retain_cleared++;
 		u->replayed += c->next < u->replay_end;
+		if (pw_leg_translates(u) && !pw_cursor_again(c))
+			pw_leg_count(u, e);
 		pw_cursor_queued(c);
 	}
 	if (b->part > 0) {
@@ -394,15 +327,15 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 
 	while (max-- > 0) {
 		const struct pw_flog_entry *e = pw_cursor_peek(&at);
-		struct patch p[2];
-		uint32_t end;
+		struct pw_patch p[PW_PATCHES];
+		uint32_t end, left;
 		int n;
 
 		if (e == NULL)
 			return false;
 		if (at.part == 0 && (refuses(u, e) || pw_cursor_releases(&u->cursor)))
 			return true; /* the caller passes over it, or sends PUBREL first */
-		n = patches(u, &at, e, now, p);
+		n = pw_leg_patches(u, &at, e, now, p);
 		if (n < 0)
 			return true;
 		if (at.part == 0 && (e->flags & PW_FLOG_QOS) != 0 && at.inflight >= u->window) {
@@ -411,7 +344,8 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 			return false;
 		}
 		end = at.part;
-		if (e->len - end <= b->room || (e->len > b->whole && b->room >= PART_MIN))
+		left = pw_leg_left(e, end, p, (uint32_t)n);
+		if (left <= b->room || (e->len > b->whole && b->room >= PART_MIN))
 			end = add_frame(u, b, e, end, p, (uint32_t)n);
 		if (end < e->len) {
 			b->part = end;

@@ -14,6 +14,7 @@
 
 #include "upstream_pvt.h"
 
+#define SHUT_MAX       3	      /* connections in a row that a broker closes before CONNACK */
 #define PROVEN	       (10 * PW_NS_S) /* a connection that stood so long was a good one */
 #define OUR_MAX_PACKET 65535u	      /* what a 5.0 broker may send us */
 
@@ -33,6 +34,32 @@ pw_upstream_state_str(enum pw_upstream_state s)
 	return (uint32_t)s < RTE_DIM(texts) ? texts[s] : "unknown";
 }
 
+/* The version that the next CONNECT has. */
+static uint8_t
+speaks(const struct pw_upstream *u)
+{
+	bool v5 = u->conf->protocol == PW_BROKER_5;
+
+	if (u->conf->protocol == PW_BROKER_AUTO)
+		v5 = (u->log->lane == PW_LANE_5) != u->other;
+	return v5 ? PW_MQTT_5 : PW_MQTT_3_1_1;
+}
+
+/*
+ * A broker that only closes may do so for other reasons: once it has accepted the lane's version
+ * that says nothing, before it has to do so several times, and it is asked anew after each
+ * connection that stood.
+ */
+void
+pw_upstream_turned_down(struct pw_upstream *u, bool guess)
+{
+	if (u->conf->protocol != PW_BROKER_AUTO || (guess && (u->spoken || ++u->shut < SHUT_MAX)))
+		return;
+	u->shut = 0;
+	u->other = !u->other;
+	u->guess = guess;
+}
+
 int
 pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l, uint32_t broker,
 		 uint64_t *marks, uint64_t now)
@@ -41,7 +68,7 @@ pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l,
 	u->log = l;
 	u->broker = broker;
 	u->conf = &f->set->broker[broker];
-	u->version = l->lane == PW_LANE_5 ? PW_MQTT_5 : PW_MQTT_3_1_1;
+	u->version = speaks(u);
 	pw_cursor_init(&u->cursor, l, broker, marks);
 	pw_cursor_hold(&u->cursor, u->conf->hold_messages, u->conf->hold_bytes);
 	pw_cursor_publish(&u->cursor);
@@ -164,6 +191,7 @@ down(struct pw_upstream *u, uint64_t now)
 	if (u->state == PW_UPSTREAM_UP) {
 		u->counters.disconnects++;
 		judge(u, part, now);
+		u->other = u->other && !u->guess;
 	} else {
 		u->counters.connect_failures++;
 	}
@@ -196,6 +224,7 @@ start(struct pw_upstream *u, uint64_t now)
 	int rc = f->conf.source(f->conf.ctx, &u->conf->address, &flow.local);
 
 	u->deadline = now + u->conf->connect_timeout * PW_NS_MS;
+	__atomic_store_n(&u->version, speaks(u), __ATOMIC_RELAXED);
 	pw_upstream_set_state(u, PW_UPSTREAM_TCP);
 	if (rc == 0)
 		rc = pw_tcp_connect(f->tcp, &flow, &pw_upstream_ops, f, (uint64_t)(uintptr_t)u,
@@ -312,6 +341,8 @@ pw_upstream_up(struct pw_upstream *u, bool present, uint64_t now)
 	struct pw_flog_reader *r = &u->log->reader[u->broker];
 
 	u->counters.connects++;
+	u->spoken |= !u->other;
+	u->shut = 0;
 	recall(u, present);
 	u->replay_end = __atomic_load_n(&u->log->tail, __ATOMIC_ACQUIRE);
 	u->replay_from = now;
@@ -323,15 +354,16 @@ pw_upstream_up(struct pw_upstream *u, bool present, uint64_t now)
 	__atomic_store_n(&u->connected_at, now, __ATOMIC_RELAXED);
 	/* Devices are held to it where CONNACK can tell them; for others it is this broker's loss.
 	 */
-	__atomic_store_n(&r->max_packet, u->version == PW_MQTT_5 ? u->max_packet : 0,
+	__atomic_store_n(&r->max_packet, u->log->lane == PW_LANE_5 ? u->max_packet : 0,
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&r->no_retain, u->no_retain, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->max_qos, u->max_qos, __ATOMIC_RELAXED);
 	/* Pairs with the acquire in connect.c: what CONNACK said comes before. */
 	__atomic_store_n(&r->up, 1, __ATOMIC_RELEASE);
 	pw_upstream_set_state(u, PW_UPSTREAM_UP);
-	PW_LOG(forward, INFO, "broker %s (worker %u, lane %u): up", u->conf->name, u->log->worker,
-	       u->log->lane == PW_LANE_5 ? 5 : 3);
+	PW_LOG(forward, INFO, "broker %s (worker %u, lane %u): up, in %s", u->conf->name,
+	       u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3,
+	       u->version == PW_MQTT_5 ? "5.0" : "3.1.1");
 	pw_upstream_arm(u, now);
 }
 
@@ -366,6 +398,8 @@ gone(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now)
 		pw_upstream_arm(u, now);
 		return;
 	}
+	if (u->state == PW_UPSTREAM_MQTT && (why == PW_TCP_END_RESET || why == PW_TCP_END_CLOSED))
+		pw_upstream_turned_down(u, true);
 	say(u, "%s%s", u->state == PW_UPSTREAM_MQTT ? "before CONNACK: " : "", pw_tcp_end_str(why));
 	down(u, now);
 }

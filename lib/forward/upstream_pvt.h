@@ -33,12 +33,16 @@ struct pw_upstream {
 	uint64_t replayed;	       /* messages of it that have been */
 	bool window_stop, socket_stop; /* the cursor stands for this reason, counted once */
 	bool ping_out;
-	bool answered; /* this connection has acknowledged a message */
-	bool owed;     /* the last one left `oldest` unanswered */
-	uint8_t version;
-	bool session; /* the broker keeps one of ours beyond the connection */
-	bool clean;   /* what CONNECT of this connection asked for */
-	bool purge;   /* 3.1.1: it has one that is not of this process, and has to forget it */
+	bool answered;	 /* this connection has acknowledged a message */
+	bool owed;	 /* the last one left `oldest` unanswered */
+	uint8_t version; /* that this connection speaks */
+	bool other;	 /* auto: that is not the lane's, which the broker refused */
+	bool guess;	 /* auto: it only closed the connection, for whatever reason */
+	uint8_t shut;	 /* how often in a row */
+	bool spoken;	 /* it has accepted the lane's version before */
+	bool session;	 /* the broker keeps one of ours beyond the connection */
+	bool clean;	 /* what CONNECT of this connection asked for */
+	bool purge;	 /* 3.1.1: it has one that is not of this process, and has to forget it */
 
 	uint64_t oldest;     /* position at which the last connection ended */
 	uint64_t restart_ms; /* the last wait, for the next one's jitter */
@@ -64,6 +68,8 @@ void pw_upstream_timer(void *f, struct pw_timer *t, uint64_t now);
 void pw_upstream_arm(struct pw_upstream *u, uint64_t now);
 /* The connection is of no use any more: say why, and come back later. */
 void pw_upstream_fail(struct pw_upstream *u, const char *why, uint64_t now);
+/* It does not take the version: speak the other one next. guess: it did not say so. */
+void pw_upstream_turned_down(struct pw_upstream *u, bool guess);
 /* What the broker answered to CONNECT lets messages flow; present: it has kept our session. */
 void pw_upstream_up(struct pw_upstream *u, bool present, uint64_t now);
 /* The connection has served its purpose: the next one at once. */

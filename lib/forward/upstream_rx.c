@@ -48,6 +48,18 @@ known_session(struct pw_upstream *u, bool present, uint64_t now)
 	return false;
 }
 
+/* A CONNACK that refuses the version, in the form of 3.1.1 (3.1.2.2) or of 5.0 (3.1.2.2). */
+static bool
+refuses_version(const struct pw_mqtt_buf *b)
+{
+	enum pw_mqtt_error err;
+	struct pw_mqtt_connack c;
+
+	if (pw_mqtt_decode_connack(b, PW_MQTT_3_1_1, &c, &err) > 0)
+		return c.code == 1;
+	return pw_mqtt_decode_connack(b, PW_MQTT_5, &c, &err) > 0 && c.code == 0x84;
+}
+
 static bool
 connack(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 {
@@ -56,6 +68,13 @@ connack(struct pw_upstream *u, const struct pw_mqtt_buf *b, uint64_t now)
 	uint32_t receive, ka;
 	char why[96];
 
+	if (refuses_version(b)) {
+		pw_upstream_turned_down(u, false);
+		snprintf(why, sizeof(why), "CONNECT refused: it does not take MQTT %s",
+			 u->version == PW_MQTT_5 ? "5.0" : "3.1.1");
+		pw_upstream_fail(u, why, now);
+		return false;
+	}
 	if (pw_mqtt_decode_connack(b, u->version, &c, &err) < 0) {
 		u->counters.protocol_errors++;
 		snprintf(why, sizeof(why), "CONNACK malformed: %s", pw_mqtt_error_str(err));
@@ -274,6 +293,8 @@ pw_upstream_read(struct pw_upstream *u, uint64_t now)
 	}
 	/* What it said before it closed counts, if not all of it was read the next poll goes on. */
 	if (i < MAX_READ && pw_tcp_eof(u->conn)) {
+		if (u->state == PW_UPSTREAM_MQTT)
+			pw_upstream_turned_down(u, true);
 		pw_upstream_fail(u, "closed by the broker", now);
 		return;
 	}

@@ -97,6 +97,31 @@ take_credentials(struct config_loader *l, const char *section, const struct raw_
 	return 0;
 }
 
+static int
+take_protocol(struct config_loader *l, const char *section, const struct raw_broker *r,
+	      struct pw_broker_conf *b)
+{
+	char path[CONFIG_PATH_LEN];
+	uint32_t word;
+	int rc;
+
+	if (r->protocol != NULL) {
+		snprintf(path, sizeof(path), "%s.protocol", section);
+		rc = config_word(l, path, r->protocol, config_protocol_words, &word);
+		if (rc != 0)
+			return rc;
+		b->protocol = (enum pw_broker_protocol)word;
+	}
+	if (r->strict != NULL) {
+		snprintf(path, sizeof(path), "%s.strict", section);
+		rc = config_word(l, path, r->strict, config_bool_words, &word);
+		if (rc != 0)
+			return rc;
+		b->strict = word != 0;
+	}
+	return 0;
+}
+
 /* The address must be somebody else's, and there must be a way to it. */
 static int
 check_reachable(struct config_loader *l, const char *path, const char *text,
@@ -156,6 +181,8 @@ take_broker(struct config_loader *l, const char *section, const struct raw_broke
 					     "pair once",
 					     s->broker[i].name);
 	rc = take_credentials(l, section, r, b);
+	if (rc == 0)
+		rc = take_protocol(l, section, r, b);
 	if (rc == 0)
 		rc = take_restart(l, section, &r->restart_timeout, b);
 	if (rc == 0)

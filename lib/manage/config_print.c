@@ -158,6 +158,8 @@ print_brokers(const struct pw_forward_settings *s, FILE *out)
 		fprintf(out, "\n    username: ");
 		quote(out, b->username);
 		fprintf(out, "\n    password: \"%s\"\n", b->password[0] != '\0' ? "***" : "");
+		fprintf(out, "    protocol: %s\n    strict: %s\n",
+			config_protocol_words[b->protocol], config_bool_words[b->strict]);
 		numbers(out, "    ", config_broker_keys, b);
 		fprintf(out, "    restart_timeout: [%u, %u]\n", b->restart_base, b->restart_cap);
 		fprintf(out, "    hold: {messages: %u, bytes: %u}\n", b->hold_messages,

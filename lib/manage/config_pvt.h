@@ -139,7 +139,7 @@ struct raw_hold {
 };
 
 struct raw_broker {
-	char *name, *address, *username, *password;
+	char *name, *address, *username, *password, *protocol, *strict;
 	struct raw_hold *hold;
 	struct raw_list restart_timeout;
 	BROKER_NUMBERS(RAW_NUMBER)
@@ -222,6 +222,7 @@ extern const char *const config_fanout_words[];
 extern const char *const config_hash_by_words[];
 extern const char *const config_when_full_words[];
 extern const char *const config_bool_words[];
+extern const char *const config_protocol_words[];
 
 struct cap_word {
 	const char *word;

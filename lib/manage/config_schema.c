@@ -77,6 +77,8 @@ static const cyaml_schema_field_t broker_fields[] = {TEXT(raw_broker, name),
 						     TEXT(raw_broker, address),
 						     TEXT(raw_broker, username),
 						     TEXT(raw_broker, password),
+						     TEXT(raw_broker, protocol),
+						     TEXT(raw_broker, strict),
 						     BROKER_NUMBERS(BROKER_TEXT)
 							     TEXTS(raw_broker, restart_timeout),
 						     PART(raw_broker, hold, raw_hold, hold_fields),
@@ -166,6 +168,7 @@ const char *const config_level_words[] = {"emergency", "alert", "critical", "err
 const char *const config_fanout_words[] = {"all", "hash", "failover", "round_robin", NULL};
 const char *const config_hash_by_words[] = {"client_id", "topic", NULL};
 const char *const config_ack_words[] = {"all", "any", "quorum:K", "local", NULL};
+const char *const config_protocol_words[] = {"auto", "3.1.1", "5.0", NULL};
 const char *const config_bool_words[] = {"false", "true", NULL};
 const char *const config_when_full_words[] = {"block", "drop", "detach", NULL};
 

@@ -31,6 +31,7 @@ broker_row(struct rte_tel_data *d, uint32_t row, uint32_t worker, const char *br
 	rte_tel_data_add_dict_string(r, "protocol", lane_str(u->lane));
 	rte_tel_data_add_dict_u64(r, "set", u->set);
 	rte_tel_data_add_dict_u64(r, "pool", u->pool);
+	rte_tel_data_add_dict_string(r, "speaks", lane_str(u->v5 ? PW_LANE_5 : PW_LANE_3));
 	rte_tel_data_add_dict_string(r, "state", pw_upstream_state_str(u->state));
 	rte_tel_data_add_dict_u64(r, "lag", u->lag);
 	rte_tel_data_add_dict_u64(r, "inflight", u->inflight);

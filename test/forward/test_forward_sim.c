@@ -221,8 +221,9 @@ check_expiry(const struct record *r, const struct sent *m, bool lossless)
 {
 	uint64_t most = (r->at - m->at) / (1000 * MS) + 1, least = 0;
 
-	assert_int_equal(r->expiry != 0, m->expiry != 0);
-	if (m->expiry == 0)
+	/* 3.1.1, which some brokers speak only, has no word for it. */
+	assert_int_equal(r->expiry != 0, m->expiry != 0 && r->lane == 5);
+	if (r->expiry == 0)
 		return;
 	assert_in_range(r->expiry, 1, m->expiry);
 	assert_true(r->expiry == 1 || r->expiry + most >= m->expiry);
@@ -355,6 +356,7 @@ choose_rule(void)
 		w.set.broker[b].failover_delay = 100 + dice(1000);
 		w.set.broker[b].failback_delay = dice(1000);
 		w.set.broker[b].hold_messages = dice(2) ? 2 + dice(20) : 0;
+		w.set.broker[b].protocol = (enum pw_broker_protocol)dice(3);
 		w.set.broker[b].replay_rate = dice(4) == 0 ? 20 + dice(500) : 0;
 		w.set.broker[b].hold_bytes = dice(4) == 0 ? 1000 + dice(20000) : 0;
 	}

@@ -433,6 +433,16 @@ broker_connect(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
 	pw_slices_copy(f->s, f->n, c.client_id.off, l->client_id, RTE_MIN(c.client_id.len, 63u));
 	if (b->mute)
 		return;
+	if (b->only != 0 && c.version != b->only) {
+		l->version = b->same_form ? c.version : b->only;
+		n = pw_mqtt_encode_connack(out, sizeof(out), l->version, false,
+					   l->version == 5 ? 0x84 : 1, NULL);
+		if (!b->closes)
+			assert_int_equal(pw_tcp_send_copy(w.broker_tcp, l->conn, out, (uint32_t)n),
+					 0);
+		pw_tcp_close(w.broker_tcp, l->conn, w.now);
+		return;
+	}
 	if (b->receive != 0)
 		p[props.n++] = (struct pw_mqtt_prop_out){.which = PW_MQTT_PROP_RECEIVE_MAXIMUM,
 							 .num = b->receive};

@@ -84,6 +84,9 @@ struct broker {
 	bool deaf;	  /**< does not read */
 	uint8_t reason;	  /**< of PUBACKs, 5.0 */
 	uint8_t code;	  /**< of CONNACK */
+	uint8_t only;	  /**< the version that it takes, 0: any */
+	bool closes;	  /**< it closes the connection for another one, and says nothing */
+	bool same_form;	  /**< it says so in the version of the CONNECT */
 	uint16_t receive; /**< Receive Maximum, 0: none */
 	uint32_t max;	  /**< Maximum Packet Size, 0: none */
 	bool no_retain;

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A broker that writes down, then acknowledges: recording_broker.py ADDRESS RECORD
+"""A broker that writes down, then acknowledges: recording_broker.py ADDRESS RECORD [VERSION]
 
 Every PUBLISH is one line of RECORD before its PUBACK leaves, written with one write(2): what this
 broker has acknowledged is in the file even when the process is killed a moment later. Started again,
 it goes on at the end of the file. A line: client identifier, packet identifier, QoS, DUP, topic,
-SHA-1 of the payload, the payload's first 48 bytes up to a blank; separated by tabs.
+SHA-1 of the payload, the payload's first 48 bytes up to a blank, the version; separated by tabs.
+With VERSION, 4 (3.1.1) or 5, the other one is refused.
 
 Session state is only whether there was one: a client that comes back with clean start off is told
 "session present"."""
@@ -22,7 +23,8 @@ import mqttraw as mq  # noqa: E402
 
 
 class Broker:
-    def __init__(self, record):
+    def __init__(self, record, only=None):
+        self.only = only
         self.record = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self.sessions = set()
 
@@ -40,6 +42,9 @@ class Broker:
                     kind = first >> 4
                     if kind == mq.CONNECT:
                         client = self.connect(body, answers, peer)
+                        if client is None:
+                            writer.write(b"".join(answers))
+                            return
                     elif kind == mq.PUBLISH:
                         self.publish(client, first, body, peer.version, lines, answers)
                     elif kind == mq.PINGREQ:
@@ -58,6 +63,9 @@ class Broker:
     def connect(self, body, answers, peer):
         n = int.from_bytes(body[:2], "big")
         peer.version = body[2 + n]
+        if self.only and peer.version != self.only:
+            answers.append(mq.packet(0x20, b"\0\x84\0" if self.only == 5 else b"\0\1"))
+            return None
         clean = body[3 + n] & 2
         pos = 6 + n
         if peer.version == 5:
@@ -75,7 +83,7 @@ class Broker:
         topic, payload, qos, pid = mq.split_publish(first, body, version)
         start = payload[:48].split(b" ")[0].decode("ascii", "replace")
         lines.append(f"{client}\t{pid}\t{qos}\t{first >> 3 & 1}\t{topic}\t"
-                     f"{hashlib.sha1(payload).hexdigest()}\t{start}\n")
+                     f"{hashlib.sha1(payload).hexdigest()}\t{start}\t{version}\n")
         if qos:
             answers.append(mq.puback(pid))
 
@@ -110,7 +118,7 @@ class Parser:
 
 async def main():
     address, record = sys.argv[1:3]
-    broker = Broker(record)
+    broker = Broker(record, *map(int, sys.argv[3:]))
     server = await asyncio.start_server(broker.serve, address, 1883, backlog=128)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

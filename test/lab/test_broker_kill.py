@@ -21,7 +21,8 @@ from publisher import Publisher
 class Recorders:
     """Recording brokers, as processes of the lab."""
 
-    def __init__(self, n=2):
+    def __init__(self, n=2, versions=(None, None)):
+        self.versions = versions  # that each takes, None: both
         self.dir = tempfile.mkdtemp(prefix="pubwire-record-")
         self.n = n
 
@@ -34,7 +35,8 @@ class Recorders:
     def start(self, i):
         proc.start(self.name(i), ["ip", "netns", "exec", net.namespace("brk"), "/usr/bin/python3",
                                   os.path.join(kit.HERE, "recording_broker.py"),
-                                  net.broker_address(i), self.path(i)])
+                                  net.broker_address(i), self.path(i)]
+                   + ([str(self.versions[i])] if self.versions[i] else []))
 
     def wait(self, i):
         lab._wait_listen(self.name(i), net.broker_address(i))
@@ -43,7 +45,7 @@ class Recorders:
         proc.stop(self.name(i), sig=signal.SIGKILL)
 
     def rows(self, i):
-        """(client, pid, qos, dup, topic, sha1, "device/number") of every line."""
+        """(client, pid, qos, dup, topic, sha1, "device/number", version) of every line."""
         with open(self.path(i), encoding="utf-8") as f:
             return [line.rstrip("\n").split("\t") for line in f if line.endswith("\n")]
 

@@ -135,6 +135,8 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(b->keepalive_interval, 120000);
 	assert_int_equal(b->connect_timeout, 300);
 	assert_int_equal(b->ack_timeout, 3600000);
+	assert_int_equal(b->protocol, PW_BROKER_3);
+	assert_true(b->strict);
 	assert_int_equal(b->restart_base, 20);
 	assert_int_equal(b->restart_cap, 5000);
 	assert_int_equal(b->max_inflight_messages, 20);

@@ -47,6 +47,13 @@ struct pw_listener_conf {
 	uint32_t connect_deadline; /**< ms */
 };
 
+/** Which version a broker is spoken to in; messages of the other one are translated. */
+enum pw_broker_protocol {
+	PW_BROKER_AUTO, /**< that of the lane, and where it refuses that the other one */
+	PW_BROKER_3,	/**< 3.1.1 */
+	PW_BROKER_5,	/**< 5.0 */
+};
+
 /** A broker. */
 struct pw_broker_conf {
 	char name[PW_FORWARD_NAME_LEN];
@@ -62,6 +69,8 @@ struct pw_broker_conf {
 	uint32_t max_inflight_messages;	  /**< [1024] QoS 1 window where the broker names none */
 	uint32_t session_expiry_interval; /**< [3600000] ms a broker keeps our session; 0: none */
 	uint32_t max_packet_size;	  /**< [0] largest packet it takes; 0: as the broker says */
+	enum pw_broker_protocol protocol; /**< [auto] */
+	bool strict; /**< [false] retained messages are refused where it takes none */
 	/** What a log may keep for it before when_full of the route acts. [0] messages: for block,
 	 *  as many as the log has room for, for drop and detach half of that; bytes: any number. */
 	uint32_t hold_messages, hold_bytes;

@@ -207,6 +207,14 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(detached, "Times that the broker was detached: its hold was full")                       \
 	X(dropped_expired, "Messages whose expiry interval passed before they could be sent")      \
 	X(retain_cleared, "Messages sent without their retain flag, which the broker refuses")     \
+	X(refused_retain, "Retained messages refused: the broker takes none, and it is strict")    \
+	X(translated, "Messages that went out in another protocol version than they came in")      \
+	X(stripped_payload_format, "Payload Format Indicators left out: 3.1.1 has none")           \
+	X(stripped_expiry, "Message Expiry Intervals left out: 3.1.1 has none")                    \
+	X(stripped_content_type, "Content Types left out: 3.1.1 has none")                         \
+	X(stripped_response_topic, "Response Topics left out: 3.1.1 has none")                     \
+	X(stripped_correlation_data, "Correlation Data left out: 3.1.1 has none")                  \
+	X(stripped_user_property, "User Properties left out: 3.1.1 has none")                      \
 	X(dropped_too_large, "Messages larger than the broker accepts")                            \
 	X(protocol_errors, "Packets from the broker that make no sense")                           \
 	X(window_full, "Times that the in-flight window stopped the cursor")                       \
@@ -238,6 +246,7 @@ struct pw_upstream_info {
 	enum pw_lane lane;
 	uint32_t set;  /**< number of the log's set of brokers */
 	uint32_t pool; /**< among the logs of the set */
+	bool v5;       /**< the broker is, or will next be, spoken to in 5.0, else in 3.1.1 */
 	enum pw_upstream_state state;
 	uint64_t lag;	       /**< entries of the log that this broker has not been given */
 	uint32_t inflight;     /**< messages of QoS 1 and 2 queued and not acknowledged */
