@@ -152,8 +152,22 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	}
 }
 
+/* How a message of QoS 2 went, for when the device asks again. */
+static void
+remember(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x,
+	 const struct pw_flog_entry *e)
+{
+	/* A 3.1.1 device is to send again what was given up, and that is another message then. */
+	if (s->version != PW_MQTT_5 && given_up(e)) {
+		pw_exchange_end(f, s, x);
+		return;
+	}
+	x->state = PW_EXCHANGE_ANSWERED;
+	x->reason = reason_for(s, e);
+}
+
 void
-pw_session_disown(struct pw_forward *f, struct pw_session *s)
+pw_session_disown(struct pw_forward *f, struct pw_session *s, bool keep)
 {
 	if (s->flags & PW_SESSION_UNACKED) {
 		s->flags &= (uint16_t)~PW_SESSION_UNACKED;
@@ -163,10 +177,20 @@ pw_session_disown(struct pw_forward *f, struct pw_session *s)
 		struct place at = oldest(f, s);
 		struct pw_flog_entry *e = at.entry;
 
+		struct pw_exchange *x = keep && (e->flags & PW_FLOG_QOS) == 2
+						? pw_exchange_find(s, e->dev_id)
+						: NULL;
+
 		pop(f, s, e);
+		if (x != NULL && !(e->state & PW_FLOG_ANSWERED)) {
+			x->state = PW_EXCHANGE_LOOSE;
+			continue;
+		}
 		e->origin = 0;
 		if (!(e->state & PW_FLOG_ANSWERED))
 			continue; /* counted when it is */
+		if (x != NULL)
+			remember(f, s, x, e);
 		if (!(e->flags & PW_FLOG_NOBODY))
 			f->counters.orphaned++;
 		pw_flog_told(at.log, at.pos);
@@ -196,6 +220,7 @@ pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_fl
 {
 	uint64_t pos = pw_flog_widen(l, d->pos);
 	struct pw_flog_entry *e = pw_flog_at(l, pos);
+	struct pw_exchange *x;
 	struct pw_session *s;
 
 	if (!pw_flog_complete(l, pos, d->broker, (enum pw_flog_end)d->end, d->reason))
@@ -203,7 +228,12 @@ pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_fl
 	f->counters.unmet += given_up(e);
 	f->counters.refused_by_broker += pw_flog_refused(e) && !given_up(e);
 	s = e->origin != 0 ? pw_pool_find(f->sessions, e->origin) : NULL;
-	if (s == NULL) {
+	x = s != NULL && (e->flags & PW_FLOG_QOS) == 2 ? pw_exchange_find(s, e->dev_id) : NULL;
+	if (x != NULL && x->state == PW_EXCHANGE_LOOSE)
+		remember(f, s, x, e);
+	else
+		x = NULL;
+	if (s == NULL || x != NULL) {
 		f->counters.orphaned++;
 		pw_flog_told(l, pos);
 		return;

@@ -213,6 +213,8 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 		return r;
 	if (c.clean)
 		s->flags |= PW_SESSION_CLEAN;
+	else if (c.version != PW_MQTT_5)
+		s->expiry = PW_SESSION_KEEP_MAX; /* it can't say for how long */
 	set_keepalive(f, s, c.keepalive);
 	keep_client_id(f, s, b, &c);
 	if (c.has_will && !may_publish_will(f, s, b, &c)) {
@@ -239,6 +241,7 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 static int
 connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 {
+	bool present = s->more != NULL && s->more->nb_exchanges > 0;
 	struct pw_mqtt_prop_out p[12];
 	struct pw_mqtt_props_out props = {.p = p};
 	const struct pw_client_name *name = &f->name[pw_pool_index(f->sessions, s)];
@@ -249,7 +252,8 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 
 	s->max_packet = c.max_packet;
 	if (s->version != PW_MQTT_5)
-		return pw_mqtt_encode_connack(out, room, s->version, false, 0, NULL);
+		return pw_mqtt_encode_connack(out, room, s->version,
+					      present && s->version != PW_MQTT_3_1, 0, NULL);
 	s->flags |= (uint16_t)((c.max_qos < 2 ? PW_SESSION_NO_QOS2 : 0) |
 			       (c.max_qos < 1 ? PW_SESSION_NO_QOS1 : 0) |
 			       (c.no_retain ? PW_SESSION_NO_RETAIN : 0));
@@ -273,6 +277,10 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 	}
 	if (s->flags & PW_SESSION_SERVER_KA)
 		ADD(SERVER_KEEP_ALIVE, s->keepalive);
+	if (s->expiry > PW_SESSION_KEEP_MAX) {
+		s->expiry = PW_SESSION_KEEP_MAX;
+		ADD(SESSION_EXPIRY, s->expiry);
+	}
 	props.n = n;
 	alias = pw_alias_grant(f);
 	if (alias > 0)
@@ -286,7 +294,7 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 	for (;; n = props.n) {
 		struct pw_mqtt_props_out all = {.p = p, .n = n};
 
-		len = pw_mqtt_encode_connack(out, room, s->version, false, 0, &all);
+		len = pw_mqtt_encode_connack(out, room, s->version, present, 0, &all);
 		if (len < 0 || n == props.n || pw_session_takes(s, (uint32_t)len)) {
 			if (alias > 0 && n > props.n)
 				s->flags |= PW_SESSION_ALIASES;
@@ -326,6 +334,7 @@ pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		return;
 	}
 	f->counters.connects++;
+	f->counters.sessions_resumed += s->more != NULL && s->more->nb_exchanges > 0;
 	s->state = PW_SESSION_UP;
 	s->heard = now;
 	pw_session_arm(f, s);
@@ -334,9 +343,25 @@ pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		pw_session_wait(f, s, PW_LIST_WAITING);
 }
 
-void
-pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, bool same, uint64_t now)
+/* What a session that is kept remembers passes to the next one of its client. */
+static void
+hand_over(struct pw_forward *f, struct pw_session *s, bool clean, bool same, pw_handle by)
 {
+	struct pw_session *next = same ? pw_pool_find(f->sessions, by) : NULL;
+
+	if (!pw_session_kept(s))
+		return;
+	if (!clean &&
+	    (next == NULL || next->state != PW_SESSION_CLAIM || !pw_exchanges_move(f, s, next)))
+		f->counters.sessions_not_kept++;
+	pw_session_unkeep(f, s);
+}
+
+void
+pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, bool same, pw_handle by,
+		   uint64_t now)
+{
+	pw_handle h = pw_pool_handle(f->sessions, s);
 	bool ended = s->state == PW_SESSION_CLOSING || s->state == PW_SESSION_LINGER;
 
 	s->flags &= (uint16_t)~PW_SESSION_FOLLOWED;
@@ -352,11 +377,14 @@ pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, bool 
 		else if (ended)
 			pw_will_publish(f, s, now);
 	}
-	if (ended) {
-		pw_session_yield(f, s, now);
-		pw_session_settle(f, s);
-		return;
+	if (!ended) {
+		f->counters.takeovers++;
+		pw_session_refuse(f, s, 0x8E, now); /* Session taken over [MQTT-3.1.4-3] */
+		s = pw_pool_find(f->sessions, h);
+		if (s == NULL || !pw_session_kept(s))
+			return;
 	}
-	f->counters.takeovers++;
-	pw_session_refuse(f, s, 0x8E, now); /* Session taken over [MQTT-3.1.4-3] */
+	hand_over(f, s, clean, same, by);
+	pw_session_yield(f, s, now);
+	pw_session_settle(f, s);
 }

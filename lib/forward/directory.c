@@ -212,6 +212,7 @@ claim(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 		return;
 	}
 	out.kind = PW_DIR_GRANT;
+	out.by = second.by = m->handle;
 	second.handle = 0;
 	if (e->holder == 0) {
 		if (f->dir_used >= f->dir_size - f->dir_size / 16) {
@@ -283,9 +284,10 @@ dispatch(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 	if (s == NULL)
 		return;
 	if (m->kind == PW_DIR_EVICT)
-		pw_session_evicted(
-			f, s, m->clean,
-			m->worker == f->worker && pw_session_lane(s) == (enum pw_lane)m->lane, now);
+		pw_session_evicted(f, s, m->clean,
+				   m->worker == f->worker &&
+					   pw_session_lane(s) == (enum pw_lane)m->lane,
+				   m->by, now);
 	else if (m->kind == PW_DIR_GRANT)
 		pw_session_granted(f, s, now);
 	else

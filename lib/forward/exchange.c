@@ -110,3 +110,29 @@ pw_exchanges_drop(struct pw_forward *f, struct pw_session *s)
 	s->more->nb_exchanges = s->more->releases = 0;
 	tidy(f, s);
 }
+
+bool
+pw_exchanges_move(struct pw_forward *f, struct pw_session *from, struct pw_session *to)
+{
+	struct pw_session_more *more = pw_session_more(f, to);
+	struct pw_flog *logs = pw_session_logs(f, from);
+
+	if (more == NULL)
+		return false;
+	for (struct pw_exchanges *b = from->more->exchanges; b != NULL; b = b->next) {
+		for (uint32_t i = 0; i < PW_EXCHANGES_BLOCK; i++) {
+			struct pw_exchange *x = &b->x[i];
+
+			if (x->state == PW_EXCHANGE_RELEASE)
+				x->reason = 1;
+			else if (x->state == PW_EXCHANGE_LOOSE)
+				logs[x->ref >> 16].entry[x->ref & 0xFFFF].origin =
+					pw_pool_handle(f->sessions, to);
+		}
+	}
+	more->exchanges = from->more->exchanges;
+	more->nb_exchanges = from->more->nb_exchanges;
+	from->more->exchanges = NULL;
+	from->more->nb_exchanges = from->more->releases = 0;
+	return true;
+}

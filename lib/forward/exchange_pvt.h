@@ -62,6 +62,8 @@ struct pw_exchange *pw_exchange_begin(struct pw_forward *f, struct pw_session *s
 /* Its PUBREC, which says that all is well, has gone. */
 void pw_exchange_received(struct pw_session *s, struct pw_exchange *x);
 void pw_exchange_end(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x);
+/* They go over to the next session of the client; false where there is no memory. */
+bool pw_exchanges_move(struct pw_forward *f, struct pw_session *from, struct pw_session *to);
 /* Forget all of them. */
 void pw_exchanges_drop(struct pw_forward *f, struct pw_session *s);
 

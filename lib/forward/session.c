@@ -53,6 +53,8 @@ due(const struct pw_forward *f, const struct pw_session *s)
 			at = RTE_MIN(at, s->more->will.at);
 		if (s->flags & PW_SESSION_SETTLING)
 			at = RTE_MIN(at, s->settle_by);
+		if (pw_session_kept(s))
+			at = RTE_MIN(at, s->more->keep_by);
 		return at == UINT64_MAX ? 0 : at;
 	}
 	if (s->flags & PW_SESSION_PACED)
@@ -190,7 +192,7 @@ void
 pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	/* A will that waits is still a message of this session. */
-	if (!(s->flags & PW_SESSION_REGISTERED) || pw_session_will(s) != NULL)
+	if (!(s->flags & PW_SESSION_REGISTERED) || pw_session_will(s) != NULL || pw_session_kept(s))
 		return;
 	if (!f->draining && !f->destroying && may_move(f, s) && !pw_session_settled(f, s, now)) {
 		if (s->flags & PW_SESSION_SETTLING)
@@ -238,7 +240,8 @@ pw_session_settle(struct pw_forward *f, struct pw_session *s)
 {
 	if (s->conn != NULL)
 		return;
-	if (pw_session_will(s) != NULL || ((s->flags & PW_SESSION_SETTLING) && !f->destroying)) {
+	if (pw_session_will(s) != NULL || pw_session_kept(s) ||
+	    ((s->flags & PW_SESSION_SETTLING) && !f->destroying)) {
 		if (s->state != PW_SESSION_LINGER) {
 			s->state = PW_SESSION_LINGER;
 			f->nb_lingering++;
@@ -253,9 +256,31 @@ pw_session_settle(struct pw_forward *f, struct pw_session *s)
 }
 
 void
+pw_session_unkeep(struct pw_forward *f, struct pw_session *s)
+{
+	if (!pw_session_kept(s))
+		return;
+	s->more->keep_by = 0;
+	pw_exchanges_drop(f, s);
+}
+
+/* Whether what it remembers of QoS 2 stays beyond its connection. */
+static bool
+may_keep(struct pw_forward *f, const struct pw_session *s)
+{
+	if (s->more == NULL || s->more->nb_exchanges == 0 || f->draining || f->destroying ||
+	    s->expiry == 0 || !(s->flags & PW_SESSION_REGISTERED))
+		return false;
+	if (f->nb_lingering < f->max_lingering)
+		return true;
+	f->counters.sessions_not_kept++;
+	return false;
+}
+
+void
 pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset, uint64_t now)
 {
-	bool up = s->state == PW_SESSION_UP;
+	bool up = s->state == PW_SESSION_UP, keep;
 
 	if (s->state == PW_SESSION_CLOSING || s->state == PW_SESSION_LINGER)
 		return;
@@ -264,9 +289,13 @@ pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset
 	if (up && s->conn != NULL && !(s->flags & PW_SESSION_READING) && pw_session_left(f, s))
 		will = false;
 	pw_session_unwait(f, s);
-	pw_session_disown(f, s);
+	keep = may_keep(f, s);
+	pw_session_disown(f, s, keep);
 	pw_aliases_forget(f, s);
-	pw_exchanges_drop(f, s);
+	if (!keep)
+		pw_exchanges_drop(f, s);
+	else if (s->more != NULL && s->more->nb_exchanges > 0)
+		s->more->keep_by = now + RTE_MIN(s->expiry, PW_SESSION_KEEP_MAX) * PW_NS_S;
 	if (s->part != NULL)
 		pw_part_end(f, s, false);
 	s->close_by = 0;
@@ -384,6 +413,11 @@ wind_down(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	}
 	if (pw_session_will(s) != NULL && s->more->will.at != 0 && s->more->will.at <= now)
 		pw_will_publish(f, s, now);
+	if (pw_session_kept(s) && s->more->keep_by <= now) {
+		f->counters.sessions_expired++;
+		pw_session_unkeep(f, s);
+		pw_session_yield(f, s, now);
+	}
 	if ((s->flags & PW_SESSION_SETTLING) && s->settle_by <= now) {
 		f->counters.overtaken += !pw_session_settled(f, s, now);
 		s->flags |= PW_SESSION_FOLLOWED; /* so be it */

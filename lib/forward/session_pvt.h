@@ -21,6 +21,8 @@ enum pw_session_state {
 	PW_SESSION_LINGER,  /* no connection, the will waits */
 };
 
+#define PW_SESSION_KEEP_MAX 3600u /* seconds that a session stays without a connection */
+
 /* Flags. */
 #define PW_SESSION_ASSIGNED   0x0001u /* CONNACK names the client identifier */
 #define PW_SESSION_SERVER_KA  0x0002u /* CONNACK names the keepalive */
@@ -60,6 +62,7 @@ struct pw_session_more {
 	struct pw_exchanges *exchanges; /* QoS 2 */
 	uint32_t nb_exchanges;
 	uint32_t releases; /* of them, those that PUBREL of this connection ends */
+	uint64_t keep_by;  /* ns: how long they stay without a connection, 0: they do not */
 };
 
 struct pw_session {
@@ -155,6 +158,14 @@ pw_session_window(const struct pw_session *s)
 {
 	return s->inflight + (s->more != NULL ? s->more->releases : 0);
 }
+/* It stays for what it remembers of QoS 2. */
+static inline bool
+pw_session_kept(const struct pw_session *s)
+{
+	return s->more != NULL && s->more->keep_by != 0;
+}
+/* It is to stay no longer; the caller settles it. */
+void pw_session_unkeep(struct pw_forward *f, struct pw_session *s);
 /* True where the device takes a packet of this size [MQTT-3.1.2-24]. */
 static inline bool
 pw_session_takes(const struct pw_session *s, uint32_t len)
@@ -264,9 +275,9 @@ void pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now
 /* The directory is full. */
 void pw_session_denied(struct pw_forward *f, struct pw_session *s, uint64_t now);
 /* Another connection takes the client identifier; clean: and starts anew; same: it will append to
- * the same log. */
+ * the same log; by: it. */
 void pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, bool same,
-			uint64_t now);
+			pw_handle by, uint64_t now);
 
 /* control.c */
 enum pw_taken pw_session_packet(struct pw_forward *f, struct pw_session *s, uint8_t type,
@@ -292,8 +303,8 @@ enum pw_taken pw_session_publish(struct pw_forward *f, struct pw_session *s,
 /* ack.c */
 /* Send the acknowledgements that are due, in order [MQTT-4.6.0-2]. */
 void pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now);
-/* The session ends: its messages are nobody's. */
-void pw_session_disown(struct pw_forward *f, struct pw_session *s);
+/* The connection ends: its messages are nobody's, but, where it is kept, those of QoS 2. */
+void pw_session_disown(struct pw_forward *f, struct pw_session *s, bool keep);
 uint32_t pw_sessions_ack_again(struct pw_forward *f, uint64_t now);
 /* Send a PUBREC. 0; -EPIPE the session has ended; -ENOBUFS. */
 int pw_session_send_pubrec(struct pw_forward *f, struct pw_session *s, uint16_t id, uint8_t reason,
@@ -377,6 +388,7 @@ struct pw_dir_msg {
 	uint8_t pad[3];
 	struct pw_hash128 hash;
 	pw_handle handle;
+	pw_handle by; /* EVICT: who claims */
 };
 
 static_assert(sizeof(struct pw_dir_msg) <= sizeof(struct pw_forward_msg), "fits a message");

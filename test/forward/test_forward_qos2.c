@@ -463,6 +463,284 @@ readers_on_another_worker_report_both_steps(void **state)
 	ledger();
 }
 
+/* CONNECT that goes on with a session; true where CONNACK says that there is one. */
+static bool
+come_back(uint32_t i, uint32_t k, uint8_t version, const char *id)
+{
+	struct pw_mqtt_prop_out expiry = {.which = PW_MQTT_PROP_SESSION_EXPIRY, .num = 100};
+	struct pw_mqtt_connect_out c = {.version = version,
+					.keepalive = 60,
+					.client_id = {id, (uint32_t)strlen(id)},
+					.props = {.p = &expiry, .n = version == 5}};
+	uint8_t out[64];
+	bool present;
+	int n = pw_mqtt_encode_connect(out, sizeof(out), &c);
+
+	device_open(i, k);
+	device_send(i, out, (uint32_t)n);
+	world_run(5);
+	assert_true(w.device[i].len >= 4 && w.device[i].rx[0] == 0x20);
+	assert_int_equal(w.device[i].rx[3], 0);
+	present = w.device[i].rx[2];
+	device_clear(i);
+	return present;
+}
+
+/* One exchange of a broker, of which a packet, and with it the connection, is lost. */
+static void
+cut_broker(uint8_t version, uint8_t qos, uint32_t at, bool after, bool forgets)
+{
+	void *state = NULL;
+
+	world_setup(&state);
+	w.broker[0].cut_at = at;
+	w.broker[0].cut_after = after;
+	w.broker[0].cut_forgets = forgets;
+	world_start(1, 3, 0);
+	device_connect(0, 0, version, "a");
+	for (uint16_t i = 1; i <= 3; i++)
+		device_publish(0, version, qos, i, "t", "x");
+	world_run(5000);
+	assert_int_equal(device_answers(0, qos == 2 ? 0x50 : 0x40, version, NULL, NULL, 9), 3);
+	assert_int_equal(delivered(1), 3);
+	/* three PUBLISHes, three PUBRELs; two lanes and the connection that follows the cut */
+	assert_int_equal(w.broker[0].connects, at > 3u * qos ? 2 : 3);
+	if (qos == 2 && !forgets)
+		assert_int_equal(delivered(0), 3);
+	else
+		assert_in_range(delivered(0), 3, 6);
+	assert_int_equal(pw_forward_outstanding(w.forward[0]) + pw_forward_trailing(w.forward[0]),
+			 0);
+	ledger();
+	world_teardown(&state);
+}
+
+static void
+a_broker_cut_at_any_packet_has_each_message_once_if_its_session_stays(void **state)
+{
+	(void)state;
+	for (uint32_t at = 1; at <= 7; at++) {
+		for (uint32_t k = 0; k < 8; k++)
+			cut_broker(k & 1 ? 5 : 4, 2, at, k & 2, k & 4);
+	}
+}
+
+static void
+a_broker_cut_at_any_packet_has_each_message_of_qos_1(void **state)
+{
+	(void)state;
+	for (uint32_t at = 1; at <= 4; at++) {
+		for (uint32_t k = 0; k < 8; k++)
+			cut_broker(k & 1 ? 5 : 4, 1, at, k & 2, k & 4);
+	}
+}
+
+static void
+send_publish(uint8_t version, uint8_t qos, bool dup)
+{
+	uint8_t out[64];
+	uint32_t n = publish_bytes(out, sizeof(out), version, qos, false, 7, "t", "x", 1);
+
+	out[0] |= (uint8_t)(dup << 3);
+	device_send(0, out, n);
+	world_run(20);
+}
+
+static void
+lose_and_come_back(uint8_t version, bool held)
+{
+	device_reset(0);
+	world_run(20);
+	if (held) { /* the brokers answer while nobody is there */
+		w.broker[0].hold = false;
+		world_ack(0, 9);
+		world_run(20);
+	}
+	(void)come_back(0, 0, version, "a");
+}
+
+/* One exchange of a device, with its connection lost at a place; held: a broker answers late. */
+static void
+cut_device(uint8_t version, uint8_t qos, uint32_t at, bool held, bool away)
+{
+	uint8_t ack = qos == 2 ? 0x50 : 0x40;
+	void *state = NULL;
+
+	world_setup(&state);
+	w.broker[0].hold = held;
+	world_start(1, 3, 0);
+	(void)come_back(0, 0, version, "a");
+	if (at == 0)
+		lose_and_come_back(version, held && away);
+	send_publish(version, qos, false);
+	if (at == 1) { /* its PUBACK or PUBREC does not come */
+		lose_and_come_back(version, held && away);
+		send_publish(version, qos, true);
+	}
+	w.broker[0].hold = false;
+	world_ack(0, 9);
+	world_run(20);
+	assert_int_equal(device_answers(0, ack, version, NULL, NULL, 9), 1);
+	if (at == 2 && qos == 2) /* before its PUBREL */
+		lose_and_come_back(version, false);
+	if (qos == 2) {
+		device_ack(0, PW_MQTT_PUBREL, 7);
+		world_run(20);
+		if (at == 3) { /* its PUBCOMP does not come */
+			lose_and_come_back(version, false);
+			device_ack(0, PW_MQTT_PUBREL, 7);
+			world_run(20);
+		}
+		assert_int_equal(pubcomps(0), 1);
+	}
+	for (uint32_t b = 0; b < 2; b++) {
+		if (qos == 2)
+			assert_int_equal(delivered(b), 1);
+		else
+			assert_in_range(delivered(b), 1, 2);
+	}
+	assert_int_equal(pw_forward_outstanding(w.forward[0]) + pw_forward_trailing(w.forward[0]),
+			 0);
+	ledger();
+	world_teardown(&state);
+}
+
+static void
+a_device_cut_at_any_packet_is_forwarded_once_if_it_keeps_its_session(void **state)
+{
+	(void)state;
+	for (uint32_t at = 0; at <= 3; at++) {
+		for (uint32_t k = 0; k < 8; k++)
+			cut_device(k & 1 ? 5 : 4, 2, at, k & 2, k & 4);
+	}
+}
+
+static void
+a_device_cut_at_any_packet_is_forwarded_at_least_once_at_qos_1(void **state)
+{
+	(void)state;
+	for (uint32_t at = 0; at <= 1; at++) {
+		for (uint32_t k = 0; k < 8; k++)
+			cut_device(k & 1 ? 5 : 4, 1, at, k & 2, k & 4);
+	}
+}
+
+static void
+session_present_says_that_something_is_remembered(void **state)
+{
+	(void)state;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	assert_false(come_back(0, 0, 4, "a"));
+	device_publish(0, 4, 2, 7, "t", "x");
+	world_run(20);
+	device_reset(0);
+	world_run(20);
+	assert_true(come_back(0, 0, 4, "a"));
+	assert_int_equal(counters()->sessions_resumed, 1);
+	/* taken over, too */
+	assert_true(come_back(1, 0, 4, "a"));
+	world_ack(0, 9);
+	world_run(20);
+	assert_int_equal(pubrecs(1, NULL), 0); /* it has not asked */
+	device_publish(1, 4, 2, 7, "t", "x");
+	world_run(20);
+	assert_int_equal(pubrecs(1, NULL), 1);
+	device_ack(1, PW_MQTT_PUBREL, 7);
+	world_run(20);
+	device_reset(1);
+	world_run(20);
+	assert_false(come_back(1, 0, 4, "a"));
+	assert_int_equal(delivered(0), 1);
+	ledger();
+}
+
+static void
+a_clean_start_forgets(void **state)
+{
+	(void)state;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	(void)come_back(0, 0, 5, "a");
+	device_publish(0, 5, 2, 7, "t", "x");
+	world_run(20);
+	device_reset(0);
+	world_run(20);
+	device_connect(0, 0, 5, "a");
+	world_ack(0, 9);
+	world_run(20);
+	device_publish(0, 5, 2, 7, "t", "y");
+	world_run(20);
+	assert_int_equal(delivered(0), 2);
+	assert_int_equal(counters()->sessions_resumed, 0);
+	assert_int_equal(counters()->orphaned, 1);
+	ledger();
+}
+
+static void
+a_session_expires(void **state)
+{
+	(void)state;
+	world_start(1, 3, 0);
+	(void)come_back(0, 0, 5, "a");
+	device_publish(0, 5, 2, 7, "t", "x");
+	world_run(20);
+	device_reset(0);
+	world_run(90000);
+	assert_int_equal(counters()->sessions_expired, 0);
+	world_run(11000);
+	assert_int_equal(counters()->sessions_expired, 1);
+	assert_false(come_back(0, 0, 5, "a"));
+	ledger();
+}
+
+static void
+a_refusal_that_was_not_told_is_told_on_the_next_connection(void **state)
+{
+	uint8_t reason;
+
+	(void)state;
+	w.broker[0].hold = true;
+	w.broker[0].reason = 0x87;
+	world_start(1, 3, 0);
+	(void)come_back(0, 0, 5, "a");
+	device_publish(0, 5, 2, 7, "t", "x");
+	world_run(20);
+	device_reset(0);
+	world_run(20);
+	world_ack(0, 9);
+	world_run(20);
+	assert_true(come_back(0, 0, 5, "a"));
+	device_publish(0, 5, 2, 7, "t", "x");
+	world_run(20);
+	assert_int_equal(device_answers(0, 0x50, 5, NULL, &reason, 9), 1);
+	assert_int_equal(reason, 0x87);
+	assert_int_equal(delivered(1), 1);
+	ledger();
+}
+
+static void
+no_more_sessions_are_kept_than_there_are_places(void **state)
+{
+	char id[8];
+
+	(void)state;
+	world_start(1, 3, 0); /* 32 / 8 + 16 places */
+	for (uint32_t i = 0; i < 22; i++) {
+		snprintf(id, sizeof(id), "d%u", i);
+		(void)come_back(i, 0, 4, id);
+		device_publish(i, 4, 2, 7, "t", "x");
+	}
+	world_run(20);
+	for (uint32_t i = 0; i < 22; i++)
+		device_reset(i);
+	world_run(20);
+	assert_int_equal(counters()->sessions_not_kept, 2);
+	assert_true(come_back(0, 0, 4, "d0"));
+	assert_false(come_back(21, 0, 4, "d21"));
+	ledger();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -488,6 +766,17 @@ main(void)
 		T(strange_answers_change_nothing),
 		T(a_will_of_qos_2_is_published),
 		T(readers_on_another_worker_report_both_steps),
+		cmocka_unit_test(
+			a_broker_cut_at_any_packet_has_each_message_once_if_its_session_stays),
+		cmocka_unit_test(a_broker_cut_at_any_packet_has_each_message_of_qos_1),
+		cmocka_unit_test(
+			a_device_cut_at_any_packet_is_forwarded_once_if_it_keeps_its_session),
+		cmocka_unit_test(a_device_cut_at_any_packet_is_forwarded_at_least_once_at_qos_1),
+		T(session_present_says_that_something_is_remembered),
+		T(a_clean_start_forgets),
+		T(a_session_expires),
+		T(a_refusal_that_was_not_told_is_told_on_the_next_connection),
+		T(no_more_sessions_are_kept_than_there_are_places),
 	};
 
 	return cmocka_run_group_tests(tests, world_init, world_fini);

@@ -571,6 +571,7 @@ broker_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
 	struct broker *b;
 	struct leg *l = leg_of(c, &b);
 	uint32_t total;
+	bool cut;
 
 	(void)ctx;
 	if (b->deaf)
@@ -587,7 +588,16 @@ broker_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
 		assert_true(rc > 0 || rc == -EAGAIN);
 		if (rc < 0 || total > l->len)
 			break;
-		broker_frame(b, l, total);
+		cut = l->buf[0] >> 4 != PW_MQTT_CONNECT && ++b->frames == b->cut_at;
+		if (!cut || b->cut_after)
+			broker_frame(b, l, total);
+		if (cut) {
+			pw_tcp_abort(w.broker_tcp, c, now);
+			l->conn = NULL;
+			if (b->cut_forgets)
+				memset(b->kept, 0, sizeof(b->kept));
+			return;
+		}
 		memmove(l->buf, l->buf + total, l->len - total);
 		l->len -= total;
 	}

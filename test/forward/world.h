@@ -48,8 +48,8 @@ struct record {
 	uint32_t props;	    /**< those present, 1 << enum pw_mqtt_prop */
 	uint32_t props_len; /**< bytes of all of them */
 	uint32_t props_sum; /**< payload_sum() of these */
-	uint64_t at; /**< ns, when it came */
-	bool again;  /**< QoS 2: its session knew the identifier, so it is no new message */
+	uint64_t at;	    /**< ns, when it came */
+	bool again;	    /**< QoS 2: its session knew the identifier, so it is no new message */
 	char topic[64];
 	char text[64]; /**< beginning of the payload */
 };
@@ -96,6 +96,10 @@ struct broker {
 	uint8_t expiry_0; /**< 5.0: says that it keeps none */
 	bool hold_comp;	  /**< PUBCOMPs wait for world_ack() */
 	bool stray;	  /**< answers nothing, but a PUBREC of identifier 200 with each PUBLISH */
+	uint32_t frames;  /**< beside CONNECT, that came */
+	uint32_t cut_at;  /**< the connection ends at this one, 0: none */
+	bool cut_after;	  /**< when it was seen to, without its answer; else before */
+	bool cut_forgets; /**< and all sessions with it */
 	uint32_t clean_starts, resumed, releases, strange_releases;
 	struct kept kept[8];
 	uint32_t connects;

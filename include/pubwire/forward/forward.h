@@ -136,6 +136,9 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(takeovers, "Sessions taken over by a second CONNECT")                                    \
 	X(overtaken, "Sessions followed by another before brokers had their last messages")        \
 	X(claims_dropped, "Client identifier requests given up: workers could not be told")        \
+	X(sessions_resumed, "Connections that went on with QoS 2 where the one before ended")      \
+	X(sessions_expired, "Sessions with unfinished QoS 2 whose device did not come back")       \
+	X(sessions_not_kept, "Sessions with unfinished QoS 2 that could not be kept or resumed")   \
 	X(disconnects, "DISCONNECT packets from devices")                                          \
 	X(disconnects_sent, "DISCONNECT packets sent to devices")                                  \
 	X(lost, "Device connections that ended without DISCONNECT")                                \
