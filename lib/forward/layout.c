@@ -27,10 +27,11 @@ pw_forward_logs_bytes(const struct pw_forward_settings *s, uint32_t device_worke
 	if (pw_routes_compile(&r, s) < 0)
 		return 0;
 	for (uint32_t i = 0; i < r.nb_sets; i++)
-		bytes += r.set[i].pool_size * (sizeof(struct pw_flog) +
-					       pw_flog_bytes(capacity, r.set[i].brokers, remote) +
-					       (uint32_t)__builtin_popcount(r.set[i].brokers) *
-						       (sizeof(struct pw_upstream) +
-							(capacity + 63) / 64 * sizeof(uint64_t)));
+		bytes += r.set[i].pool_size *
+			 (sizeof(struct pw_flog) +
+			  pw_flog_bytes(capacity, r.set[i].brokers, remote) +
+			  (uint32_t)__builtin_popcount(r.set[i].brokers) *
+				  (sizeof(struct pw_upstream) +
+				   pw_cursor_words(capacity) * sizeof(uint64_t)));
 	return device_workers * (uint32_t)__builtin_popcount(s->lanes) * bytes;
 }

@@ -160,6 +160,63 @@ an_idle_connection_takes_at_most_512_bytes_and_as_many_as_the_plan_says(void **s
 	assert_true(pw_tcp_conn_size() + pw_forward_session_size() <= 512);
 }
 
+/* What a worker takes for one route more, whose set of brokers is another one. */
+static void
+logs_and_cursors_take_as_many_bytes_as_the_plan_says(void **state)
+{
+	size_t took[2], plan[2];
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct pw_forward_settings set;
+		struct pw_forward_shared_conf sc = {
+			.settings = &set,
+			.nb_workers = 1,
+			.role = {PW_ROLE_DEVICES | PW_ROLE_BROKERS},
+			.socket = {SOCKET_ID_ANY},
+		};
+		struct pw_forward_conf fc = {
+			.mem = &mem, .post = post, .source = source, .socket = SOCKET_ID_ANY};
+		struct pw_tcp_conf tc = {
+			.name = "cost",
+			.max_conns = FEW,
+			.max_time_wait = FEW,
+			.max_tx_slices = 64,
+			.mem = &mem,
+			.hooks = {.output = output, .path = path},
+			.socket = SOCKET_ID_ANY,
+		};
+		struct pw_forward *f;
+		size_t before;
+
+		pw_forward_defaults(&set);
+		set.limits.max_connections = FEW;
+		set.limits.max_queued_messages = 32768;
+		set.nb_brokers = 4;
+		set.nb_routes = 1 + i;
+		for (uint32_t k = 0; k < set.nb_routes; k++) {
+			snprintf(set.route[k].filter, sizeof(set.route[k].filter), "%u/#", k);
+			set.route[k].brokers = 15u >> k;
+			set.route[k].pool_size = 1;
+		}
+		fc.tcp = pw_tcp_create(&tc, 0);
+		assert_non_null(fc.tcp);
+		before = heap();
+		fc.shared = pw_forward_shared_create(&sc);
+		assert_non_null(fc.shared);
+		f = pw_forward_create(&fc, 0);
+		assert_non_null(f);
+		took[i] = heap() - before;
+		plan[i] = pw_forward_logs_bytes(&set, 1, false);
+		pw_forward_destroy(f, 0);
+		pw_tcp_destroy(fc.tcp);
+		pw_forward_shared_destroy(fc.shared);
+	}
+	/* Blocks for slices are planned elsewhere: no more of them than packet buffers. */
+	assert_in_range(took[1] - took[0], plan[1] - plan[0] - 4096, plan[1] - plan[0] + 131072);
+	assert_true(pw_mem_full(&mem));
+}
+
 /* The tables of a stack for a number of connections, beside those of one for few. */
 static size_t
 tcp_beyond_few(uint32_t time_wait, uint32_t connections)
@@ -231,6 +288,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			an_idle_connection_takes_at_most_512_bytes_and_as_many_as_the_plan_says),
+		cmocka_unit_test(logs_and_cursors_take_as_many_bytes_as_the_plan_says),
 		cmocka_unit_test(time_wait_records_take_as_many_bytes_as_the_plan_says),
 	};
 

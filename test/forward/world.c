@@ -295,7 +295,8 @@ device_answers(uint32_t i, uint8_t first, uint8_t version, uint16_t *ids, uint8_
 	for (uint32_t at = 0; at < d->len; at += total) {
 		if (pw_mqtt_frame(d->rx + at, d->len - at, 0, &total, &err) < 0)
 			break;
-		if (d->rx[at] != first || n == max)
+		if ((first != 0 ? d->rx[at] != first : d->rx[at] != 0x40 && d->rx[at] != 0x50) ||
+		    n == max)
 			continue;
 		if (ids != NULL)
 			ids[n] = (uint16_t)(d->rx[at + 2] << 8 | d->rx[at + 3]);

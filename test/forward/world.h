@@ -166,7 +166,7 @@ uint32_t publish_bytes(uint8_t *out, uint32_t room, uint8_t version, uint8_t qos
 void device_publish(uint32_t i, uint8_t version, uint8_t qos, uint16_t id, const char *topic,
 		    const char *text);
 uint32_t payload_sum(const uint8_t *p, uint32_t len);
-/** Packets of a type received: how many, and their identifiers in order. */
+/** Packets of a type received (0: PUBACK and PUBREC): how many, and their identifiers in order. */
 uint32_t device_answers(uint32_t i, uint8_t first, uint8_t version, uint16_t *ids, uint8_t *reasons,
 			uint32_t max);
 /** PUBREL and so on. */
