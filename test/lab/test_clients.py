@@ -34,7 +34,7 @@ class Clients:
 
     def small_and_large(self, kind, version):
         name = f"{kind}-{version}"
-        plans = [Plan(name + "-s", 600, 200, SMALL, (0, 1)), Plan(name + "-l", 20, 4, LARGE, (1, 1, 0))]
+        plans = [Plan(name + "-s", 600, 200, SMALL, (0, 1, 2)), Plan(name + "-l", 20, 4, LARGE, (1, 2, 1, 0))]
         with kit.Collectors(self.brokers, "lab/#") as c:
             want = kit.expected(plans[0])
             for plan in plans:
