@@ -118,8 +118,14 @@ parse(struct access_text *t, struct access_word line, bool passwords, struct rul
 			continue;
 		r->verdict = verdicts[i].verdict;
 		r->rest = after;
-		break;
+		return check_filter(t, r, passwords);
 	}
+	/* A filter with a blank in it, or a word that was meant to allow or to deny. */
+	if (after.len != 0)
+		return access_refuse(t, word.p,
+				     "'%.*s' is unknown; expected write, readwrite, read or deny, "
+				     "also before a filter with a blank in it",
+				     (int)(word.len < 40 ? word.len : 40), word.p);
 	return check_filter(t, r, passwords);
 }
 
