@@ -12,10 +12,15 @@
 
 #include "config_pvt.h"
 
-#define LEAST_PACKET	 256u  /* as of limits.max_packet_size */
-#define LEAST_DEADLINE	 100u  /* ms, as of limits.connect_deadline */
-#define LEAST_NEIGHBOURS 64u   /* that a file may ask for */
-#define NEIGHBOURS	 1024u /* that are reserved at least where it does not ask */
+#define LEAST_PACKET	 256u /* as of limits.max_packet_size */
+#define LEAST_DEADLINE	 100u /* ms, as of limits.connect_deadline */
+#define LEAST_NEIGHBOURS 64u  /* that a file may ask for */
+/*
+ * ms; probes come at a quarter of it, and a peer like us answers those of a connection only once
+ * in 500 ms (RFC 5961 10).
+ */
+#define LEAST_KEEPALIVE 2000u
+#define NEIGHBOURS	1024u /* that are reserved at least where it does not ask */
 
 static int
 take_restart(struct config_loader *l, const char *section, const struct raw_list *r,
@@ -309,6 +314,10 @@ check_sizes(struct config_loader *l)
 	if (c->tcp.max_rto_ms < c->tcp.min_rto_ms)
 		return config_refuse(l, "tcp.max_rto", "%u is below min_rto; expected at least %u",
 				     c->tcp.max_rto_ms, c->tcp.min_rto_ms);
+	if (c->tcp.keepalive_ms != 0 && c->tcp.keepalive_ms < LEAST_KEEPALIVE)
+		return config_refuse(l, "tcp.keepalive",
+				     "%u ms is too short; expected 0, or at least %us",
+				     c->tcp.keepalive_ms, LEAST_KEEPALIVE / 1000);
 	return 0;
 }
 
