@@ -45,7 +45,7 @@ static void
 check_again(const struct app *a)
 {
 	static struct pw_config fresh;
-	char err[512];
+	char err[1024];
 
 	if (pw_config_load_as(&fresh, a->file, PW_CONFIG_EAL_LCORES, err, sizeof(err)) != 0)
 		PW_LOG(app, ERR, "HUP: the running configuration stays; the file is refused: %s",

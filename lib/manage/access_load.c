@@ -211,8 +211,8 @@ load_users(struct access_text *t, struct pw_access *a, struct layout *l)
 		l->index[at & a->mask] = ++a->nb_users;
 	}
 	if (a->nb_users == 0) {
-		snprintf(t->err, t->err_len, "%s: no line; expected NAME:HASH in each", t->file);
-		return -EINVAL;
+		t->line = 1;
+		return access_refuse(t, t->p, "no line; expected NAME:HASH in each");
 	}
 	return 0;
 }
@@ -247,6 +247,7 @@ pw_access_load(struct pw_access_files *files, const struct pw_access_conf *conf,
 	struct access_text passwords = {
 		.file = conf->password_file, .err = err, .err_len = err_len};
 	struct access_text acl = {.file = conf->acl_file, .err = err, .err_len = err_len};
+	bool acl_unread = false;
 	int rc = 0;
 
 	memset(files, 0, sizeof(*files));
@@ -255,13 +256,16 @@ pw_access_load(struct pw_access_files *files, const struct pw_access_conf *conf,
 	files->access.acl = conf->acl_file[0] != '\0';
 	if (files->access.passwords)
 		rc = text_open(files, 0, &passwords);
-	if (rc == 0 && files->access.acl)
+	if (rc == 0 && files->access.acl) {
 		rc = text_open(files, 1, &acl);
+		acl_unread = rc != 0;
+	}
 	files->digest = fold(fold(UINT64_C(0xcbf29ce484222325), &passwords), &acl);
 	if (rc == 0)
 		rc = load(files, &passwords, &acl);
 	if (rc != 0)
 		pw_access_unload(files);
+	files->acl_unread = acl_unread;
 	return rc;
 }
 

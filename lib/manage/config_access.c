@@ -1,26 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Authentication: the files are loaded to be checked, and loaded again at start. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <pubwire/manage/access.h>
 
 #include "config_pvt.h"
 
-/* A path; one that does not begin at the root begins where the configuration file lies. */
+/*
+ * A path; one that does not begin at the root begins where the configuration file lies. What is
+ * kept begins at the root, so that a print of it holds for a file that lies elsewhere.
+ */
 static int
 take_path(struct config_loader *l, const char *key, const char *text, char *dst, size_t room)
 {
 	const char *slash = strrchr(l->file, '/');
-	int dir = text != NULL && text[0] != '/' && slash != NULL ? (int)(slash - l->file + 1) : 0;
-	int n;
+	char here[PATH_MAX];
+	int dir, n;
 
 	if (text == NULL)
 		return 0;
 	if (text[0] == '\0')
 		return config_refuse(l, key, "empty; expected the path of a file");
-	n = snprintf(dst, room, "%.*s%s", dir, l->file, text);
+	dir = text[0] != '/' && slash != NULL ? (int)(slash - l->file + 1) : 0;
+	here[0] = '\0';
+	if (text[0] != '/' && l->file[0] != '/' && getcwd(here, sizeof(here)) == NULL)
+		return config_refuse(l, key,
+				     "the working directory has no path (%s); expected a "
+				     "path that begins with /",
+				     strerror(errno));
+	n = snprintf(dst, room, "%s%s%.*s%s", here, here[0] != '\0' ? "/" : "", dir, l->file, text);
 	if (n < 0 || (size_t)n >= room)
 		return config_refuse(l, key, "a path of %d bytes; expected at most %zu", n,
 				     room - 1);
@@ -52,6 +64,7 @@ config_take_access(struct config_loader *l)
 {
 	const struct raw_access *r = l->raw->authentication;
 	struct pw_access_conf *a = &l->c->access;
+	char reason[1024];
 	struct pw_access_files files;
 	int rc;
 
@@ -66,10 +79,17 @@ config_take_access(struct config_loader *l)
 		rc = take_anonymous(l, r->allow_anonymous, a);
 	if (rc != 0 || !pw_config_has_access(l->c))
 		return rc;
-	/* A refusal names the file and line that it is about. */
-	rc = pw_access_load(&files, a, l->err, l->err_len);
+	rc = pw_access_load(&files, a, reason, sizeof(reason));
+	/* A refusal has a place in the file that it is about; one that was not read has none. */
+	if (rc == -EINVAL) {
+		snprintf(l->err, l->err_len, "%s", reason);
+		return rc;
+	}
 	if (rc != 0)
-		return -EINVAL;
+		return config_refuse(l,
+				     files.acl_unread ? "authentication.acl_file"
+						      : "authentication.password_file",
+				     "%s", reason);
 	a->digest = files.digest;
 	pw_access_unload(&files);
 	return 0;

@@ -60,7 +60,7 @@ one_line
 dir=$(mktemp -d)
 cp "$data/accept-least.yaml" "$dir/auth.yaml"
 echo 'authentication: {password_file: users, acl_file: rules}' >>"$dir/auth.yaml"
-expect 78 err "$dir/users: No such file or directory; expected a file that can be read" --config "$dir/auth.yaml"
+expect 78 err "$dir/auth.yaml:$(wc -l <"$dir/auth.yaml"):33: authentication.password_file: $dir/users: No such file or directory; expected a file that can be read" --config "$dir/auth.yaml"
 one_line
 cp "$data/access/accept.passwd" "$dir/users"
 printf 'user ann\n  topics ann/#\n' >"$dir/rules"

@@ -293,6 +293,22 @@ printed_configuration_loads_to_the_same(void **state)
 	round_trip(TEST_DOCS_DIR "/pubwire.yaml");
 }
 
+/* What a print says of files holds wherever it is loaded from. */
+static void
+paths_of_a_file_named_from_here_print_for_everywhere(void **state)
+{
+	char *here = getcwd(NULL, 0);
+
+	(void)state;
+	assert_non_null(here);
+	assert_int_equal(chdir(TEST_DATA_DIR "/.."), 0);
+	round_trip("data/accept-everything.yaml");
+	assert_int_equal(chdir(TEST_DATA_DIR), 0);
+	round_trip("accept-everything.yaml");
+	assert_int_equal(chdir(here), 0);
+	free(here);
+}
+
 static void
 password_is_not_printed(void **state)
 {
@@ -423,6 +439,7 @@ static const struct CMUnitTest fixed[] = {
 	cmocka_unit_test(addresses_of_both_families_are_taken),
 	cmocka_unit_test(neighbours_follow_the_devices_of_all_workers),
 	cmocka_unit_test(printed_configuration_loads_to_the_same),
+	cmocka_unit_test(paths_of_a_file_named_from_here_print_for_everywhere),
 	cmocka_unit_test(password_is_not_printed),
 	cmocka_unit_test(file_that_cannot_be_read_is_refused_with_its_name),
 	cmocka_unit_test(bytes_that_are_no_text_are_refused),

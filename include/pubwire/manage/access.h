@@ -26,6 +26,7 @@ struct pw_access_files {
 	struct pw_access access;
 	uint64_t (*good)[2]; /**< by user: digest of what was found right, for the authenticator */
 	uint64_t digest;     /**< of both files' bytes */
+	bool acl_unread;     /**< after a load that failed: it was the ACL file that was not read */
 	void *text[2], *tables;
 	size_t text_len[2], tables_len;
 };
@@ -33,7 +34,8 @@ struct pw_access_files {
 /**
  * Load and check both files.
  *
- * @param err  receives one line: "FILE:LINE:COLUMN: what is wrong; expected ..."
+ * @param err  receives one line: "FILE:LINE:COLUMN: what is wrong; expected ...", or without a
+ *             place where the file could not be read at all
  * @return     0; -EINVAL refused; -errno of opening one, with err; pw_access_unload() releases
  */
 int pw_access_load(struct pw_access_files *files, const struct pw_access_conf *conf, char *err,
