@@ -319,6 +319,12 @@ pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now)
 
 	if (s->state != PW_SESSION_CLAIM)
 		return;
+	/* Here, not before: an older connection of this client has made place. */
+	if (!pw_limits_place(f, s)) {
+		(void)pw_session_connect_refuse(f, s, 0x97, "its listener has max_connections",
+						now);
+		return;
+	}
 	n = connack(f, s, out, sizeof(out));
 	assert(n > 0);
 	if (!pw_session_takes(s, (uint32_t)n)) {

@@ -332,5 +332,7 @@ pw_dir_release(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		return;
 	s->flags &= (uint16_t)~PW_SESSION_REGISTERED;
 	m.handle = pw_pool_handle(f->sessions, s);
+	/* Before who waits for the identifier asks for a place. */
+	pw_limits_yield(f, s);
 	tell(f, shard_of(f, &s->hash), &m, now);
 }

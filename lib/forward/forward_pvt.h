@@ -60,8 +60,9 @@ struct pw_session_link {
 
 /* What a listener's limits are held against; any device worker writes, atomically. */
 struct pw_listener_use {
-	uint64_t full_at; /* ns: when a second's worth of connects is saved again */
-	uint32_t connections;
+	uint64_t full_at;     /* ns: when a second's worth of connects is saved again */
+	uint32_t connections; /* all, those that are there to be refused too */
+	uint32_t placed;      /* of them, those that max_connections counts */
 } __attribute__((aligned(64)));
 
 struct pw_forward_shared {
@@ -173,7 +174,7 @@ struct pw_forward {
 	struct pw_pool *blobs[PW_BLOB_CLASSES];
 	struct pw_pool *aliases;	   /* NULL: none are granted */
 	uint32_t alias_pieces, alias_used; /* in the pool, lent out */
-	struct pw_pool *exchanges; /* blocks of them */
+	struct pw_pool *exchanges;	   /* blocks of them */
 	struct pw_pool *blocks;
 	struct pw_pool *parts;
 	struct pw_part_list part_list;

@@ -27,7 +27,10 @@ token_at(uint64_t full_at, uint32_t rate)
 	return full_at > saved ? full_at - saved : 0;
 }
 
-/* Connections beyond the limit that are taken to be told so: whoever opens more is reset. */
+/*
+ * Connections beyond the limit that are taken: their CONNECT tells whether they take the place of
+ * an older connection of the same client, and who has none is told so. Whoever opens more is reset.
+ */
 static uint32_t
 spare(uint32_t max)
 {
@@ -60,28 +63,67 @@ pw_limits_any(const struct pw_forward_settings *set)
 	return any;
 }
 
-bool
-pw_limits_enter(struct pw_forward *f, uint32_t listener, bool *over)
+static bool
+one_of(uint32_t *n, uint32_t max)
 {
-	uint32_t max = f->set->listener[listener].max_connections, *n, now_there;
-
-	*over = false;
-	if (max == 0)
-		return true;
-	n = &f->shared->listener[listener].connections;
-	now_there = __atomic_add_fetch(n, 1, __ATOMIC_RELAXED);
-	*over = now_there > max;
-	if (now_there - 1 < max + spare(max))
+	if (__atomic_add_fetch(n, 1, __ATOMIC_RELAXED) <= max)
 		return true;
 	__atomic_sub_fetch(n, 1, __ATOMIC_RELAXED);
 	return false;
 }
 
-void
-pw_limits_leave(struct pw_forward *f, uint32_t listener)
+bool
+pw_limits_enter(struct pw_forward *f, uint32_t listener, bool *placed)
 {
-	if (f->set->listener[listener].max_connections != 0)
-		__atomic_sub_fetch(&f->shared->listener[listener].connections, 1, __ATOMIC_RELAXED);
+	struct pw_listener_use *use = &f->shared->listener[listener];
+	uint32_t max = f->set->listener[listener].max_connections;
+
+	*placed = false;
+	if (max == 0)
+		return true;
+	if (!one_of(&use->connections, max + spare(max)))
+		return false;
+	*placed = one_of(&use->placed, max);
+	return true;
+}
+
+void
+pw_limits_leave(struct pw_forward *f, uint32_t listener, bool placed)
+{
+	struct pw_listener_use *use = &f->shared->listener[listener];
+
+	if (f->set->listener[listener].max_connections == 0)
+		return;
+	if (placed)
+		__atomic_sub_fetch(&use->placed, 1, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&use->connections, 1, __ATOMIC_RELAXED);
+}
+
+bool
+pw_limits_place(struct pw_forward *f, struct pw_session *s)
+{
+	struct pw_account *a = pw_session_account(f, s);
+	uint32_t max;
+
+	if (a == NULL || a->placed)
+		return true;
+	max = f->set->listener[a->listener].max_connections;
+	if (max == 0)
+		return true;
+	a->placed = one_of(&f->shared->listener[a->listener].placed, max);
+	f->counters.listener_full += !a->placed;
+	return a->placed;
+}
+
+void
+pw_limits_yield(struct pw_forward *f, struct pw_session *s)
+{
+	struct pw_account *a = pw_session_account(f, s);
+
+	if (a == NULL || !a->placed)
+		return;
+	a->placed = false;
+	__atomic_sub_fetch(&f->shared->listener[a->listener].placed, 1, __ATOMIC_RELAXED);
 }
 
 uint32_t
@@ -122,11 +164,6 @@ pw_limits_connect(struct pw_forward *f, struct pw_session *s, const char **why, 
 
 	if (a == NULL)
 		return 0;
-	if (a->over) {
-		f->counters.listener_full++;
-		*why = "its listener has max_connections";
-		return 0x97; /* Quota exceeded */
-	}
 	rate = f->set->listener[a->listener].connect_rate;
 	if (rate != 0 && !may_connect(&f->shared->listener[a->listener], rate, now)) {
 		f->counters.connect_rate_exceeded++;

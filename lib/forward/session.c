@@ -84,15 +84,15 @@ accepted(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 	struct pw_forward *f = listening->f;
 	uint32_t listener = (uint32_t)(listening - f->listening);
 	struct pw_session *s = NULL;
-	bool over = false;
+	bool placed = false;
 
 	if (f->draining)
 		return -ENOMEM;
 	if (f->nb_sessions < f->set->limits.max_connections &&
-	    pw_limits_enter(f, listener, &over)) {
+	    pw_limits_enter(f, listener, &placed)) {
 		s = pw_pool_get(f->sessions);
 		if (s == NULL)
-			pw_limits_leave(f, listener);
+			pw_limits_leave(f, listener, placed);
 	}
 	if (s == NULL) {
 		f->counters.connections_refused++;
@@ -100,7 +100,7 @@ accepted(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 	}
 	if (f->account != NULL)
 		*pw_session_account(f, s) =
-			(struct pw_account){.listener = (uint8_t)listener, .over = over};
+			(struct pw_account){.listener = (uint8_t)listener, .placed = placed};
 	s->state = PW_SESSION_CONNECT;
 	s->last = PW_FLOG_NONE;
 	s->heard = now;
@@ -148,10 +148,15 @@ acked(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 static void
 forget_conn(struct pw_forward *f, struct pw_session *s)
 {
+	struct pw_account *a;
+
 	s->conn = NULL;
 	__atomic_store_n(&f->nb_sessions, f->nb_sessions - 1, __ATOMIC_RELAXED);
-	if (f->account != NULL)
-		pw_limits_leave(f, pw_session_account(f, s)->listener);
+	a = pw_session_account(f, s);
+	if (a != NULL) {
+		pw_limits_leave(f, a->listener, a->placed);
+		a->placed = false;
+	}
 }
 
 static void

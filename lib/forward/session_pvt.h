@@ -116,7 +116,7 @@ struct pw_account {
 	uint32_t user;	      /* PW_ACCESS_NOBODY: anonymous */
 	uint8_t listener;
 	uint8_t auth; /* enum pw_auth */
-	bool over;    /* its listener was full: it is there to be told so */
+	bool placed;  /* one of its listener's max_connections */
 };
 
 static_assert(offsetof(struct pw_session, timer) == 64, "line 0 is enough for a packet");
@@ -205,9 +205,16 @@ pw_session_account(const struct pw_forward *f, const struct pw_session *s)
 /* limits.c */
 /* True where the configuration has limits that sessions need an account for. */
 bool pw_limits_any(const struct pw_forward_settings *set);
-/* A connection of a listener: false where it is not to be taken. It ends with pw_limits_leave(). */
-bool pw_limits_enter(struct pw_forward *f, uint32_t listener, bool *over);
-void pw_limits_leave(struct pw_forward *f, uint32_t listener);
+/*
+ * A connection of a listener: false where it is not to be taken. It ends with pw_limits_leave().
+ * *placed: it is one of the listener's max_connections already.
+ */
+bool pw_limits_enter(struct pw_forward *f, uint32_t listener, bool *placed);
+void pw_limits_leave(struct pw_forward *f, uint32_t listener, bool placed);
+/* Make it one of them, once its client has no other connection: false where there are as many. */
+bool pw_limits_place(struct pw_forward *f, struct pw_session *s);
+/* It is none of them any more, though its connection may still be closing. */
+void pw_limits_yield(struct pw_forward *f, struct pw_session *s);
 /* The limits of its listener, or of all where that has none of its own. */
 uint32_t pw_limits_packet(const struct pw_forward *f, const struct pw_session *s);
 uint64_t pw_limits_deadline(const struct pw_forward *f, uint32_t listener);

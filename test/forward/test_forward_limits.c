@@ -337,6 +337,33 @@ connections_of_a_listener_are_counted_over_all_workers(void **state)
 }
 
 static void
+a_client_of_a_full_listener_takes_the_place_of_its_older_connection(void **state)
+{
+	(void)state;
+	w.set.listener[0].max_connections = 1;
+	world_start(2, 3, 3);
+	device_connect(0, 0, 5, "same");
+	try_connect(1, 0, 5, "other", 60);
+	assert_int_equal(connack_code(1), 0x97);
+	device_connect(2, 0, 4, "same");
+	device_connect(3, 1, 5, "same");
+	device_connect(4, 0, 5, "same");
+	world_run(50);
+	assert_true(w.device[0].closed && w.device[2].closed && w.device[3].closed);
+	assert_false(w.device[4].closed);
+	/* The count has not grown, nor shrunk. */
+	try_connect(5, 1, 4, "other", 60);
+	assert_int_equal(connack_code(5), 3);
+	device_reset(4);
+	world_run(50);
+	device_connect(6, 1, 4, "other");
+	try_connect(7, 0, 5, "same", 60);
+	assert_int_equal(connack_code(7), 0x97);
+	assert_false(w.device[6].closed);
+	ledger();
+}
+
+static void
 connects_beyond_the_rate_are_told_to_come_later(void **state)
 {
 	(void)state;
@@ -448,6 +475,7 @@ main(void)
 		TEST(draining_ends_a_device_that_is_held_back),
 		TEST(a_full_listener_says_so_and_resets_whoever_comes_on_top),
 		TEST(connections_of_a_listener_are_counted_over_all_workers),
+		TEST(a_client_of_a_full_listener_takes_the_place_of_its_older_connection),
 		TEST(connects_beyond_the_rate_are_told_to_come_later),
 		TEST(a_listener_has_a_packet_size_of_its_own),
 		TEST(a_listener_has_a_connect_deadline_of_its_own),
