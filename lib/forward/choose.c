@@ -168,8 +168,7 @@ judge(const struct pw_forward *f, struct pw_flog *l, uint64_t now)
 	__atomic_store_n(&l->usable, up, __ATOMIC_RELAXED);
 	if (up)
 		l->back_at = now;
-	PW_LOG(forward, WARNING, "broker %s (worker %u, lane %u): %s", conf->name, l->worker,
-	       l->lane == PW_LANE_5 ? 5 : 3,
+	PW_LOG(forward, WARNING, "broker %s (" PW_FLOG_ID "): %s", conf->name, PW_FLOG_ID_OF(l),
 	       up ? "back, has its share again" : "lost, its share goes to others");
 }
 

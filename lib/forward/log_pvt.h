@@ -142,6 +142,12 @@ struct pw_flog {
 	struct pw_flog_reader reader[PW_FORWARD_MAX_BROKERS];
 };
 
+/* How a line of the log names a log's connection, in the words of telemetry (log_worker). */
+#define PW_FLOG_ID "log of worker %u, %s, set %u, pool %u"
+#define PW_FLOG_ID_OF(l)                                                                           \
+	(l)->worker, (l)->lane == PW_LANE_5 ? "5.0" : "3.1.1", (uint32_t)(l)->set,                 \
+		(uint32_t)(l)->pool
+
 /* Called for each QoS 0 message that is complete; its buffers are gone already. */
 typedef void (*pw_flog_fn)(void *ctx, const struct pw_flog *l, const struct pw_flog_entry *e);
 

@@ -153,13 +153,11 @@ stalled(struct pw_upstream *u, uint64_t now)
 	const struct pw_flog_entry *e = pw_flog_at(u->log, u->cursor.low);
 
 	u->counters.stalled_at_message++;
-	PW_LOG_EVERY(
-		&u->f->limit_broker, now, forward, WARNING,
-		"broker %s (worker %u, lane %u): ended again before it had a message of QoS %u, "
-		"%u bytes, topic of %u bytes, identifier %u",
-		u->conf->name, u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3,
-		e->flags & PW_FLOG_QOS, e->len, pw_upstream_topic_len(e),
-		(uint32_t)(u->cursor.low & u->log->mask) + 1);
+	PW_LOG_EVERY(&u->f->limit_broker, now, forward, WARNING,
+		     "broker %s (" PW_FLOG_ID "): ended again before it had a message of QoS %u, "
+		     "%u bytes, topic of %u bytes, identifier %u",
+		     u->conf->name, PW_FLOG_ID_OF(u->log), e->flags & PW_FLOG_QOS, e->len,
+		     pw_upstream_topic_len(e), (uint32_t)(u->cursor.low & u->log->mask) + 1);
 }
 
 /* An established connection has ended: whether the next wait begins from the least again. */
@@ -201,9 +199,8 @@ down(struct pw_upstream *u, uint64_t now)
 	u->ping_out = false;
 	pw_upstream_set_state(u, PW_UPSTREAM_WAITING);
 	u->deadline = now + next_wait(u) * PW_NS_MS;
-	PW_LOG(forward, WARNING, "broker %s (worker %u, lane %u): %s; next attempt in %lu ms",
-	       u->conf->name, u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3, u->last_error,
-	       (unsigned long)u->restart_ms);
+	PW_LOG(forward, WARNING, "broker %s (" PW_FLOG_ID "): %s; next attempt in %lu ms",
+	       u->conf->name, PW_FLOG_ID_OF(u->log), u->last_error, (unsigned long)u->restart_ms);
 	pw_upstream_arm(u, now);
 }
 
@@ -361,9 +358,8 @@ pw_upstream_up(struct pw_upstream *u, bool present, uint64_t now)
 	/* Pairs with the acquire in connect.c: what CONNACK said comes before. */
 	__atomic_store_n(&r->up, 1, __ATOMIC_RELEASE);
 	pw_upstream_set_state(u, PW_UPSTREAM_UP);
-	PW_LOG(forward, INFO, "broker %s (worker %u, lane %u): up, in %s", u->conf->name,
-	       u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3,
-	       u->version == PW_MQTT_5 ? "5.0" : "3.1.1");
+	PW_LOG(forward, INFO, "broker %s (" PW_FLOG_ID "): up, in %s", u->conf->name,
+	       PW_FLOG_ID_OF(u->log), u->version == PW_MQTT_5 ? "5.0" : "3.1.1");
 	pw_upstream_arm(u, now);
 }
 

@@ -17,6 +17,15 @@ lane_str(enum pw_lane lane)
 	return lane == PW_LANE_5 ? "5.0" : "3.1.1";
 }
 
+/* For people, to whom a time since the machine's start says little. 0: not connected. */
+static uint64_t
+seconds_since(uint64_t at)
+{
+	uint64_t now = pw_clock_now();
+
+	return at != 0 && now > at ? (now - at) / 1000000000u : 0;
+}
+
 static int
 broker_row(struct rte_tel_data *d, uint32_t row, uint32_t worker, const char *broker,
 	   const struct pw_upstream_info *u)
@@ -40,7 +49,7 @@ broker_row(struct rte_tel_data *d, uint32_t row, uint32_t worker, const char *br
 	rte_tel_data_add_dict_u64(r, "over_hold", u->over);
 	rte_tel_data_add_dict_u64(r, "detached_now", u->detached);
 	rte_tel_data_add_dict_u64(r, "window", u->window);
-	rte_tel_data_add_dict_u64(r, "connected_at", u->connected_at);
+	rte_tel_data_add_dict_u64(r, "connected_for", seconds_since(u->connected_at));
 	tel_text(r, "last_error", u->last_error);
 	return tel_counters(r, pw_upstream_counters_desc, (const uint64_t *)&u->counters);
 }

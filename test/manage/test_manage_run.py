@@ -23,7 +23,7 @@ ports:
   - {{name: dev, device: net_null0, addresses: [10.77.0.1/16, "fd77::1/64"]}}
   - {{name: brk, device: net_null1, addresses: [10.78.0.1/16, "fd78::1/64"]}}
 listeners: [{{name: mqtt, address: 10.77.0.1}}, {{name: six, address: "fd77::1"}}]
-brokers: [{{name: a, address: 10.78.0.11}}, {{name: b, address: "fd78::12"}}]
+brokers: [{{name: a, address: 10.78.0.11, connect_timeout: 500ms}}, {{name: b, address: "fd78::12"}}]
 routes: [{{filter: "#", brokers: [a, b]}}]
 limits: {{drain_deadline: 1s}}
 """
@@ -76,6 +76,7 @@ def ask_everything(prefix):
               {(n, p) for n in "ab" for p in ("3.1.1", "5.0")}, "brokers: a row for each and protocol")
         check(all(r["state"] != "up" and r["worker"] == 1 for r in rows),
               "brokers: none is up, the broker worker has them")
+        check(all(r["connected_for"] == 0 for r in rows), "brokers: nor has been for any second")
         check(set(t.ask("/pubwire/brokers,3")) == {"3", "total"}, "brokers: a page starts where asked")
         check(t.ask("/pubwire/devices,0,0") == {"total": 0}, "devices: none")
         check(refused(t, "/pubwire/devices,9"), "devices of a worker that is not there: refused")
@@ -156,6 +157,9 @@ def main():
                 check(line in text(), "the report has " + line.strip())
             if p.poll() is None:
                 ask_everything(prefix)
+                for lane in ("3.1.1", "5.0"):
+                    line = f"broker a (log of worker 0, {lane}, set 0, pool 0): "
+                    wait("the log names a connection: " + line, lambda: line in text())
                 p.send_signal(signal.SIGHUP)
                 wait("HUP with the same file says so", lambda: "says what is running" in text())
                 write(CONFIG + "log: {level: debug}\n")
