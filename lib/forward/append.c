@@ -76,6 +76,28 @@ take(struct pw_forward *f, const struct pw_append *a, struct pw_flog_entry *e,
 	return 0;
 }
 
+/* Packet buffers that a message keeps and the one before it in the log does not. */
+static uint32_t
+pins(struct pw_flog *l, const struct pw_flog_entry *e)
+{
+	const struct pw_flog_entry *before = pw_flog_at(l, l->tail - 1);
+	const struct rte_mbuf *last = NULL;
+	uint32_t n;
+
+	if (l->tail != l->head && !(before->state & PW_FLOG_DONE))
+		last = l->last;
+	n = e->first.mbuf != last;
+	last = e->first.mbuf;
+	for (const struct pw_run *r = e->more; r != NULL; r = r->next) {
+		for (uint32_t i = r->from; i < r->n; i++) {
+			n += r->s[i].mbuf != last;
+			last = r->s[i].mbuf;
+		}
+	}
+	l->last = last;
+	return n;
+}
+
 static void
 rewrite(const struct pw_mqtt_buf *b, uint32_t id_at, uint16_t id)
 {
@@ -118,6 +140,7 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 		if (rc < 0)
 			return rc;
 		rewrite(&bytes, a->qos > 0 ? a->id_at : 0, pw_flog_next_id(l));
+		e.first.aux = pins(l, &e);
 		f->counters.accepted++;
 	}
 	pos = pw_flog_publish(l, &e);

@@ -42,6 +42,7 @@ owe(struct pw_cursor *c, const struct pw_flog_entry *e)
 {
 	c->held++;
 	c->held_bytes += e->len;
+	c->pinned += e->first.aux;
 	c->held_detach += (e->flags & PW_FLOG_DETACH) != 0;
 }
 
@@ -56,6 +57,7 @@ finish(struct pw_cursor *c, uint64_t pos)
 	mark(c, c->counted, pos, false);
 	c->held--;
 	c->held_bytes -= e->len;
+	c->pinned -= e->first.aux;
 	c->held_detach -= (e->flags & PW_FLOG_DETACH) != 0;
 }
 
@@ -95,6 +97,14 @@ pw_cursor_hold(struct pw_cursor *c, uint32_t messages, uint32_t bytes)
 	c->hold_messages = messages != 0 ? messages : (c->log->mask + 1) / 2;
 	c->hold_bytes = bytes != 0 ? bytes : UINT64_MAX;
 	c->bounded = messages != 0 || bytes != 0;
+}
+
+void
+pw_cursor_pin(struct pw_cursor *c, uint32_t *all, uint32_t max, uint32_t own)
+{
+	c->pinned_all = all;
+	c->pinned_max = max;
+	c->pinned_own = own;
 }
 
 uint32_t
@@ -297,16 +307,26 @@ pw_cursor_shed(struct pw_cursor *c, uint64_t keep)
 	return n;
 }
 
-/* May be given up here. Without a hold of its own, QoS 0 has the bounds of pw_cursor_shed(). */
+/* May be given up here. Where only a number of messages is too many and no hold is configured, QoS
+ * 0 has the bounds of pw_cursor_shed(). */
 static bool
 may_go(const struct pw_cursor *c, const struct pw_flog_entry *e, enum pw_give_up what)
 {
-	if (what != PW_GIVE_UP_OLDEST)
-		return (e->flags & (what == PW_GIVE_UP_SHARE ? PW_FLOG_SHARE : PW_FLOG_DETACH)) !=
-		       0;
+	if (what == PW_GIVE_UP_SHARE)
+		return (e->flags & PW_FLOG_SHARE) != 0;
+	if (what == PW_GIVE_UP_DETACH)
+		return (e->flags & PW_FLOG_DETACH) != 0;
 	if (e->flags & (PW_FLOG_KEEP | PW_FLOG_DETACH))
 		return false;
-	return c->bounded || (e->flags & PW_FLOG_QOS) != 0;
+	return c->bounded || what == PW_GIVE_UP_PINNED || (e->flags & PW_FLOG_QOS) != 0;
+}
+
+/* It has given up enough. */
+static bool
+relieved(const struct pw_cursor *c, enum pw_give_up what)
+{
+	return (what == PW_GIVE_UP_OLDEST && !pw_cursor_over(c)) ||
+	       (what == PW_GIVE_UP_PINNED && !pw_cursor_pins(c));
 }
 
 /* Without its PUBCOMP the broker may know its identifier, for which the next message of its slot
@@ -326,7 +346,7 @@ pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, vo
 	uint64_t pos = RTE_MAX(c->next + (c->part > 0), c->tried[what]);
 	uint32_t n = 0;
 
-	for (; pos < c->seen && (what != PW_GIVE_UP_OLDEST || pw_cursor_over(c)); pos++) {
+	for (; pos < c->seen && !relieved(c, what); pos++) {
 		struct pw_flog_entry *e = pw_flog_at(c->log, pos);
 		bool counted = is_marked(c, c->counted, pos);
 
@@ -358,10 +378,16 @@ pw_cursor_publish(struct pw_cursor *c)
 		__atomic_store_n(&r->given, c->given, __ATOMIC_RELEASE);
 	if (r->low != c->low)
 		__atomic_store_n(&r->low, c->low, __ATOMIC_RELEASE);
-	if (!c->bounded)
-		limit = UINT64_MAX;
-	else if (c->held < c->hold_messages && c->held_bytes <= c->hold_bytes)
-		limit += c->hold_messages - c->held;
+	if (c->pinned_all != NULL && c->pinned_told != c->pinned) {
+		__atomic_fetch_add(c->pinned_all, c->pinned - c->pinned_told, __ATOMIC_RELAXED);
+		c->pinned_told = c->pinned;
+	}
+	if (!pw_cursor_pins(c)) {
+		if (!c->bounded)
+			limit = UINT64_MAX;
+		else if (c->held < c->hold_messages && c->held_bytes <= c->hold_bytes)
+			limit += c->hold_messages - c->held;
+	}
 	if (r->limit != limit)
 		__atomic_store_n(&r->limit, limit, __ATOMIC_RELAXED);
 }

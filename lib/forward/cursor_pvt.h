@@ -27,6 +27,7 @@
 /* Which messages to give up. */
 enum pw_give_up {
 	PW_GIVE_UP_OLDEST, /* of routes that drop, until no more than the hold waits */
+	PW_GIVE_UP_PINNED, /* the same, until no more packet buffers are kept than may be */
 	PW_GIVE_UP_DETACH, /* of routes that detach */
 	PW_GIVE_UP_SHARE,  /* of routes that have other brokers */
 	PW_GIVE_UPS,
@@ -54,6 +55,11 @@ struct pw_cursor {
 	uint32_t hold_messages;
 	uint64_t hold_bytes;
 	bool bounded;		     /* the hold is configured */
+	uint32_t pinned;	     /* packet buffers that what it owes keeps, about */
+	uint32_t pinned_told;	     /* of them, those that pinned_all counts */
+	uint32_t pinned_own;	     /* so many are always allowed */
+	uint32_t pinned_max;	     /* for all logs of the broker together */
+	uint32_t *pinned_all;	     /* of all of them, atomic; NULL: there is no bound */
 	uint64_t tried[PW_GIVE_UPS]; /* below it nothing is left to give up */
 };
 
@@ -65,6 +71,18 @@ void pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uin
 
 /* How much may wait for this broker; 0: half of the log, and any number of bytes. */
 void pw_cursor_hold(struct pw_cursor *c, uint32_t messages, uint32_t bytes);
+
+/* How many packet buffers may be kept for the broker: in all its logs, which are counted in *all,
+ * and in any case in this one. */
+void pw_cursor_pin(struct pw_cursor *c, uint32_t *all, uint32_t max, uint32_t own);
+
+static inline bool
+pw_cursor_pins(const struct pw_cursor *c)
+{
+	return c->pinned_all != NULL && c->pinned > c->pinned_own &&
+	       __atomic_load_n(c->pinned_all, __ATOMIC_RELAXED) + c->pinned - c->pinned_told >
+		       c->pinned_max;
+}
 
 static inline bool
 pw_cursor_over(const struct pw_cursor *c)

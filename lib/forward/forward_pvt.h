@@ -65,6 +65,13 @@ struct pw_listener_use {
 	uint32_t placed;      /* of them, those that max_connections counts */
 } __attribute__((aligned(64)));
 
+/* Packet buffers that messages for a broker without a hold of bytes keep, in all its logs. */
+struct pw_broker_use {
+	uint32_t pinned; /* atomic; whoever serves a log of its writes */
+	uint32_t max;	 /* 0: any number */
+	uint32_t logs;
+} __attribute__((aligned(64)));
+
 struct pw_forward_shared {
 	const struct pw_forward_settings *settings;
 	struct pw_forward_shared_conf conf;
@@ -78,6 +85,7 @@ struct pw_forward_shared {
 	uint32_t nb_logs; /* in all */
 	struct pw_routes routes;
 	struct pw_listener_use listener[PW_FORWARD_MAX_LISTENERS];
+	struct pw_broker_use use[PW_FORWARD_MAX_BROKERS];
 };
 
 /* Sessions that may be without a connection: delayed wills, last messages that brokers do not have

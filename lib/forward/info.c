@@ -33,6 +33,7 @@ upstream_info(const struct pw_upstream *u, struct pw_upstream_info *out)
 	out->inflight = READ(u->cursor.inflight);
 	out->held = READ(u->cursor.held);
 	out->held_bytes = READ(u->cursor.held_bytes);
+	out->held_buffers = READ(u->cursor.pinned);
 	out->over = tail >= READ(u->log->reader[u->broker].limit);
 	out->detached = READ(u->detached);
 	out->window = READ(u->window);

@@ -56,7 +56,8 @@
 #define PW_FLOG_REASON_NONE 0x10u
 
 struct pw_flog_entry {
-	struct pw_slice first; /* held; mbuf NULL where the frame was let go or never was */
+	struct pw_slice first; /* held; mbuf NULL where the frame was let go or never was; aux
+				* counts packet buffers that it pins and the one before did not */
 	struct pw_run *more;   /* further slices */
 	pw_handle origin;      /* session, 0 for nobody */
 	uint64_t arrival;      /* ns */
@@ -128,15 +129,16 @@ struct pw_flog {
 
 	/* the producer's */
 	uint64_t head __attribute__((aligned(64)));
-	uint32_t outstanding; /* QoS 0: some broker still needs it; QoS 1: not answered */
-	uint32_t trailing;    /* QoS 1, answered, but some broker still needs it */
-	uint32_t qos0;	      /* not done */
-	uint32_t shares;      /* not done, of routes that have other brokers for them */
-	bool usable;	      /* the broker, where it is one, may have its share */
-	uint64_t since;	      /* ns: when it was first seen otherwise, 0: it was not */
-	uint64_t back_at;     /* ns: when it became usable again */
-	uint64_t guest_at;    /* ns: when it last took what prefers another broker */
-	uint32_t owed;	      /* answered, but its device has not been told */
+	uint32_t outstanding;	     /* QoS 0: some broker still needs it; QoS 1: not answered */
+	uint32_t trailing;	     /* QoS 1, answered, but some broker still needs it */
+	uint32_t qos0;		     /* not done */
+	uint32_t shares;	     /* not done, of routes that have other brokers for them */
+	const struct rte_mbuf *last; /* in which the newest ends; not to be followed */
+	bool usable;		     /* the broker, where it is one, may have its share */
+	uint64_t since;		     /* ns: when it was first seen otherwise, 0: it was not */
+	uint64_t back_at;	     /* ns: when it became usable again */
+	uint64_t guest_at;	     /* ns: when it last took what prefers another broker */
+	uint32_t owed;		     /* answered, but its device has not been told */
 	uint64_t swept[PW_FORWARD_MAX_BROKERS]; /* QoS 0 looked at for this broker */
 
 	struct pw_flog_reader reader[PW_FORWARD_MAX_BROKERS];

@@ -407,7 +407,10 @@ bound(struct pw_upstream *u, uint64_t now)
 	if (pw_cursor_over(c))
 		u->counters.dropped_hold +=
 			pw_cursor_give_up(c, PW_GIVE_UP_OLDEST, given_up, &drop);
-	if (!u->detached && c->held_detach > 0 && pw_cursor_over(c)) {
+	if (pw_cursor_pins(c))
+		u->counters.dropped_hold +=
+			pw_cursor_give_up(c, PW_GIVE_UP_PINNED, given_up, &drop);
+	if (!u->detached && c->held_detach > 0 && (pw_cursor_over(c) || pw_cursor_pins(c))) {
 		u->counters.detached++;
 		u->detached = true;
 		if (u->conn != NULL)

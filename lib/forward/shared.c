@@ -80,8 +80,13 @@ create_set(struct pw_forward_shared *s, uint32_t ordinal, enum pw_lane lane, uin
 			return rc;
 		for (uint32_t m = t->brokers; m != 0; m &= m - 1) {
 			const struct pw_broker_conf *b = &s->settings->broker[__builtin_ctz(m)];
+			struct pw_broker_use *use = &s->use[__builtin_ctz(m)];
 
-			l->bounded |= b->hold_messages != 0 || b->hold_bytes != 0;
+			/* Three hung brokers make a shortage, one does not. */
+			if (b->hold_bytes == 0 && s->conf.buffers != 0)
+				use->max = RTE_MAX(s->conf.buffers / 4, 1u);
+			use->logs++;
+			l->bounded |= b->hold_messages != 0 || b->hold_bytes != 0 || use->max != 0;
 		}
 	}
 	return 0;
@@ -112,7 +117,8 @@ struct pw_forward_shared *
 pw_forward_shared_create(const struct pw_forward_shared_conf *conf)
 {
 	static uint32_t ids;
-	struct pw_forward_shared *s = rte_zmalloc("pw_forward_shared", sizeof(*s), 0);
+	struct pw_forward_shared *s =
+		rte_zmalloc("pw_forward_shared", sizeof(*s), RTE_CACHE_LINE_SIZE);
 	int rc = -ENOMEM;
 
 	if (s == NULL)

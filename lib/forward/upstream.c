@@ -64,6 +64,8 @@ int
 pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l, uint32_t broker,
 		 uint64_t *marks, uint64_t now)
 {
+	struct pw_broker_use *use = &f->shared->use[broker];
+
 	u->f = f;
 	u->log = l;
 	u->broker = broker;
@@ -71,6 +73,8 @@ pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l,
 	u->version = speaks(u);
 	pw_cursor_init(&u->cursor, l, broker, marks);
 	pw_cursor_hold(&u->cursor, u->conf->hold_messages, u->conf->hold_bytes);
+	if (use->max != 0)
+		pw_cursor_pin(&u->cursor, &use->pinned, use->max, use->max / use->logs);
 	pw_cursor_publish(&u->cursor);
 	u->deadline = now;
 	pw_upstream_set_state(u, PW_UPSTREAM_WAITING);

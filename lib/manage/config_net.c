@@ -230,12 +230,22 @@ take_port(struct config_loader *l, const char *section, const struct raw_port *r
 	return rc;
 }
 
+uint64_t
+config_posted(const struct pw_config *c)
+{
+	uint64_t posted = 0;
+
+	for (uint32_t i = 0; i < c->nb_ports; i++)
+		posted += (c->port[i].rx_desc != 0 ? c->port[i].rx_desc : 512u) * c->nb_workers;
+	return posted;
+}
+
 int
 config_take_ports(struct config_loader *l)
 {
 	struct pw_config *c = l->c;
 	char section[CONFIG_SECTION_LEN];
-	uint64_t posted = 0;
+	uint64_t posted;
 
 	if (l->raw->nb_ports == 0 || l->raw->nb_ports > PW_CONFIG_MAX_PORTS)
 		return config_refuse(l, "ports", "%u ports; expected 1 to %d", l->raw->nb_ports,
@@ -248,9 +258,8 @@ config_take_ports(struct config_loader *l)
 		if (rc != 0)
 			return rc;
 		c->nb_ports++;
-		posted += (c->port[i].rx_desc != 0 ? c->port[i].rx_desc : 512u) * c->nb_workers;
 	}
-	/* Receive queues hold a buffer a descriptor before a frame has come. */
+	posted = config_posted(c);
 	if (posted > c->pkt_buffers - c->pkt_buffers / 4)
 		return config_refuse(l, "memory.packet_buffers",
 				     "receive queues alone may hold %" PRIu64 " of %u; expected at "

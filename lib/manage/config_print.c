@@ -136,8 +136,11 @@ print_ports(const struct pw_config *c, FILE *out)
 }
 
 static void
-print_brokers(const struct pw_forward_settings *s, FILE *out)
+print_brokers(const struct pw_config *c, FILE *out)
 {
+	const struct pw_forward_settings *s = &c->forward;
+	uint32_t buffers = c->pkt_buffers - (uint32_t)config_posted(c);
+
 	fprintf(out, "listeners:\n");
 	for (uint32_t i = 0; i < s->nb_listeners; i++) {
 		fprintf(out, "  - name: ");
@@ -162,8 +165,11 @@ print_brokers(const struct pw_forward_settings *s, FILE *out)
 			config_protocol_words[b->protocol], config_bool_words[b->strict]);
 		numbers(out, "    ", config_broker_keys, b);
 		fprintf(out, "    restart_timeout: [%u, %u]\n", b->restart_base, b->restart_cap);
-		fprintf(out, "    hold: {messages: %u, bytes: %u}\n", b->hold_messages,
+		fprintf(out, "    hold: {messages: %u, bytes: %u}", b->hold_messages,
 			b->hold_bytes);
+		if (b->hold_bytes == 0)
+			fprintf(out, " # bytes 0: what %u packet buffers keep", buffers / 4);
+		fputc('\n', out);
 	}
 }
 
@@ -243,7 +249,7 @@ pw_config_print(const struct pw_config *c, FILE *out)
 	fprintf(out, "memory:\n");
 	numbers(out, "  ", config_memory_keys, c);
 	print_ports(c, out);
-	print_brokers(s, out);
+	print_brokers(c, out);
 	print_routes(s, out);
 	fprintf(out, "limits:\n");
 	numbers(out, "  ", config_limit_keys, &s->limits);

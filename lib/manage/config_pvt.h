@@ -293,6 +293,8 @@ bool config_is_link_local(const struct pw_addr *a);
 int config_take_eal(struct config_loader *l);
 int config_take_workers(struct config_loader *l);
 int config_take_ports(struct config_loader *l);
+/* Packet buffers that receive queues hold before a frame has come: one a descriptor. */
+uint64_t config_posted(const struct pw_config *c);
 int config_take_listeners(struct config_loader *l);
 int config_take_brokers(struct config_loader *l);
 int config_take_routes(struct config_loader *l);

@@ -46,6 +46,7 @@ broker_row(struct rte_tel_data *d, uint32_t row, uint32_t worker, const char *br
 	rte_tel_data_add_dict_u64(r, "inflight", u->inflight);
 	rte_tel_data_add_dict_u64(r, "held", u->held);
 	rte_tel_data_add_dict_u64(r, "held_bytes", u->held_bytes);
+	rte_tel_data_add_dict_u64(r, "held_buffers", u->held_buffers);
 	rte_tel_data_add_dict_u64(r, "over_hold", u->over);
 	rte_tel_data_add_dict_u64(r, "detached_now", u->detached);
 	rte_tel_data_add_dict_u64(r, "window", u->window);

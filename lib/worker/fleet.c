@@ -136,6 +136,7 @@ shared_create(struct pw_fleet *f, const struct pw_fleet_conf *conf, char *err, s
 		.nb_workers = conf->nb_workers,
 		.seed = derive(conf->seed, SEED_SHARED),
 		.access = conf->access,
+		.buffers = f->mem->pkt->size - f->posted,
 	};
 
 	for (uint32_t i = 0; i < conf->nb_workers; i++) {

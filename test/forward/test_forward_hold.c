@@ -352,6 +352,130 @@ routes_of_one_set_keep_their_own_choice(void **state)
 	world_teardown(state);
 }
 
+/* No hold is configured: what is bounded is the share of the packet buffers. */
+static void
+hung_in_one_set(void **state, uint32_t buffers)
+{
+	bounded(state, PW_WHEN_FULL_BLOCK);
+	w.set.broker[1].hold_messages = 0;
+	w.set.limits.max_queued_messages = 256;
+	w.set.limits.receive_maximum = 250;
+	w.buffers = buffers;
+}
+
+static void
+flood_large(uint32_t device, uint8_t qos, uint32_t from, uint32_t to)
+{
+	char text[401];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = 0;
+	for (uint32_t i = from; i <= to; i++) {
+		device_publish(device, 5, qos, qos > 0 ? (uint16_t)i : 0, "t", text);
+		world_run(1);
+	}
+	world_run(50);
+}
+
+static void
+without_a_hold_a_hung_broker_keeps_a_quarter_of_the_buffers(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		hung_in_one_set(state, 256);
+		w.broker[1].hold = true;
+		begin(&shapes[k]);
+		device_connect(0, 0, 5, "a");
+		flood_large(0, 1, 1, 120);
+		assert_in_range(upstream(1, PW_LANE_5).held_buffers, 65, 70);
+		assert_in_range(w.broker[1].nb, 65, 70);
+		assert_true(upstream(1, PW_LANE_5).over);
+		assert_false(upstream(0, PW_LANE_5).over);
+		assert_in_range(rte_mempool_in_use_count(w.mem.pkt), 65, 64 + 256);
+		others_do_not_notice(1);
+		w.broker[1].hold = false;
+		world_ack(1, 99);
+		world_run(100);
+		assert_int_equal(acks(0, 5, 0), 120);
+		assert_int_equal(w.broker[1].nb, 120);
+		assert_int_equal(upstream(1, PW_LANE_5).held_buffers, 0);
+		ledger();
+		world_teardown(state);
+	}
+}
+
+/* One connection of a broker hangs, another one does not. */
+static void
+a_connection_that_is_not_hung_has_a_share_of_its_own(void **state)
+{
+	hung_in_one_set(state, 256);
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	w.broker[1].hold = true;
+	flood_large(0, 1, 1, 100);
+	w.broker[1].hold = false;
+	device_connect(2, 0, 4, "b");
+	flood(2, 4, "t", 1, 60);
+	assert_int_equal(device_acks(2, 4, NULL, NULL, 99), 60);
+	assert_int_equal(acks(0, 5, 0), 0);
+	world_ack(1, 99);
+	world_run(100);
+	assert_int_equal(acks(0, 5, 0), 100);
+	world_teardown(state);
+}
+
+static void
+qos0_beyond_the_share_of_buffers_goes_oldest_first(void **state)
+{
+	hung_in_one_set(state, 64);
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	away(1);
+	flood_large(0, 0, 1, 100);
+	assert_int_equal(w.broker[0].nb, 100);
+	assert_int_equal(upstream(1, PW_LANE_5).held_buffers, 16);
+	assert_int_equal(upstream(1, PW_LANE_5).counters.dropped_hold, 84);
+	w.broker[1].mute = false;
+	world_run(5000);
+	assert_int_equal(w.broker[1].nb, 16);
+	ledger();
+	world_teardown(state);
+}
+
+/* Small messages share buffers: the log is their bound, as it would be without this one. */
+static void
+small_messages_are_counted_by_the_buffers_that_they_share(void **state)
+{
+	hung_in_one_set(state, 64);
+	w.broker[1].hold = true;
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	flood(0, 5, "t", 1, 200);
+	assert_int_equal(w.broker[1].nb, 200);
+	assert_in_range(upstream(1, PW_LANE_5).held_buffers, 1, 4);
+	w.broker[1].hold = false;
+	world_ack(1, 255);
+	world_run(100);
+	assert_int_equal(upstream(1, PW_LANE_5).held_buffers, 0);
+	world_teardown(state);
+}
+
+/* A hold of bytes is the operator's word. */
+static void
+a_hold_of_bytes_stands_in_for_the_share_of_buffers(void **state)
+{
+	hung_in_one_set(state, 64);
+	w.set.broker[1].hold_bytes = 100000;
+	w.broker[1].hold = true;
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	flood_large(0, 1, 1, 100);
+	assert_int_equal(w.broker[1].nb, 100);
+	w.broker[1].hold = false;
+	world_ack(1, 128);
+	world_run(100);
+	world_teardown(state);
+}
+
 int
 main(void)
 {
@@ -367,6 +491,11 @@ main(void)
 		cmocka_unit_test(a_hung_broker_is_detached_with_its_connection),
 		cmocka_unit_test(detaching_meets_no_quorum_and_no_rule_without_any_broker),
 		cmocka_unit_test(routes_of_one_set_keep_their_own_choice),
+		cmocka_unit_test(without_a_hold_a_hung_broker_keeps_a_quarter_of_the_buffers),
+		cmocka_unit_test(a_connection_that_is_not_hung_has_a_share_of_its_own),
+		cmocka_unit_test(qos0_beyond_the_share_of_buffers_goes_oldest_first),
+		cmocka_unit_test(small_messages_are_counted_by_the_buffers_that_they_share),
+		cmocka_unit_test(a_hold_of_bytes_stands_in_for_the_share_of_buffers),
 	};
 
 	return cmocka_run_group_tests(tests, world_init, world_fini);

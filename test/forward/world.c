@@ -840,6 +840,7 @@ world_start(uint32_t nb_workers, uint8_t role0, uint8_t role1)
 
 	conf.socket[0] = conf.socket[1] = SOCKET_ID_ANY;
 	conf.access = w.access;
+	conf.buffers = w.buffers;
 	w.nb_workers = nb_workers;
 	w.device_tcp = stack("devices", 1, w.now);
 	w.broker_tcp = stack("brokers", 2, w.now);

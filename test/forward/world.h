@@ -129,6 +129,7 @@ struct world {
 	bool post_full;	    /**< posting fails */
 	uint32_t rx_window; /**< of the workers' stacks */
 	uint32_t rx_copy_break;
+	uint32_t buffers;   /**< that brokers' backlogs are held against, 0: no bound */
 	uint64_t behind[2]; /**< ns that a worker's clock stands behind `now` */
 	uint32_t lost;	    /**< drop every n-th segment, 0: none */
 };

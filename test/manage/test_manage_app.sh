@@ -47,6 +47,7 @@ expect 0 out "memory plan" --config "$data/accept-least.yaml" --check-config
 expect 0 out "an idle device connection takes 504 bytes" --config "$data/accept-least.yaml" --check-config
 expect 0 out ": fine" --config "$data/accept-everything.yaml" --check-config
 expect 0 out 'password: "***"' --config "$data/accept-everything.yaml" --print-config
+expect 0 out "hold: {messages: 0, bytes: 0} # bytes 0: what" --config "$data/accept-least.yaml" --print-config
 expect 0 out ": fine" --config "$docs/pubwire.yaml" --check-config -- -l 0,1
 
 expect 78 err "No such file" --config "$data/nosuch.yaml"

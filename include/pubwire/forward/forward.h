@@ -49,6 +49,9 @@ struct pw_forward_shared_conf {
 	uint8_t role[PW_FORWARD_MAX_WORKERS]; /**< enum pw_role bits of each worker */
 	int socket[PW_FORWARD_MAX_WORKERS];
 	uint64_t seed; /**< of client identifier hashes; the same for all workers */
+	/** Packet buffers that messages may lie in. A broker without a hold of bytes keeps no more
+	 *  than about a quarter of them. 0: any number. */
+	uint32_t buffers;
 	const struct pw_access *access; /**< outlives it; NULL: anybody may publish anything */
 };
 
@@ -255,7 +258,8 @@ struct pw_upstream_info {
 	uint32_t inflight;     /**< messages of QoS 1 and 2 queued and not acknowledged */
 	uint32_t held;	       /**< messages that wait for it, those in flight included */
 	uint64_t held_bytes;   /**< of their frames */
-	bool over;	       /**< more than its hold, which is configured: devices may wait */
+	uint32_t held_buffers; /**< packet buffers that they keep, about */
+	bool over;	       /**< more than its hold: devices may wait */
 	bool detached;	       /**< until it is up again */
 	uint32_t window;       /**< most of them */
 	uint64_t connected_at; /**< ns, 0 where not up */
