@@ -2,6 +2,7 @@
 """Up, down, status: everything between the namespaces and a pubwire that forwards."""
 
 import fcntl
+import glob
 import ipaddress
 import json
 import os
@@ -44,10 +45,10 @@ def binary(opts):
             if not os.access(path, os.X_OK):
                 raise LabError(f"{path} is not a program")
             return path
-    for build in ("release", "debug", "asan"):
-        path = os.path.join(REPO, "build", build, "app", "pubwire")
-        if os.access(path, os.X_OK):
-            return path
+    built = [p for p in glob.glob(os.path.join(REPO, "build", "*", "app", "pubwire"))
+             if os.access(p, os.X_OK)]
+    if built:
+        return max(built, key=os.path.getmtime)
     path = shutil.which("pubwire")
     if path:
         return path
@@ -254,7 +255,9 @@ def describe(opts, huge):
         shape += ", device and broker lcores apart"
     kind = "addresses for brokers" if opts["no_brokers"] else "mosquitto"
     where = f"{net.PUBWIRE['dev']}:1883"
-    if net.has_ipv6():
+    if opts["config"]:
+        where = f"the listeners of {opts['config']}"
+    elif net.has_ipv6():
         where += f" or [{net.PUBWIRE6['dev']}]:1883"
     return (f"up: devices in pw-dev connect to {where}; {opts['brokers']} {kind} "
             f"in pw-brk from {net.broker_address(0)}; {opts['driver']}, {shape}, "
