@@ -204,6 +204,11 @@ answer(struct pw_upstream *u, uint8_t type, const struct pw_mqtt_buf *b, uint64_
 		a.reason = 0; /* 0x92 says that the broker had forgotten: it is over all the same */
 	} else {
 		rc = pw_cursor_acked(&u->cursor, a.packet_id, qos, &pos, &end);
+		/* A 3.1.1 broker cannot say that it has no QoS 2: it took it at QoS 1. */
+		if (rc < 0 && type == PW_MQTT_PUBACK && u->version != PW_MQTT_5) {
+			rc = pw_cursor_acked(&u->cursor, a.packet_id, 2, &pos, &end);
+			u->counters.qos2_as_qos1 += rc == 0;
+		}
 	}
 	if (rc == 0)
 		over(u, pos, end, a.reason, now);

@@ -387,6 +387,45 @@ a_session_of_another_process_is_purged_first(void **state)
 	assert_int_equal(upstream(0, PW_LANE_5).counters.sessions_resumed, 1);
 }
 
+/* Broker 0 sends this on its connections of the version. */
+static void
+broker_says(uint8_t version, const uint8_t *bytes, uint32_t n)
+{
+	for (uint32_t k = 0; k < RTE_DIM(w.broker[0].leg); k++) {
+		struct leg *l = &w.broker[0].leg[k];
+
+		if (l->conn != NULL && l->version == version)
+			assert_int_equal(pw_tcp_send_copy(w.broker_tcp, l->conn, bytes, n), 0);
+	}
+	world_run(20);
+}
+
+static void
+a_broker_of_3_1_1_that_has_no_qos_2_is_done_with_its_puback(void **state)
+{
+	(void)state;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "a");
+	device_publish(0, 4, 2, 1, "t", "x");
+	world_run(20);
+	assert_int_equal(pubrecs(0, NULL), 0);
+	broker_says(4, BYTES(0x40, 2, 0, 1));
+	assert_int_equal(pubrecs(0, NULL), 1);
+	device_ack(0, PW_MQTT_PUBREL, 1);
+	world_run(20);
+	assert_int_equal(pubcomps(0), 1);
+	assert_int_equal(upstream(0, PW_LANE_3).inflight, 0);
+	assert_int_equal(upstream(0, PW_LANE_3).counters.acked, 1);
+	assert_int_equal(upstream(0, PW_LANE_3).counters.qos2_as_qos1, 1);
+	assert_int_equal(upstream(0, PW_LANE_3).counters.protocol_errors, 0);
+	assert_int_equal(w.broker[0].releases, 0);
+	assert_int_equal(pw_forward_trailing(w.forward[0]), 0);
+	broker_says(4, BYTES(0x40, 2, 0, 1)); /* once */
+	assert_int_equal(upstream(0, PW_LANE_3).counters.protocol_errors, 1);
+	ledger();
+}
+
 static void
 strange_answers_change_nothing(void **state)
 {
@@ -397,16 +436,8 @@ strange_answers_change_nothing(void **state)
 	device_publish(0, 5, 2, 1, "t", "x");
 	device_publish(0, 5, 1, 2, "t", "x");
 	world_run(20);
-	for (uint32_t k = 0; k < 8; k++) {
-		if (w.broker[0].leg[k].conn == NULL || w.broker[0].leg[k].version != 5)
-			continue;
-		/* PUBACK for QoS 2, PUBREC for QoS 1, PUBCOMP before PUBREC, what nobody knows */
-		assert_int_equal(pw_tcp_send_copy(w.broker_tcp, w.broker[0].leg[k].conn,
-						  BYTES(0x40, 2, 0, 1, 0x50, 2, 0, 2, 0x70, 2, 0, 1,
-							0x50, 2, 0, 99)),
-				 0);
-	}
-	world_run(20);
+	/* PUBACK for QoS 2, PUBREC for QoS 1, PUBCOMP before PUBREC, what nobody knows */
+	broker_says(5, BYTES(0x40, 2, 0, 1, 0x50, 2, 0, 2, 0x70, 2, 0, 1, 0x50, 2, 0, 99));
 	assert_int_equal(upstream(0, PW_LANE_5).counters.protocol_errors, 4 + 2); /* PUBCOMPs */
 	assert_int_equal(w.broker[0].strange_releases, 2); /* so that the broker forgets them */
 	assert_int_equal(w.device[0].len, 0);
@@ -763,6 +794,7 @@ main(void)
 		T(a_lost_session_has_everything_published_anew),
 		T(a_broker_that_keeps_no_session_is_not_said_to_have_lost_it),
 		T(a_session_of_another_process_is_purged_first),
+		T(a_broker_of_3_1_1_that_has_no_qos_2_is_done_with_its_puback),
 		T(strange_answers_change_nothing),
 		T(a_will_of_qos_2_is_published),
 		T(readers_on_another_worker_report_both_steps),

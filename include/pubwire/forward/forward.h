@@ -200,6 +200,7 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(redelivered, "Messages of QoS 1 and 2 queued again after a reconnect")                   \
 	X(acked, "Messages of QoS 1 and 2 that the broker acknowledged")                           \
 	X(refused, "Messages of QoS 1 and 2 that the broker refused with a reason code")           \
+	X(qos2_as_qos1, "Messages of QoS 2 that a 3.1.1 broker answered with PUBACK")              \
 	X(sessions_resumed, "Connections on which the broker had kept the session")                \
 	X(sessions_lost, "Connections on which the broker had lost the session it was to keep")    \
 	X(quota_exceeded, "Answers of 0x97 (quota exceeded), after which the message waits")       \
