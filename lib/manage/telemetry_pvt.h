@@ -15,7 +15,7 @@
 #include <pubwire/manage/telemetry.h>
 
 /* Rows a page, by the bytes that a row can take in JSON. */
-#define TEL_PAGE_BROKERS 12 /* 40 fields, at most 1,200 bytes */
+#define TEL_PAGE_BROKERS 8  /* 54 fields, at most 2,000 bytes */
 #define TEL_PAGE_DEVICES 32 /* 9 fields, at most 400 bytes */
 #define TEL_PAGE_LOGS	 32 /* 9 fields, at most 430 bytes */
 #define TEL_PAGE_WORKERS 32 /* 11 fields, at most 300 bytes */
