@@ -494,6 +494,42 @@ readers_on_another_worker_report_both_steps(void **state)
 	ledger();
 }
 
+static void
+identifiers_of_what_is_given_up_are_forgotten_before_they_are_used_again(void **state)
+{
+	char text[16];
+
+	(void)state;
+	w.set.limits.max_queued_messages = 16;
+	w.set.route[0].ack = PW_ACK_ANY;
+	w.set.route[0].when_full_qos1 = PW_WHEN_FULL_DROP;
+	w.set.broker[0].hold_messages = 4;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "a");
+	for (uint16_t i = 1; i <= 43; i++) {
+		snprintf(text, sizeof(text), "%u", i);
+		device_publish(0, 4, 2, i, "t", text);
+		world_run(10);
+		if (i == 3) { /* the broker knows three of them, and goes */
+			assert_int_equal(w.broker[0].nb, 3);
+			w.broker[0].mute = true;
+			broker_reset(0);
+		}
+	}
+	assert_true(upstream(0, PW_LANE_3).counters.dropped_hold >= 39 - 1);
+	w.broker[0].mute = w.broker[0].hold = false;
+	world_run(30000);
+	/* The last four have the identifiers of others, and are no duplicates of those. */
+	assert_int_equal(w.broker[0].nb, 3 + 4);
+	for (uint32_t k = 3; k < 7; k++) {
+		snprintf(text, sizeof(text), "%u", 37 + k);
+		assert_string_equal(w.broker[0].record[k].text, text);
+		assert_false(w.broker[0].record[k].again);
+	}
+	ledger();
+}
+
 /* CONNECT that goes on with a session; true where CONNACK says that there is one. */
 static bool
 come_back(uint32_t i, uint32_t k, uint8_t version, const char *id)
@@ -798,6 +834,7 @@ main(void)
 		T(strange_answers_change_nothing),
 		T(a_will_of_qos_2_is_published),
 		T(readers_on_another_worker_report_both_steps),
+		T(identifiers_of_what_is_given_up_are_forgotten_before_they_are_used_again),
 		cmocka_unit_test(
 			a_broker_cut_at_any_packet_has_each_message_once_if_its_session_stays),
 		cmocka_unit_test(a_broker_cut_at_any_packet_has_each_message_of_qos_1),
