@@ -138,6 +138,7 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 			received(f, s, e->dev_id, reason_for(s, e));
 		if (!(e->flags & PW_FLOG_NOBODY)) {
 			f->counters.acknowledged++;
+			pw_route_of(f, e)->acknowledged++;
 			pw_hist_record(&f->latency_qos1, pw_since(now, e->arrival));
 		}
 		pw_flog_told(at.log, at.pos);
@@ -191,8 +192,10 @@ pw_session_disown(struct pw_forward *f, struct pw_session *s, bool keep)
 			continue; /* counted when it is */
 		if (x != NULL)
 			remember(f, s, x, e);
-		if (!(e->flags & PW_FLOG_NOBODY))
+		if (!(e->flags & PW_FLOG_NOBODY)) {
 			f->counters.orphaned++;
+			pw_route_of(f, e)->orphaned++;
+		}
 		pw_flog_told(at.log, at.pos);
 	}
 }
@@ -227,6 +230,8 @@ pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_fl
 		return;
 	f->counters.unmet += given_up(e);
 	f->counters.refused_by_broker += pw_flog_refused(e) && !given_up(e);
+	pw_route_of(f, e)->unmet += given_up(e);
+	pw_route_of(f, e)->refused_by_broker += pw_flog_refused(e) && !given_up(e);
 	s = e->origin != 0 ? pw_pool_find(f->sessions, e->origin) : NULL;
 	x = s != NULL && (e->flags & PW_FLOG_QOS) == 2 ? pw_exchange_find(s, e->dev_id) : NULL;
 	if (x != NULL && x->state == PW_EXCHANGE_LOOSE)
@@ -235,6 +240,7 @@ pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_fl
 		x = NULL;
 	if (s == NULL || x != NULL) {
 		f->counters.orphaned++;
+		pw_route_of(f, e)->orphaned++;
 		pw_flog_told(l, pos);
 		return;
 	}

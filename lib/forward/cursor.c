@@ -40,9 +40,10 @@ qos_of(const struct pw_cursor *c, uint64_t pos)
 static inline void
 owe(struct pw_cursor *c, const struct pw_flog_entry *e)
 {
+	c->accepted++;
 	c->held++;
 	c->held_bytes += e->len;
-	c->pinned += e->first.aux;
+	c->pinned += pw_flog_pins(e);
 	c->held_detach += (e->flags & PW_FLOG_DETACH) != 0;
 }
 
@@ -57,7 +58,7 @@ finish(struct pw_cursor *c, uint64_t pos)
 	mark(c, c->counted, pos, false);
 	c->held--;
 	c->held_bytes -= e->len;
-	c->pinned -= e->first.aux;
+	c->pinned -= pw_flog_pins(e);
 	c->held_detach -= (e->flags & PW_FLOG_DETACH) != 0;
 }
 

@@ -49,6 +49,7 @@ struct pw_cursor {
 	bool spoilt;	   /* it may know identifiers that are given up: it has to forget */
 
 	/* what it owes, and how much of that it may */
+	uint64_t accepted; /* messages that it has ever owed */
 	uint32_t held;
 	uint64_t held_bytes;
 	uint32_t held_detach; /* of routes that detach */

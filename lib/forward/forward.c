@@ -65,6 +65,7 @@ create_devices(struct pw_forward *f)
 	f->part_budget = (uint32_t)RTE_MIN((uint64_t)f->conf.mem->pkt->size * 256, UINT32_MAX / 2);
 	f->nb_logs = PW_LANE_MAX * f->shared->routes.nb_logs;
 	f->log = &f->shared->log[f->ordinal * f->nb_logs];
+	f->route = reserve(f, RTE_MAX(f->shared->routes.n, 1u) * sizeof(*f->route));
 	f->sessions = pool(f, "session", f->max_sessions, sizeof(struct pw_session));
 	f->name = reserve(f, f->max_sessions * sizeof(*f->name));
 	f->more = pool(f, "more", f->max_sessions, sizeof(struct pw_session_more));
@@ -81,9 +82,10 @@ create_devices(struct pw_forward *f)
 		if (f->account == NULL)
 			return -ENOMEM;
 	}
-	if (f->sessions == NULL || f->name == NULL || f->more == NULL || f->exchanges == NULL ||
-	    f->blocks == NULL || f->parts == NULL || f->scratch == NULL || f->resolved == NULL ||
-	    f->topic == NULL || pw_aliases_create(f) < 0 || pw_blobs_create(f, f->max_sessions) < 0)
+	if (f->route == NULL || f->sessions == NULL || f->name == NULL || f->more == NULL ||
+	    f->exchanges == NULL || f->blocks == NULL || f->parts == NULL || f->scratch == NULL ||
+	    f->resolved == NULL || f->topic == NULL || pw_aliases_create(f) < 0 ||
+	    pw_blobs_create(f, f->max_sessions) < 0)
 		return -ENOMEM;
 	PW_FOREACH_LOG (f, l)
 		l->blocks = f->blocks;
@@ -200,6 +202,7 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 		pw_pool_destroy(f->blocks);
 	if (f->parts != NULL)
 		pw_pool_destroy(f->parts);
+	rte_free(f->route);
 	rte_free(f->name);
 	rte_free(f->account);
 	rte_free(f->scratch);
@@ -305,9 +308,11 @@ given(void *ctx, const struct pw_flog *l, const struct pw_flog_entry *e)
 
 	if (pw_flog_wasted(l, e)) {
 		w->f->counters.given_up_qos0++;
+		pw_route_of(w->f, e)->given_up_qos0++;
 		return;
 	}
 	w->f->counters.completed_qos0++;
+	pw_route_of(w->f, e)->completed_qos0++;
 	pw_hist_record(&w->f->latency_qos0, pw_since(w->now, e->arrival));
 }
 

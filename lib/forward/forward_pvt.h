@@ -217,6 +217,7 @@ struct pw_forward {
 
 	struct pw_log_limit limit_device, limit_broker, limit_subscribe;
 	struct pw_device_counters counters;
+	struct pw_route_counters *route; /* by number */
 	struct pw_hist latency_qos0, latency_qos1;
 };
 
@@ -251,6 +252,13 @@ static inline struct pw_flog *
 pw_lane_logs(const struct pw_forward *f, enum pw_lane lane)
 {
 	return f->set->lanes & 1u << lane ? &f->log[lane * f->shared->routes.nb_logs] : NULL;
+}
+
+/* What is counted of the route that a message came by. */
+static inline struct pw_route_counters *
+pw_route_of(const struct pw_forward *f, const struct pw_flog_entry *e)
+{
+	return &f->route[pw_flog_route(e)];
 }
 
 /* A completion arrives at the log's owner, by call or by ring. */

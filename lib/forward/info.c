@@ -12,6 +12,7 @@
 
 PW_COUNTER_DESCRIBE(pw_device_counters, PW_DEVICE_COUNTERS);
 PW_COUNTER_DESCRIBE(pw_upstream_counters, PW_UPSTREAM_COUNTERS);
+PW_COUNTER_DESCRIBE(pw_route_counters, PW_ROUTE_COUNTERS);
 
 #define READ(v) __atomic_load_n(&(v), __ATOMIC_RELAXED)
 
@@ -31,6 +32,7 @@ upstream_info(const struct pw_upstream *u, struct pw_upstream_info *out)
 	out->state = (enum pw_upstream_state)READ(u->state);
 	out->lag = tail > next ? tail - next : 0;
 	out->inflight = READ(u->cursor.inflight);
+	out->accepted = READ(u->cursor.accepted);
 	out->held = READ(u->cursor.held);
 	out->held_bytes = READ(u->cursor.held_bytes);
 	out->held_buffers = READ(u->cursor.pinned);
@@ -108,6 +110,17 @@ pw_forward_outstanding(const struct pw_forward *f)
 }
 
 uint32_t
+pw_forward_owed(const struct pw_forward *f)
+{
+	const struct pw_flog *l;
+	uint32_t sum = 0;
+
+	PW_FOREACH_LOG (f, l)
+		sum += READ(l->owed);
+	return sum;
+}
+
+uint32_t
 pw_forward_sessions(const struct pw_forward *f)
 {
 	return READ(f->nb_sessions);
@@ -117,6 +130,12 @@ const struct pw_device_counters *
 pw_forward_counters(const struct pw_forward *f)
 {
 	return &f->counters;
+}
+
+const struct pw_route_counters *
+pw_forward_route_counters(const struct pw_forward *f, uint32_t route)
+{
+	return f->route != NULL ? &f->route[route] : NULL;
 }
 
 const struct pw_hist *

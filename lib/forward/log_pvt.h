@@ -56,8 +56,8 @@
 #define PW_FLOG_REASON_NONE 0x10u
 
 struct pw_flog_entry {
-	struct pw_slice first; /* held; mbuf NULL where the frame was let go or never was; aux
-				* counts packet buffers that it pins and the one before did not */
+	struct pw_slice first; /* held; mbuf NULL where the frame was let go or never was; aux:
+				* see pw_flog_aux() */
 	struct pw_run *more;   /* further slices */
 	pw_handle origin;      /* session, 0 for nobody */
 	uint64_t arrival;      /* ns */
@@ -75,6 +75,28 @@ struct pw_flog_entry {
 };
 
 static_assert(sizeof(struct pw_flog_entry) == 64, "an entry is one cache line");
+
+/* first.aux: the route, and the packet buffers that the message keeps and the one before it does
+ * not: of the largest packet, 2^28 bytes in pieces of 1 KiB, 2^18. */
+static inline uint32_t
+pw_flog_aux(uint32_t route, uint32_t pins)
+{
+	return route << 23 | RTE_MIN(pins, (1u << 23) - 1);
+}
+
+static inline uint32_t
+pw_flog_route(const struct pw_flog_entry *e)
+{
+	return e->first.aux >> 23;
+}
+
+static inline uint32_t
+pw_flog_pins(const struct pw_flog_entry *e)
+{
+	return e->first.aux & ((1u << 23) - 1);
+}
+
+static_assert(PW_FORWARD_MAX_ROUTES <= 1 << 9, "a route fits beside them");
 
 /* What a broker's reader publishes; its own cache line. */
 struct pw_flog_reader {

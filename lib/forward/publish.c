@@ -249,8 +249,10 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
 		f->counters.publishes_qos0++;
 	if (rc == -ENOSPC) {
 		f->counters.dropped_log_full++;
+		f->route[a->route - f->shared->routes.route].dropped_log_full++;
 	} else if (rc < 0) {
 		f->counters.dropped_no_buffer++;
+		f->route[a->route - f->shared->routes.route].dropped_no_buffer++;
 	} else {
 		f->counters.payload_bytes += payload;
 		__atomic_store_n(&s->messages, s->messages + 1, __ATOMIC_RELAXED);

@@ -216,7 +216,7 @@ int
 tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
 {
 	struct pw_device_counters sum = {0};
-	uint64_t outstanding = 0, trailing = 0, done;
+	uint64_t outstanding = 0, owed = 0, trailing = 0, done;
 
 	(void)params;
 	for (uint32_t w = 0; w < pw_fleet_workers(src->fleet); w++) {
@@ -226,6 +226,7 @@ tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rt
 		for (uint32_t i = 0; i < sizeof(sum) / sizeof(uint64_t); i++)
 			((uint64_t *)&sum)[i] += pw_counter_read(c, i);
 		outstanding += pw_forward_outstanding(f);
+		owed += pw_forward_owed(f);
 		trailing += pw_forward_trailing(f);
 	}
 	done = sum.acknowledged + sum.completed_qos0 + sum.given_up_qos0 + sum.orphaned +
@@ -237,7 +238,9 @@ tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rt
 	rte_tel_data_add_dict_u64(d, "orphaned", sum.orphaned);
 	rte_tel_data_add_dict_u64(d, "dropped_on_shutdown", sum.dropped_on_shutdown);
 	rte_tel_data_add_dict_u64(d, "outstanding", outstanding);
-	rte_tel_data_add_dict_int(d, "unexplained", (int)(sum.accepted - done - outstanding));
+	rte_tel_data_add_dict_u64(d, "owed", owed);
+	rte_tel_data_add_dict_int(d, "unexplained",
+				  (int)(sum.accepted - done - outstanding - owed));
 	/* Acknowledged by their rule already, and still to go to some broker. */
 	rte_tel_data_add_dict_u64(d, "trailing", trailing);
 	/* Among those acknowledged or orphaned: the device was told the broker's reason. */

@@ -18,6 +18,7 @@
 #define TEL_PAGE_BROKERS 8  /* 54 fields, at most 2,000 bytes */
 #define TEL_PAGE_DEVICES 32 /* 9 fields, at most 400 bytes */
 #define TEL_PAGE_LOGS	 32 /* 9 fields, at most 430 bytes */
+#define TEL_PAGE_LEDGER	 20 /* 17 fields, at most 700 bytes */
 #define TEL_PAGE_WORKERS 32 /* 11 fields, at most 300 bytes */
 
 /* A command's body: src is set and stays through the call. 0 or -errno. */
@@ -53,5 +54,9 @@ int tel_latency(const struct pw_telemetry_sources *src, const char *params, stru
 int tel_ports(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_auth(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_ledger_brokers(const struct pw_telemetry_sources *src, const char *params,
+		       struct rte_tel_data *d);
+int tel_ledger_routes(const struct pw_telemetry_sources *src, const char *params,
+		      struct rte_tel_data *d);
 
 #endif

@@ -476,6 +476,46 @@ a_hold_of_bytes_stands_in_for_the_share_of_buffers(void **state)
 	world_teardown(state);
 }
 
+static void
+ledgers_of_brokers_and_routes_say_where_every_message_is(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_broker_ledger b[PW_FORWARD_MAX_BROKERS] = {0};
+		const struct pw_route_counters *r;
+
+		bounded(state, PW_WHEN_FULL_DROP);
+		begin(&shapes[k]);
+		device_connect(0, 0, 5, "a");
+		device_connect(1, 0, 5, "b");
+		away(1);
+		flood(0, 5, "t", 1, 40);
+		flood(1, 5, "0", 1, 10);
+		ledger(); /* under load */
+		for (uint32_t i = 0; i < w.nb_workers; i++)
+			pw_forward_broker_ledger(w.forward[i], b);
+		assert_int_equal(b[0].accepted, 50);
+		assert_int_equal(b[0].n.acked, 50);
+		assert_int_equal(b[0].held, 0);
+		assert_int_equal(b[1].accepted, 40);
+		assert_int_equal(b[1].n.dropped_hold, 36);
+		assert_int_equal(b[1].held, 4);
+		r = pw_forward_route_counters(w.forward[0], 0);
+		assert_int_equal(r->accepted, 10);
+		assert_int_equal(r->acknowledged, 10);
+		r = pw_forward_route_counters(w.forward[0], 1);
+		assert_int_equal(r->accepted, 40);
+		assert_int_equal(r->unmet, 36);
+		assert_int_equal(r->acknowledged, 36);
+		assert_int_equal(pw_route_outstanding(r), 4);
+		w.broker[1].mute = false;
+		world_run(5000);
+		assert_int_equal(r->acknowledged, 40);
+		assert_int_equal(pw_route_outstanding(r), 0);
+		ledger();
+		world_teardown(state);
+	}
+}
+
 int
 main(void)
 {
@@ -496,6 +536,7 @@ main(void)
 		cmocka_unit_test(qos0_beyond_the_share_of_buffers_goes_oldest_first),
 		cmocka_unit_test(small_messages_are_counted_by_the_buffers_that_they_share),
 		cmocka_unit_test(a_hold_of_bytes_stands_in_for_the_share_of_buffers),
+		cmocka_unit_test(ledgers_of_brokers_and_routes_say_where_every_message_is),
 	};
 
 	return cmocka_run_group_tests(tests, world_init, world_fini);

@@ -91,6 +91,10 @@ def ask_everything(prefix):
         check(t.ask("/pubwire/auth") == {"users": 0}, "nobody is in no password file")
         ledger = t.ask("/pubwire/ledger")
         check(ledger["accepted"] == 0 and ledger["unexplained"] == 0, "ledger")
+        row = t.ask("/pubwire/ledger_brokers")["0"]
+        check(row["accepted"] == 0 and row["unexplained"] == 0, "ledger of a broker")
+        routes = t.ask("/pubwire/ledger_routes")
+        check(routes["0"]["accepted"] == 0 and routes["unexplained"] == 0, "ledger of a route")
 
 
 def answers(prefix):

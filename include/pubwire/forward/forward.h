@@ -232,6 +232,20 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 
 PW_COUNTER_STRUCT(pw_upstream_counters, PW_UPSTREAM_COUNTERS);
 
+/** What becomes of a route's messages; per worker. */
+#define PW_ROUTE_COUNTERS(X)                                                                       \
+	X(accepted, "Messages accepted into a log")                                                \
+	X(acknowledged, "Messages of QoS 1 and 2 acknowledged to their device")                    \
+	X(completed_qos0, "Messages of QoS 0 that at least one broker was given")                  \
+	X(given_up_qos0, "Messages of QoS 0 that no broker was given")                             \
+	X(orphaned, "Acknowledgements whose device was gone")                                      \
+	X(refused_by_broker, "Messages whose rule was not met because brokers refused")            \
+	X(unmet, "Messages whose rule was not met because they were given up for brokers")         \
+	X(dropped_log_full, "Messages of QoS 0 dropped because the log was full")                  \
+	X(dropped_no_buffer, "Messages of QoS 0 dropped because a pool was empty")
+
+PW_COUNTER_STRUCT(pw_route_counters, PW_ROUTE_COUNTERS);
+
 /** State of a broker connection, for people. */
 #define PW_UPSTREAM_STATES(X)                                                                      \
 	X(WAITING, "waiting to connect")                                                           \
@@ -257,6 +271,7 @@ struct pw_upstream_info {
 	enum pw_upstream_state state;
 	uint64_t lag;	       /**< entries of the log that this broker has not been given */
 	uint32_t inflight;     /**< messages of QoS 1 and 2 queued and not acknowledged */
+	uint64_t accepted;     /**< messages that were for it */
 	uint32_t held;	       /**< messages that wait for it, those in flight included */
 	uint64_t held_bytes;   /**< of their frames */
 	uint32_t held_buffers; /**< packet buffers that they keep, about */
@@ -317,6 +332,32 @@ size_t pw_forward_logs_bytes(const struct pw_forward_settings *s, uint32_t devic
 uint32_t pw_forward_sessions(const struct pw_forward *f);
 
 const struct pw_device_counters *pw_forward_counters(const struct pw_forward *f);
+
+/** Of a route, by its place in the settings; NULL where the worker serves no devices. Any thread.
+ */
+const struct pw_route_counters *pw_forward_route_counters(const struct pw_forward *f,
+							  uint32_t route);
+
+/** Those of its messages whose end is not counted yet. */
+uint64_t pw_route_outstanding(const struct pw_route_counters *c);
+
+/** Messages for one broker, and where they are. */
+struct pw_broker_ledger {
+	uint64_t accepted; /**< messages that were for it */
+	uint64_t held;	   /**< that still wait for it, those in flight included */
+	uint64_t inflight;
+	struct pw_upstream_counters n;
+};
+
+/** Add what this worker's connections have to the rows of their brokers. Any thread. */
+void pw_forward_broker_ledger(const struct pw_forward *f,
+			      struct pw_broker_ledger sum[PW_FORWARD_MAX_BROKERS]);
+
+/** Messages of which neither is known: 0, but for words that change while they are read. */
+int64_t pw_broker_unexplained(const struct pw_broker_ledger *l);
+
+/** Messages that are decided, but whose device's acknowledgement waits. Any thread. */
+uint32_t pw_forward_owed(const struct pw_forward *f);
 
 /**
  * Time from the arrival of a PUBLISH (the poll's `now`) until it stood in the send queue of every
