@@ -61,7 +61,7 @@ def ask_everything(prefix):
     with Telemetry(prefix) as t:
         commands = t.ask("/")
         ours = [c for c in commands if c.startswith("/pubwire/")]
-        check(len(ours) == 10 and all(len(c) < 56 for c in ours), "ten commands are there")
+        check(len(ours) == 12 and all(len(c) < 56 for c in ours), "twelve commands are there")
         w = t.ask("/pubwire/workers")
         check(w["total"] == 2 and w["0"]["role"] == "devices" and w["1"]["role"] == "brokers"
               and w["0"]["lcore"] == 1 and w["1"]["total_cycles"] > 0, "workers: lcores, roles, cycles")
