@@ -46,6 +46,13 @@ struct app_summary {
 	uint32_t leaked_pkt, leaked_hdr, leaked_ind;
 };
 
+/* What a drain has not got through so far; taken while the workers run. */
+struct app_lost {
+	uint64_t given_up; /* not acknowledged by brokers */
+	uint64_t cut;	   /* acknowledged to the device, and not at every broker */
+	uint64_t wills;
+};
+
 /* Build everything after EAL. An exit status; what failed has been printed. */
 int app_assemble(struct app *a);
 
@@ -61,6 +68,8 @@ void app_report_start(const struct app *a, FILE *out);
 /* Gather counters; the workers have stopped, the fleet stands. */
 void app_summary_take(const struct app *a, struct app_summary *s);
 void app_report_end(const struct app_summary *s, FILE *out);
+
+void app_lost_take(const struct app *a, struct app_lost *l);
 
 /* Block the signals that the main loop waits for; before any thread is made. */
 void app_signals_block(void);

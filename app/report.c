@@ -137,6 +137,21 @@ take_upstreams(const struct pw_forward *f, struct app_summary *s)
 }
 
 void
+app_lost_take(const struct app *a, struct app_lost *l)
+{
+	*l = (struct app_lost){0};
+	for (uint32_t w = 0; w < pw_fleet_workers(a->fleet); w++) {
+		const struct pw_forward *f = pw_fleet_forward(a->fleet, w);
+		const struct pw_device_counters *d = pw_forward_counters(f);
+
+		l->given_up += __atomic_load_n(&d->dropped_on_shutdown, __ATOMIC_RELAXED) +
+			       pw_forward_outstanding(f);
+		l->cut += __atomic_load_n(&d->cut_on_shutdown, __ATOMIC_RELAXED);
+		l->wills += __atomic_load_n(&d->wills_dropped, __ATOMIC_RELAXED);
+	}
+}
+
+void
 app_summary_take(const struct app *a, struct app_summary *s)
 {
 	static struct pw_hist latency[2]; /* too large for a stack */

@@ -59,6 +59,24 @@ check_again(const struct app *a)
 		       a->file);
 }
 
+/* Whether everything came through, or the deadline cut it. */
+static void
+say_drained(const struct app *a, const struct app_lost *before)
+{
+	struct app_lost l;
+
+	app_lost_take(a, &l);
+	l.wills -= before->wills; /* those of before have nothing to do with the drain */
+	if (l.given_up + l.cut + l.wills == 0) {
+		PW_LOG(app, NOTICE, "drained");
+		return;
+	}
+	PW_LOG(app, WARNING,
+	       "the drain_deadline of %u ms cut the drain: %lu messages are given up, %lu that "
+	       "were acknowledged are not at every broker, %lu wills are dropped",
+	       a->config.forward.limits.drain_deadline, l.given_up, l.cut, l.wills);
+}
+
 void
 app_serve(struct app *a)
 {
@@ -66,6 +84,7 @@ app_serve(struct app *a)
 	const struct timespec wait = {.tv_nsec = auth ? WAIT_AUTH_NS : WAIT_NS}, none = {0};
 	bool more = false;
 	uint64_t deadline = UINT64_MAX;
+	struct app_lost before = {0};
 	bool draining = false;
 	sigset_t set;
 
@@ -92,10 +111,11 @@ app_serve(struct app *a)
 			PW_LOG(app, NOTICE, "%s: draining for at most %u ms (again: stop at once)",
 			       sig == SIGTERM ? "TERM" : "INT",
 			       a->config.forward.limits.drain_deadline);
+			app_lost_take(a, &before);
 			pw_fleet_drain(a->fleet);
 		}
 		if (draining && pw_fleet_drained(a->fleet)) {
-			PW_LOG(app, NOTICE, "drained");
+			say_drained(a, &before);
 			return;
 		}
 		if (pw_clock_now() > deadline) {

@@ -35,6 +35,10 @@ class Stopped(Recorded, LabCase):
         kit.brokers_up(2)
         self.remember_pools()
 
+    def log(self):
+        with open(proc.run_path("pubwire.log"), encoding="utf-8", errors="replace") as f:
+            return f.read()
+
     def stop_under_load(self, sig, **kw):
         """Signal pubwire while devices publish; returns them, and the seconds until it was gone."""
         p = Publisher(version=self.version, **kw)
@@ -72,6 +76,7 @@ class Stopped(Recorded, LabCase):
         """TERM: under way comes through, everybody is told, exit code 0, in good time."""
         p, took = self.stop_under_load(signal.SIGTERM)
         self.assertLess(took, 8)
+        self.assertRegex(self.log(), r": drained\n")
         self.assertEqual(len(p.lost), len(p.peers), "devices were not closed")
 
     def test_drained_5_0_devices_are_told_why(self):
@@ -94,6 +99,8 @@ class Stopped(Recorded, LabCase):
         start = time.monotonic()
         proc.stop("pubwire", sig=signal.SIGTERM, patience=15)
         self.assertLess(time.monotonic() - start, 9)
+        self.assertRegex(self.log(), r"drain_deadline of \d+ ms cut the drain: [1-9]\d* messages")
+        self.assertNotRegex(self.log(), r": drained\n")
         for i in range(2):
             self.check_record(i, p)
             self.recorders.start(i)

@@ -178,6 +178,8 @@ def main():
                 wait("USR1 is answered", lambda: "there is no file to open again" in text())
                 p.send_signal(signal.SIGTERM)
                 check(p.wait(20) == 0, "TERM ends it with 0")
+                check(": drained\n" in text() and "cut the drain" not in text(),
+                      "nothing was outstanding: it says drained")
                 check("buffers still in use     0 packet, 0 header, 0 indirect\n" in text(),
                       "every buffer is back")
         finally:
