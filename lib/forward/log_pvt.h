@@ -103,6 +103,7 @@ struct pw_flog_reader {
 	uint64_t given;
 	uint64_t low;
 	uint64_t limit;	     /* a message appended from here on is beyond its hold, if it has one */
+	uint64_t over_at;    /* ns: since when nothing more may be appended, 0: something may */
 	uint32_t max_packet; /* 0: no limit known */
 	uint8_t up;	     /* CONNACK accepted */
 	uint8_t no_retain;   /* Retain Available 0 */

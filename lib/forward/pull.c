@@ -426,6 +426,17 @@ bound(struct pw_upstream *u, uint64_t now)
 			pw_cursor_give_up(c, PW_GIVE_UP_SHARE, given_up, &drop);
 }
 
+/* For people. */
+static void
+note_hold(struct pw_upstream *u, uint64_t now)
+{
+	struct pw_flog_reader *r = &u->log->reader[u->broker];
+	bool over = r->limit <= u->cursor.seen;
+
+	if (over != (r->over_at != 0))
+		__atomic_store_n(&r->over_at, over ? now : 0, __ATOMIC_RELAXED);
+}
+
 uint32_t
 pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 {
@@ -461,6 +472,7 @@ pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 	shed(u, now);
 	bound(u, now);
 	pw_cursor_publish(&u->cursor);
+	note_hold(u, now);
 	if (moved > 0)
 		pw_upstream_arm(u, now);
 	return moved;

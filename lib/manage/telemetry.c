@@ -27,7 +27,8 @@
 	X(auth, tel_auth, "Passwords: how many users, how many wait, what was found")              \
 	X(ledger, tel_ledger, "Where every accepted message is")                                   \
 	X(ledger_brokers, tel_ledger_brokers, "The same for each broker. Parameter: START")        \
-	X(ledger_routes, tel_ledger_routes, "The same for each route. Parameter: START")
+	X(ledger_routes, tel_ledger_routes, "The same for each route. Parameter: START")           \
+	X(why, tel_why, "Why a device waits. Parameter: CLIENT, its identifier")
 
 /* Held by a command while it runs, and by stop while it takes the sources away. Never by a worker.
  */

@@ -4,6 +4,7 @@
  * its oldest messages go, or it goes without until it is back. Whatever it is, devices of other
  * sets and the deliveries to other brokers do not notice.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include <rte_common.h>
@@ -516,6 +517,84 @@ ledgers_of_brokers_and_routes_say_where_every_message_is(void **state)
 	}
 }
 
+static bool
+says(const char *client, const char *text)
+{
+	struct pw_why why;
+
+	if (pw_forward_why(w.forward[0], client, &why, world_clock(0)) != 0)
+		return false;
+	for (uint32_t i = 0; i < why.n; i++) {
+		if (strstr(why.reason[i], text) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void
+a_device_that_waits_is_told_apart_by_why(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_why why;
+
+		bounded(state, PW_WHEN_FULL_BLOCK);
+		w.set.limits.receive_maximum = 10;
+		w.broker[1].hold = true;
+		begin(&shapes[k]);
+		assert_int_equal(pw_forward_why(w.forward[0], "a", &why, w.now), -ENOENT);
+		device_connect(0, 0, 5, "a");
+		assert_true(says("a", "does not wait"));
+		flood(0, 5, "t", 17, 25);
+		assert_true(says("a", "not read") || says("a", "over its hold"));
+		assert_true(says("a", "broker b1 of set 1 is over its hold, for "));
+		assert_true(says("a", "message 17 waits for PUBACK of b1"));
+		assert_false(says("a", "full"));
+		device_connect(1, 0, 4, "b");
+		flood(1, 4, "t", 1, 3);
+		assert_true(says("b", "message 1 waits for PUBACK of b1"));
+		assert_false(says("b", "over its hold")); /* it is read */
+		w.broker[1].hold = false;
+		world_ack(1, 9);
+		world_run(100);
+		assert_true(says("a", "does not wait"));
+		assert_int_equal(acks(0, 5, 0), 9);
+		world_teardown(state);
+	}
+}
+
+static void
+a_device_that_fills_a_log_or_its_window_is_told_so(void **state)
+{
+	bounded(state, PW_WHEN_FULL_BLOCK);
+	w.set.broker[1].hold_messages = 0;
+	w.set.limits.max_queued_messages = 8;
+	w.set.limits.receive_maximum = 20;
+	w.broker[1].hold = true;
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	flood(0, 5, "t", 1, 12);
+	assert_true(says("a", "the log of set 1 (b0, b1) is full"));
+	w.broker[1].hold = false;
+	world_ack(1, 8);
+	world_run(100);
+	assert_int_equal(acks(0, 5, 0), 12);
+	world_teardown(state);
+
+	bounded(state, PW_WHEN_FULL_BLOCK);
+	w.set.broker[1].hold_messages = 0;
+	w.set.limits.receive_maximum = 3;
+	w.broker[1].hold = true;
+	begin(&shapes[0]);
+	device_connect(0, 0, 4, "a");
+	flood(0, 4, "t", 1, 6);
+	assert_true(says("a", "receive_maximum"));
+	w.broker[1].hold = false;
+	world_ack(1, 3);
+	world_run(100);
+	assert_true(says("a", "does not wait"));
+	world_teardown(state);
+}
+
 int
 main(void)
 {
@@ -536,6 +615,8 @@ main(void)
 		cmocka_unit_test(qos0_beyond_the_share_of_buffers_goes_oldest_first),
 		cmocka_unit_test(small_messages_are_counted_by_the_buffers_that_they_share),
 		cmocka_unit_test(a_hold_of_bytes_stands_in_for_the_share_of_buffers),
+		cmocka_unit_test(a_device_that_waits_is_told_apart_by_why),
+		cmocka_unit_test(a_device_that_fills_a_log_or_its_window_is_told_so),
 		cmocka_unit_test(ledgers_of_brokers_and_routes_say_where_every_message_is),
 	};
 

@@ -142,7 +142,11 @@ class Recorded:
         def signal_it(sig):
             os.kill(proc.read_pid(r.name(0)), sig)
 
-        self.load(5, [(1, lambda: signal_it(signal.SIGSTOP)), (3, lambda: signal_it(signal.SIGCONT))])
+        why = {}
+        self.load(5, [(1, lambda: signal_it(signal.SIGSTOP)),
+                      (2.5, lambda: why.update(kit.ask("/pubwire/why,P0"))),
+                      (3, lambda: signal_it(signal.SIGCONT))])
+        self.assertIn("waits for PUBACK of broker1", " ".join(map(str, why.values())))
 
 
 class RecordedOneWorker(Recorded, LabCase):

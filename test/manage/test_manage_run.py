@@ -61,7 +61,7 @@ def ask_everything(prefix):
     with Telemetry(prefix) as t:
         commands = t.ask("/")
         ours = [c for c in commands if c.startswith("/pubwire/")]
-        check(len(ours) == 12 and all(len(c) < 56 for c in ours), "twelve commands are there")
+        check(len(ours) == 13 and all(len(c) < 56 for c in ours), "thirteen commands are there")
         w = t.ask("/pubwire/workers")
         check(w["total"] == 2 and w["0"]["role"] == "devices" and w["1"]["role"] == "brokers"
               and w["0"]["lcore"] == 1 and w["1"]["total_cycles"] > 0, "workers: lcores, roles, cycles")
@@ -91,6 +91,7 @@ def ask_everything(prefix):
         check(t.ask("/pubwire/auth") == {"users": 0}, "nobody is in no password file")
         ledger = t.ask("/pubwire/ledger")
         check(ledger["accepted"] == 0 and ledger["unexplained"] == 0, "ledger")
+        check("not connected" in t.ask("/pubwire/why,nobody")["why0"], "nobody waits")
         row = t.ask("/pubwire/ledger_brokers")["0"]
         check(row["accepted"] == 0 and row["unexplained"] == 0, "ledger of a broker")
         routes = t.ask("/pubwire/ledger_routes")

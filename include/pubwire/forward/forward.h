@@ -383,6 +383,18 @@ struct pw_session_info {
 uint32_t pw_forward_session_list(const struct pw_forward *f, uint32_t *at,
 				 struct pw_session_info *out, uint32_t max);
 
+/** Why a device waits: sentences, the first is what holds it up most directly. */
+struct pw_why {
+	char reason[6][112];
+	uint32_t n;
+	bool connected;
+};
+
+/** 0; -ENOENT where this worker has no such client. Any thread, racy by nature. Clients are known
+ * by the first 39 bytes of their identifier; now: as the worker's polls are told. */
+int pw_forward_why(const struct pw_forward *f, const char *client, struct pw_why *out,
+		   uint64_t now);
+
 /**
  * Bytes that one idle device connection takes here: its session, its name, its place among the
  * client identifiers.
