@@ -200,7 +200,7 @@ down(struct pw_upstream *u, uint64_t now)
 	__atomic_store_n(&r->up, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&u->connected_at, 0, __ATOMIC_RELAXED);
 	u->conn = NULL;
-	u->ping_out = false;
+	u->ping_out = u->purged = false;
 	pw_upstream_set_state(u, PW_UPSTREAM_WAITING);
 	u->deadline = now + next_wait(u) * PW_NS_MS;
 	PW_LOG(forward, WARNING, "broker %s (" PW_FLOG_ID "): %s; next attempt in %lu ms",
@@ -348,7 +348,7 @@ pw_upstream_up(struct pw_upstream *u, bool present, uint64_t now)
 	u->replay_end = __atomic_load_n(&u->log->tail, __ATOMIC_ACQUIRE);
 	u->replay_from = now;
 	u->replayed = 0;
-	u->answered = u->detached = false;
+	u->answered = u->detached = u->purged = false;
 	u->last_error[0] = '\0';
 	u->window_stop = u->socket_stop = false;
 	u->progress = u->tx_progress = now;

@@ -33,12 +33,14 @@ known_session(struct pw_upstream *u, bool present, uint64_t now)
 {
 	if (u->purge && !present) {
 		u->purge = u->session = u->cursor.spoilt = false;
+		u->purged = true;
 		pw_upstream_again(u, now);
 		return false;
 	}
 	if (!present || (!u->clean && u->session))
 		return true;
-	if (u->clean) {
+	/* [MQTT-3.1.2-6]. */
+	if (u->clean || u->purged) {
 		u->counters.protocol_errors++;
 		pw_upstream_fail(u, "CONNACK says Session Present after a clean start", now);
 		return false;

@@ -387,6 +387,24 @@ a_session_of_another_process_is_purged_first(void **state)
 	assert_int_equal(upstream(0, PW_LANE_5).counters.sessions_resumed, 1);
 }
 
+/* [MQTT-3.1.2-6]: what began clean ends with its connection. One that says otherwise is no reason
+ * to connect to it without a pause. */
+static void
+a_broker_that_keeps_what_began_clean_is_asked_with_pauses(void **state)
+{
+	(void)state;
+	w.broker[0].stubborn = true;
+	snprintf(w.broker[0].kept[0].client_id, sizeof(w.broker[0].kept[0].client_id),
+		 "pubwire-test-w0-l3");
+	w.broker[0].kept[0].stays = true;
+	world_start(1, 3, 0);
+	world_run(10000);
+	assert_int_not_equal(upstream(0, PW_LANE_3).counters.protocol_errors, 0);
+	assert_int_equal(upstream(0, PW_LANE_3).counters.protocol_errors,
+			 upstream(0, PW_LANE_3).counters.connect_failures);
+	assert_in_range(w.broker[0].connects, 4, 200);
+}
+
 /* Broker 0 sends this on its connections of the version. */
 static void
 broker_says(uint8_t version, const uint8_t *bytes, uint32_t n)
@@ -894,6 +912,7 @@ main(void)
 		T(a_lost_session_has_everything_published_anew),
 		T(a_broker_that_keeps_no_session_is_not_said_to_have_lost_it),
 		T(a_session_of_another_process_is_purged_first),
+		T(a_broker_that_keeps_what_began_clean_is_asked_with_pauses),
 		T(a_broker_of_3_1_1_that_has_no_qos_2_is_done_with_its_puback),
 		T(strange_answers_change_nothing),
 		T(a_will_of_qos_2_is_published),

@@ -404,7 +404,7 @@ recall(struct broker *b, struct leg *l, const struct pw_mqtt_connect *c)
 	memcpy(k->client_id, l->client_id, sizeof(k->client_id));
 	k->stays = c->version == 5
 			   ? pw_mqtt_has(&c->props, PW_MQTT_PROP_SESSION_EXPIRY) && !b->expiry_0
-			   : !c->clean;
+			   : !c->clean || b->stubborn;
 	l->kept = k;
 	b->clean_starts += c->clean;
 	b->resumed += present;

@@ -93,6 +93,7 @@ struct broker {
 	bool max_qos0;
 	bool max_qos1;
 	bool forgets;	  /**< keeps no session */
+	bool stubborn;	  /**< 3.1.1: keeps those that began clean, too */
 	uint8_t expiry_0; /**< 5.0: says that it keeps none */
 	bool hold_comp;	  /**< PUBCOMPs wait for world_ack() */
 	bool stray;	  /**< answers nothing, but a PUBREC of identifier 200 with each PUBLISH */

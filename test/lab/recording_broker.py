@@ -75,7 +75,9 @@ class Broker:
         if clean:
             self.sessions.discard(client)
         present = client in self.sessions
-        self.sessions.add(client)
+        # With 3.1.1 a session that began clean ends with its connection [MQTT-3.1.2-6].
+        if peer.version == 5 or not clean:
+            self.sessions.add(client)
         answers.append(mq.packet(0x20, bytes([present, 0]) + (b"\0" if peer.version == 5 else b"")))
         return client
 
