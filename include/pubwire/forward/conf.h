@@ -110,12 +110,13 @@ struct pw_route_conf {
 	uint8_t order[PW_FORWARD_MAX_BROKERS]; /**< the same as a list */
 	enum pw_fanout fanout;		       /**< [all] */
 	bool hash_by_topic;		       /**< else by client identifier */
-	/** Of topics towards brokers: what they begin with goes, where they do, and what comes instead. */
+	/** Of topics towards brokers: what they begin with goes, where they do, and what comes
+	 * instead. */
 	char prefix_remove[PW_FORWARD_STR_LEN], prefix_add[PW_FORWARD_STR_LEN];
-	enum pw_ack_rule ack;		       /**< [all] */
-	uint32_t quorum;		       /**< of PW_ACK_QUORUM: 1 to the number of brokers */
-	enum pw_when_full when_full_qos0;      /**< [drop] */
-	enum pw_when_full when_full_qos1;      /**< [block] */
+	enum pw_ack_rule ack;		  /**< [all] */
+	uint32_t quorum;		  /**< of PW_ACK_QUORUM: 1 to the number of brokers */
+	enum pw_when_full when_full_qos0; /**< [drop] */
+	enum pw_when_full when_full_qos1; /**< [block] */
 	/** Connections to each of the brokers, each for its share of the client identifiers [1]. */
 	uint32_t pool_size;
 };
