@@ -5,7 +5,7 @@
  */
 #include <rte_common.h>
 
-#include "stack_pvt.h"
+#include "loss_pvt.h"
 
 /* Karn: bytes that were sent twice say nothing; a timestamp that is echoed does. */
 static void

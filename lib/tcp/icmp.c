@@ -6,7 +6,7 @@
  */
 #include <rte_common.h>
 
-#include "stack_pvt.h"
+#include "loss_pvt.h"
 
 /*
  * Was what is named sent in a packet that the answer explains? A forger has to guess a segment that

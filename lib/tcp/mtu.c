@@ -8,7 +8,7 @@
  */
 #include <rte_common.h>
 
-#include "stack_pvt.h"
+#include "loss_pvt.h"
 
 #define LEAST_V4 576  /* smaller answers are taken for this: they are forged or broken */
 #define LEAST_V6 1280 /* RFC 8200 5 */

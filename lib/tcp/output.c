@@ -9,7 +9,7 @@
 
 #include <rte_common.h>
 
-#include "stack_pvt.h"
+#include "loss_pvt.h"
 
 static bool
 may_send(const struct pw_tcp_conn *c)

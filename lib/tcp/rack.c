@@ -6,7 +6,7 @@
  */
 #include <rte_common.h>
 
-#include "stack_pvt.h"
+#include "loss_pvt.h"
 
 #define DUP_THRESH   3	/* RFC 8985 6.2 step 4 */
 #define REO_PERSIST  16 /* the same */

@@ -9,7 +9,7 @@
  */
 #include <rte_common.h>
 
-#include "stack_pvt.h"
+#include "loss_pvt.h"
 
 #define DUP_THRESH 3 /* RFC 5681 3.2 */
 

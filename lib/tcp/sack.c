@@ -6,7 +6,7 @@
  */
 #include <rte_common.h>
 
-#include "stack_pvt.h"
+#include "loss_pvt.h"
 
 /* RFC 2883 4: the first block lies below the acknowledgement, or within the second. */
 static bool

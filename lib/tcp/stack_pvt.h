@@ -24,60 +24,9 @@
 #include "cc_pvt.h"
 #include "conn_pvt.h"
 #include "flight_pvt.h"
+#include "gaps_pvt.h"
+#include "seg_pvt.h"
 #include "siphash_pvt.h"
-
-#define TCP_FIN		0x01
-#define TCP_SYN		0x02
-#define TCP_RST		0x04
-#define TCP_PSH		0x08
-#define TCP_ACK		0x10
-
-#define TCP_HDR_LEN	20
-#define TCP_OPT_TS_LEN	12 /**< two NOPs and the option */
-#define TCP_OPT_SYN_LEN 20 /**< MSS, timestamps, window scale, padded */
-#define TCP_HEADROOM	64 /**< for IP, Ethernet and VLAN headers */
-
-/** Bits of pw_tcp_seg.opts. */
-#define SEG_OPT_MSS	(1u << 0)
-#define SEG_OPT_WS	(1u << 1)
-#define SEG_OPT_TS	(1u << 2)
-#define SEG_OPT_SACK_OK (1u << 3) /**< SACK-permitted (RFC 2018 2) */
-
-#define SEG_SACK_MAX	4 /**< blocks that fit 40 bytes of options (RFC 2018 3) */
-
-/** Bytes that a peer holds, or had twice (RFC 2018 3, RFC 2883 4). */
-struct sack_block {
-	uint32_t left;
-	uint32_t right; /**< one past the last */
-};
-
-/** A received segment after its headers were read. */
-struct pw_tcp_seg {
-	struct rte_mbuf *m; /**< payload; owned by whoever holds the segment, NULL when taken */
-	struct pw_flow flow;
-	uint64_t print; /**< pw_tcp_flow_print() */
-	uint32_t seq;
-	uint32_t ack;
-	uint32_t len; /**< bytes of payload left in m */
-	uint32_t ts_val;
-	uint32_t ts_ecr;
-	uint16_t wnd;
-	uint16_t mss;
-	uint8_t scale;
-	uint8_t flags;
-	uint8_t opts;
-	bool duplicate; /**< nothing in it is new but, maybe, its acknowledgement */
-	bool was_syn;	/**< its SYN has been dealt with and taken off the flags */
-	uint8_t nb_sack;
-	struct sack_block sack[SEG_SACK_MAX]; /**< as they came: not compared with what was sent */
-};
-
-/** SACK blocks of a segment that is to be sent. */
-struct sack_out {
-	uint8_t n;
-	bool twice; /**< the first says what came twice */
-	struct sack_block block[SEG_SACK_MAX];
-};
 
 #define DSACK_SLOTS 64
 
@@ -131,21 +80,6 @@ struct tw_table {
 	uint32_t oldest; /**< index; a ring from here */
 	uint32_t count;	 /**< of records and gaps */
 	struct pw_timer timer;
-};
-
-/** A connection that began to hold bytes beyond a gap; see gaps.c. */
-struct gap_entry {
-	uint32_t conn; /**< index */
-	uint32_t id;   /**< its gap_id then */
-};
-
-/** Those that hold some, in the order in which they began, among entries out of date. */
-struct gap_ring {
-	struct gap_entry *entry;
-	uint32_t size;
-	uint32_t first;
-	uint32_t n;
-	uint32_t id; /**< of the last that began; connections keep eight bits of it */
 };
 
 #define MAX_LISTENERS 16
@@ -363,14 +297,6 @@ bool pw_tcp_ack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_t
 bool pw_tcp_rx_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s);
 void pw_tcp_rx_release(struct pw_tcp_conn *c);
 void pw_tcp_ooo_release(struct pw_tcp *t, struct pw_tcp_conn *c);
-/* gaps.c: who gives up what he holds beyond a gap. */
-int pw_tcp_gaps_init(struct gap_ring *g, uint32_t max_ooo_total, int socket);
-void pw_tcp_gaps_fini(struct gap_ring *g);
-/** When a connection gives it up, as its gap has not moved; 0 where it holds nothing. */
-uint32_t pw_tcp_gap_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c);
-void pw_tcp_gap_expired(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** Pressure 2: some of what is held goes, of the oldest list first. */
-void pw_tcp_gaps_pressed(struct pw_tcp *t);
 /** Cut bytes off the front or the back of a segment's payload. */
 void pw_tcp_seg_trim_head(struct pw_tcp_seg *s, uint32_t n);
 void pw_tcp_seg_trim_tail(struct pw_tcp_seg *s, uint32_t n);
@@ -462,68 +388,6 @@ int pw_tcp_send_again(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_pos *p)
  * the peer's window forbids it.
  */
 int pw_tcp_send_probe(struct pw_tcp *t, struct pw_tcp_conn *c);
-
-/** What one acknowledgement has told about what is on its way. */
-struct ack_news {
-	uint32_t acked;	    /**< by how much snd_una has moved */
-	uint32_t delivered; /**< bytes that the peer did not say it had before */
-	uint32_t flight;    /**< snd_max - snd_una before */
-	uint64_t sent;	    /**< ns: when the last of them that went out once was sent, 0 none */
-	bool rtx;	    /**< a byte below snd_una was sent more than once */
-	uint32_t sacked_before; /**< bytes with TX_SACKED before */
-	bool dsack;		/**< something arrived twice: */
-	struct sack_block twice;
-	bool duplicate; /**< a duplicate acknowledgement without SACK blocks (RFC 5681 2) */
-	bool repeated;	/**< the same, even where nothing is on its way */
-};
-
-/* sack.c: the scoreboard (RFC 2018, 2883). */
-void pw_tcp_sack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s,
-		       struct ack_news *n);
-
-/* rack.c (RFC 8985 6) */
-/** A record has been delivered; in the order of sequence numbers. */
-void pw_tcp_rack_delivered(struct pw_tcp *t, struct pw_tcp_conn *c, const struct tx_rec *r,
-			   const struct pw_tcp_seg *s);
-/** Learn from reports of duplicates. */
-void pw_tcp_rack_dsack(struct pw_tcp_conn *c, const struct ack_news *n);
-/** Mark what is lost; bytes of it. Arms the reordering timer where time will tell. */
-uint32_t pw_tcp_rack_detect(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** Mark what a retransmission timeout says is lost (RFC 8985 6.3). */
-void pw_tcp_rack_timeout(struct pw_tcp *t, struct pw_tcp_conn *c);
-
-/* tlp.c (RFC 8985 7) */
-/** Deadline of a probe where there should be one, else 0. */
-uint32_t pw_tcp_tlp_deadline(const struct pw_tcp *t, const struct pw_tcp_conn *c);
-void pw_tcp_tlp_fired(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** What an acknowledgement says about a probe; before the flight it belongs to may end. */
-void pw_tcp_tlp_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n);
-
-/* recovery.c: from news to congestion state. */
-void pw_tcp_recovery_acked(struct pw_tcp *t, struct pw_tcp_conn *c, const struct ack_news *n);
-/** The reordering timer has fired. */
-void pw_tcp_recovery_reorder(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** The retransmission timer has fired. */
-void pw_tcp_recovery_timeout(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** One reduction of the window, without a recovery. */
-void pw_tcp_recovery_reduce(struct pw_tcp *t, struct pw_tcp_conn *c);
-
-/* mtu.c: segments that are too large for the path. */
-/** Take over a smaller MTU of the path; what is on its way goes again in pieces that fit. */
-void pw_tcp_mtu_lower(struct pw_tcp *t, struct pw_tcp_conn *c, uint16_t mtu);
-/** After a timeout: may the size of what is sent be the reason? */
-void pw_tcp_mtu_black_hole(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** Payload of a segment larger than mss that new data may be sent in at this moment, 0 none. */
-uint16_t pw_tcp_mtu_try(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** It was, in the last record. */
-void pw_tcp_mtu_tried(struct pw_tcp *t, struct pw_tcp_conn *c);
-/** A record has been delivered: if it was such a one, its size is that of the next ones. */
-void pw_tcp_mtu_arrived(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_rec *r);
-/**
- * The retransmission timer has fired: true where all that is missing is such a one. It goes again
- * in smaller pieces, and that is all.
- */
-bool pw_tcp_mtu_timeout(struct pw_tcp *t, struct pw_tcp_conn *c);
 
 /* rtt.c (RFC 6298) */
 void pw_tcp_rtt_sample(struct pw_tcp_conn *c, uint64_t us);

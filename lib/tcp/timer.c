@@ -10,7 +10,7 @@
 
 #include <rte_common.h>
 
-#include "stack_pvt.h"
+#include "loss_pvt.h"
 
 #define KEEP_PROBES 8
 #define KEEP_STEPS  4 /* probes come this often in the idle time, at most 75 s apart */

@@ -5,7 +5,7 @@
  */
 #include <rte_common.h>
 
-#include "stack_pvt.h"
+#include "loss_pvt.h"
 
 #define PTO_INITIAL_MS	 1000 /* 7.2 */
 #define PTO_LEAST_MS	 10   /* what a busy peer may take beside the path */
