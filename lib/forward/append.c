@@ -119,7 +119,8 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 		.expiry_at = a->expiry_at,
 		.dev_id = a->dev_id,
 		.flags = (uint8_t)(a->qos | (a->retain ? PW_FLOG_RETAIN : 0) |
-				   (a->route == NULL ? PW_FLOG_NOBODY : 0)),
+				   (a->route != NULL ? a->route->flags[a->qos > 0]
+						     : PW_FLOG_NOBODY)),
 		.need = a->route != NULL ? a->route->need : 0,
 	};
 	struct pw_mqtt_buf bytes;
@@ -128,13 +129,6 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 
 	if (pw_flog_full(l))
 		return -ENOSPC;
-	if (a->route != NULL)
-		e.flags |= (uint8_t[]){PW_FLOG_KEEP, 0,
-				       PW_FLOG_DETACH}[pw_route_when_full(a->route, a->qos)];
-	if (a->route != NULL && a->route->nb > 1)
-		e.flags |= PW_FLOG_SHARE;
-	if (a->route != NULL && a->route->conf->ack == PW_ACK_ALL)
-		e.flags |= PW_FLOG_ALL;
 	if (a->route != NULL) {
 		rc = take(f, a, &e, &bytes);
 		if (rc < 0)

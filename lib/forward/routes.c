@@ -7,6 +7,7 @@
 #include <pubwire/mqtt/topic.h>
 
 #include "hash_pvt.h"
+#include "log_pvt.h"
 #include "routes_pvt.h"
 
 /* The number of a set, which is a new one where no route before named these brokers. */
@@ -52,6 +53,29 @@ need_of(const struct pw_route_conf *conf)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+/* What a log is to know of the route's messages. */
+static uint8_t
+flags_of(const struct pw_route *route, uint32_t qos)
+{
+	uint8_t flags = 0;
+
+	switch (pw_route_when_full(route, qos)) {
+	case PW_WHEN_FULL_BLOCK:
+		flags = PW_FLOG_KEEP;
+		break;
+	case PW_WHEN_FULL_DETACH:
+		flags = PW_FLOG_DETACH;
+		break;
+	case PW_WHEN_FULL_DROP:
+		break;
+	}
+	if (route->nb > 1)
+		flags |= PW_FLOG_SHARE;
+	if (route->conf->ack == PW_ACK_ALL)
+		flags |= PW_FLOG_ALL;
+	return flags;
 }
 
 /* The sets of a route. */
@@ -108,6 +132,8 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 		route->need = (uint8_t)need_of(conf);
 		if (take_sets(r, route) < 0)
 			return -EINVAL;
+		route->flags[0] = flags_of(route, 0);
+		route->flags[1] = flags_of(route, 1);
 		if (strcmp(conf->filter, "#") == 0)
 			route->kind = PW_ROUTE_ALL;
 		else if (strpbrk(conf->filter, "+#") == NULL)
