@@ -29,7 +29,8 @@ class LossyMqtt(LabCase):
         here = net.namespace("dev")
         sh("ip", "-n", here, "link", "add", "left0", "type", "veth", "peer", "name", "left0", "netns",
            self.far)
-        # Goes with its peer, when the namespace does.
+        # The namespace goes later than "ip netns del" returns; by then the next test wants the name.
+        self.addCleanup(sh, "ip", "-n", here, "link", "del", "left0", check=False)
         for ns in (self.far, here):
             lossy.whole_frames(ns, "left0")
             sh("ip", "-n", ns, "link", "set", "left0", "up")
