@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_log.h>
+#include <rte_mbuf.h>
+
+#include <pubwire/base/log.h>
+#include <pubwire/mqtt/packet.h>
+
+#include "bench_world.h"
+#include "eal.h"
+
+#define US	    UINT64_C(1000)
+#define BURST	    32 /* as a worker takes them */
+#define QUEUE	    16384
+#define WINDOW	    (1u << 20)
+#define FLAT	    (2u << 20)
+#define TOPIC	    "plant/7/line/12/press/temperature"
+#define MAX_PAYLOAD 65536
+
+/* Segments on their way. */
+struct queue {
+	struct rte_mbuf *m[QUEUE];
+	uint32_t n;
+};
+
+struct device {
+	struct pw_tcp_conn *conn;
+	uint16_t id; /* the last one used */
+	bool up;
+};
+
+struct bench_cycles bench_cycles;
+
+static struct pw_mem mem, far_mem;
+static struct bench_conf conf;
+static struct pw_forward_settings set;
+static struct pw_forward_shared *shared;
+static struct pw_forward *forward;
+static struct pw_tcp *tcp, *device_tcp, *broker_tcp;
+static struct device device[BENCH_MAX_DEVICES];
+static uint32_t nb_up, nb_connected;
+static uint64_t nb_answered; /* messages whose exchange with the device is over */
+static uint64_t now = 1000000 * US;
+static struct queue to_device, to_broker, from_device, from_broker;
+static uint8_t publish[MAX_PAYLOAD + 64];
+static uint32_t publish_len, publish_id_at;
+static uint8_t flat[FLAT];
+
+void
+bench_die(const char *why)
+{
+	fprintf(stderr, "%s\n", why);
+	exit(1);
+}
+
+static struct pw_addr
+address(uint32_t net, uint32_t host)
+{
+	return pw_addr_v4(rte_cpu_to_be_32(10u << 24 | net << 16 | host));
+}
+
+static void
+push(struct queue *q, struct rte_mbuf *m)
+{
+	if (q->n == QUEUE)
+		bench_die("the wire is full");
+	q->m[q->n++] = m;
+}
+
+/* A segment as it arrives: one buffer, with the IP header's addresses in front. */
+static struct rte_mbuf *
+arrives(struct rte_mempool *pool, const struct pw_flow *flow, const struct rte_mbuf *m)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_alloc(pool);
+	uint8_t *p;
+
+	if (copy == NULL || rte_pktmbuf_append(copy, (uint16_t)(20 + m->pkt_len)) == NULL)
+		bench_die("no buffer for a segment");
+	p = rte_pktmbuf_mtod(copy, uint8_t *);
+	memset(p, 0, 20);
+	p[0] = 0x45;
+	memcpy(p + 12, &flow->local.b[12], 4);
+	memcpy(p + 16, &flow->remote.b[12], 4);
+	p += 20;
+	for (const struct rte_mbuf *s = m; s != NULL; s = s->next) {
+		memcpy(p, rte_pktmbuf_mtod(s, void *), s->data_len);
+		p += s->data_len;
+	}
+	copy->l2_len = 0;
+	copy->l3_len = 20;
+	return copy;
+}
+
+/* Where a segment of the worker goes stands in front of it until the wire takes it. */
+static int
+worker_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t at)
+{
+	struct pw_flow *f = (struct pw_flow *)rte_pktmbuf_prepend(m, sizeof(*f));
+
+	(void)ctx;
+	(void)at;
+	if (f == NULL)
+		bench_die("no headroom");
+	*f = *flow;
+	push(flow->remote.b[13] == 0 ? &to_device : &to_broker, m);
+	bench_cycles.sent++;
+	return 0;
+}
+
+static int
+far_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t at)
+{
+	(void)at;
+	push(ctx, arrives(mem.pkt, flow, m));
+	rte_pktmbuf_free(m);
+	return 0;
+}
+
+static int
+path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *segs)
+{
+	(void)ctx;
+	(void)dst;
+	*mtu = 1500;
+	*segs = 40;
+	return 0;
+}
+
+static int
+post(void *ctx, uint32_t worker, const struct pw_forward_msg *msg)
+{
+	(void)ctx;
+	(void)worker;
+	(void)msg;
+	bench_die("there is no other worker");
+}
+
+static int
+source(void *ctx, const struct pw_addr *dst, struct pw_addr *src)
+{
+	(void)ctx;
+	(void)dst;
+	*src = address(1, 1);
+	return 0;
+}
+
+/* The worker. */
+
+/* Add the cycles since *from to a part; the time now goes to *from. */
+static void
+add(enum bench_leg leg, enum bench_part part, uint64_t *from)
+{
+	uint64_t at = rte_rdtsc();
+
+	bench_cycles.part[leg][part] += at - *from;
+	*from = at;
+}
+
+static void
+turn(enum bench_leg leg, struct rte_mbuf **m, uint32_t n)
+{
+	uint64_t at = rte_rdtsc();
+
+	bench_cycles.segments[leg] += n;
+	if (n > 0)
+		pw_tcp_input(tcp, m, n, now);
+	add(leg, BENCH_INPUT, &at);
+	pw_tcp_dispatch(tcp, now);
+	add(leg, BENCH_DISPATCH, &at);
+	pw_tcp_advance(tcp, now);
+	pw_forward_advance(forward, now);
+	(void)pw_forward_poll(forward, now);
+	add(leg, BENCH_POLL, &at);
+	pw_tcp_flush(tcp, now);
+	add(leg, BENCH_FLUSH, &at);
+}
+
+/* Turns of the worker until it has taken what stands at a port. */
+static void
+turns(enum bench_leg leg, struct queue *q)
+{
+	for (uint32_t i = 0; i < q->n; i += BURST) {
+		turn(leg, &q->m[i], RTE_MIN(q->n - i, (uint32_t)BURST));
+		now += 10 * US;
+	}
+	q->n = 0;
+}
+
+/* What the worker sent arrives, and its driver gives the buffers back. */
+static void
+carry(enum bench_leg leg, struct queue *q, struct pw_tcp *to)
+{
+	uint64_t at;
+
+	for (uint32_t i = 0; i < q->n; i++) {
+		struct pw_flow flow = *rte_pktmbuf_mtod(q->m[i], struct pw_flow *);
+		struct rte_mbuf *copy;
+
+		(void)rte_pktmbuf_adj(q->m[i], sizeof(flow));
+		copy = arrives(far_mem.pkt, &flow, q->m[i]);
+		pw_tcp_input(to, &copy, 1, now);
+		if (i % BURST == BURST - 1)
+			pw_tcp_dispatch(to, now);
+	}
+	at = rte_rdtsc();
+	for (uint32_t i = 0; i < q->n; i++)
+		rte_pktmbuf_free(q->m[i]);
+	add(leg, BENCH_FREE, &at);
+	q->n = 0;
+	pw_tcp_dispatch(to, now);
+	pw_tcp_advance(to, now);
+	pw_tcp_flush(to, now);
+}
+
+/* Everybody acts until nothing is on its way. */
+static void
+settle(void)
+{
+	enum bench_leg leg = BENCH_REST;
+
+	do {
+		turns(leg, &from_device);
+		turns(leg, &from_broker);
+		carry(leg, &to_broker, broker_tcp);
+		carry(leg, &to_device, device_tcp);
+		now += 10 * US;
+	} while (from_device.n + from_broker.n > 0);
+}
+
+/* Far ends. */
+
+/* Whole frames of what has come, one after the other; returns the bytes they take. */
+static uint32_t
+frames(struct pw_tcp_conn *c, void (*fn)(void *ctx, const uint8_t *frame, uint32_t len), void *ctx)
+{
+	uint32_t len = 0, at = 0, total;
+	enum pw_mqtt_error err;
+
+	for (struct rte_mbuf *m = pw_tcp_rx_chain(c); m != NULL; m = m->next) {
+		if (len + m->data_len > FLAT)
+			bench_die("a far end has too much to read");
+		memcpy(flat + len, rte_pktmbuf_mtod(m, void *), m->data_len);
+		len += m->data_len;
+	}
+	while (pw_mqtt_frame(flat + at, len - at, 0, &total, &err) > 0 && total <= len - at) {
+		fn(ctx, flat + at, total);
+		at += total;
+	}
+	return at;
+}
+
+/* Answers of a far end to what it reads. */
+struct answers {
+	uint8_t bytes[65536];
+	uint32_t n;
+	uint32_t finished; /* exchanges */
+	bool connected;
+};
+
+static void
+answer(struct answers *a, uint8_t first, const uint8_t *id)
+{
+	const uint8_t out[4] = {first, 2, id[0], id[1]};
+
+	if (a->n + 4 > sizeof(a->bytes))
+		bench_die("a far end has too much to say");
+	memcpy(a->bytes + a->n, out, 4);
+	a->n += 4;
+}
+
+static void
+device_frame(void *ctx, const uint8_t *frame, uint32_t len)
+{
+	struct answers *a = ctx;
+
+	(void)len;
+	switch (frame[0] >> 4) {
+	case PW_MQTT_CONNACK:
+		a->connected = true;
+		break;
+	case PW_MQTT_PUBREC:
+		answer(a, PW_MQTT_PUBREL << 4 | 2, frame + 2);
+		break;
+	case PW_MQTT_PUBACK:
+	case PW_MQTT_PUBCOMP:
+		a->finished++;
+		break;
+	default:
+		bench_die("a device was sent something strange");
+	}
+}
+
+static void
+broker_frame(void *ctx, const uint8_t *frame, uint32_t len)
+{
+	static const uint8_t connack[5] = {PW_MQTT_CONNACK << 4, 2};
+	const uint8_t *p = frame + 1;
+	struct answers *a = ctx;
+
+	(void)len;
+	while (*p++ & 0x80)
+		;
+	switch (frame[0] >> 4) {
+	case PW_MQTT_CONNECT:
+		memcpy(a->bytes, connack, sizeof(connack));
+		/* The version stands behind the protocol's name. 5.0: no properties. */
+		a->n = p[6] == 5 ? 5 : 4;
+		a->bytes[1] = (uint8_t)(a->n - 2);
+		break;
+	case PW_MQTT_PUBLISH:
+		p += 2 + (p[0] << 8 | p[1]);
+		if ((frame[0] >> 1 & 3) == 1)
+			answer(a, PW_MQTT_PUBACK << 4, p);
+		else if ((frame[0] >> 1 & 3) == 2)
+			answer(a, PW_MQTT_PUBREC << 4, p);
+		break;
+	case PW_MQTT_PUBREL:
+		answer(a, PW_MQTT_PUBCOMP << 4, p);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+read_frames(struct pw_tcp *t, struct pw_tcp_conn *c,
+	    void (*fn)(void *ctx, const uint8_t *frame, uint32_t len), struct answers *a)
+{
+	a->n = a->finished = 0;
+	a->connected = false;
+	pw_tcp_consume(t, c, frames(c, fn, a));
+	if (a->n > 0 && pw_tcp_send_copy(t, c, a->bytes, a->n) < 0)
+		bench_die("a far end cannot answer");
+}
+
+static void
+device_readable(void *ctx, struct pw_tcp_conn *c, uint64_t at)
+{
+	static struct answers a;
+
+	(void)ctx;
+	(void)at;
+	read_frames(device_tcp, c, device_frame, &a);
+	nb_answered += a.finished;
+	nb_connected += a.connected;
+}
+
+static void
+broker_readable(void *ctx, struct pw_tcp_conn *c, uint64_t at)
+{
+	static struct answers a;
+
+	(void)ctx;
+	(void)at;
+	read_frames(broker_tcp, c, broker_frame, &a);
+}
+
+static void
+device_connected(void *ctx, struct pw_tcp_conn *c, uint64_t at)
+{
+	char id[24];
+	struct pw_mqtt_connect_out out = {
+		.version = conf.version,
+		.clean = true,
+		.keepalive = 600,
+		.client_id = {id,
+			      (uint32_t)snprintf(id, sizeof(id), "d%u", (unsigned)pw_tcp_user(c))}};
+	uint8_t bytes[128];
+	int n = pw_mqtt_encode_connect(bytes, sizeof(bytes), &out);
+
+	(void)ctx;
+	(void)at;
+	if (n < 0 || pw_tcp_send_copy(device_tcp, c, bytes, (uint32_t)n) < 0)
+		bench_die("no CONNECT");
+	nb_up++;
+}
+
+static int
+broker_accepted(void *ctx, struct pw_tcp_conn *c, uint64_t at)
+{
+	(void)ctx;
+	(void)c;
+	(void)at;
+	return 0;
+}
+
+static void
+gone(void *ctx, struct pw_tcp_conn *c, enum pw_tcp_end why, uint64_t at)
+{
+	(void)ctx;
+	(void)c;
+	(void)at;
+	if (why != PW_TCP_END_ABORTED)
+		bench_die("a connection has ended");
+}
+
+static const struct pw_tcp_ops device_ops = {
+	.connected = device_connected, .readable = device_readable, .gone = gone};
+static const struct pw_tcp_ops broker_ops = {
+	.accepted = broker_accepted, .readable = broker_readable, .gone = gone};
+
+/* Beginning and end. */
+
+static struct pw_tcp *
+stack(const char *name, const struct pw_mem *m, uint32_t conns, struct pw_tcp_hooks hooks)
+{
+	struct pw_tcp_conf c = {
+		.name = name,
+		.max_conns = conns + 64,
+		.max_tx_slices = 65536,
+		.rx_window = WINDOW,
+		.tx_queue_bytes = WINDOW,
+		.seed = conns,
+		.mem = m,
+		.hooks = hooks,
+		.socket = SOCKET_ID_ANY,
+	};
+	struct pw_tcp *t = pw_tcp_create(&c, now);
+
+	if (t == NULL)
+		bench_die("no stack");
+	return t;
+}
+
+static void
+settings(void)
+{
+	pw_forward_defaults(&set);
+	snprintf(set.instance, sizeof(set.instance), "bench");
+	set.limits.max_connections = conf.devices;
+	if (conf.log != 0)
+		set.limits.max_queued_messages = conf.log;
+	if (conf.copy_break != 0)
+		set.limits.copy_break = conf.copy_break;
+	set.nb_listeners = 1;
+	set.listener[0] = (struct pw_listener_conf){.name = "main", .port = 1883};
+	set.listener[0].address = address(1, 1);
+	set.nb_brokers = conf.brokers;
+	for (uint32_t b = 0; b < conf.brokers; b++) {
+		snprintf(set.broker[b].name, sizeof(set.broker[b].name), "b%u", b);
+		set.broker[b].address = address(2, 1 + b);
+		set.broker[b].port = 1883;
+	}
+	set.nb_routes = 1;
+	snprintf(set.route[0].name, sizeof(set.route[0].name), "all");
+	snprintf(set.route[0].filter, sizeof(set.route[0].filter), "#");
+	set.route[0].brokers = (1u << conf.brokers) - 1;
+}
+
+static void
+compose(void)
+{
+	int n = pw_mqtt_encode_publish(publish, sizeof(publish), conf.version, false, conf.qos,
+				       false, (struct pw_mqtt_str){TOPIC, sizeof(TOPIC) - 1}, 1,
+				       NULL, conf.payload);
+
+	if (n < 0 || (uint32_t)n + conf.payload > sizeof(publish))
+		bench_die("the payload is too large");
+	memset(publish + n, 'x', conf.payload);
+	publish_len = (uint32_t)n + conf.payload;
+	publish_id_at = (uint32_t)n - (conf.version == PW_MQTT_5 ? 3 : 2);
+}
+
+static void
+connect_devices(void)
+{
+	nb_up = nb_connected = 0;
+	for (uint32_t i = 0; i < conf.devices; i++) {
+		struct pw_flow flow = {
+			.local = address(0, 1 + i), .remote = address(1, 1), .rport = 1883};
+
+		device[i].id = 0;
+		if (pw_tcp_connect(device_tcp, &flow, &device_ops, NULL, i, &device[i].conn, now) <
+		    0)
+			bench_die("no connection");
+		if (i % 256 == 255)
+			settle();
+	}
+	for (uint32_t i = 0; i < 100 && nb_connected < conf.devices; i++)
+		settle();
+	if (nb_connected != conf.devices)
+		bench_die("not every device is connected");
+}
+
+static void
+connect_brokers(void)
+{
+	struct pw_upstream_info u[2 * BENCH_MAX_BROKERS];
+	uint32_t n, up = 0;
+
+	for (uint32_t tries = 0; tries < 1000; tries++) {
+		turn(BENCH_REST, NULL, 0);
+		settle();
+		now += 1000 * US;
+		n = pw_forward_upstreams(forward, 0, u, RTE_DIM(u));
+		up = 0;
+		for (uint32_t i = 0; i < n; i++)
+			up += u[i].state == PW_UPSTREAM_UP;
+		if (up == n && n > 0)
+			return;
+	}
+	bench_die("not every broker is connected");
+}
+
+void
+bench_start(const struct bench_conf *c)
+{
+	struct pw_forward_shared_conf s = {.settings = &set,
+					   .nb_workers = 1,
+					   .role = {PW_ROLE_DEVICES | PW_ROLE_BROKERS},
+					   .socket = {SOCKET_ID_ANY},
+					   .seed = 7};
+	struct pw_forward_conf f = {
+		.mem = &mem, .seed = 100, .post = post, .source = source, .socket = SOCKET_ID_ANY};
+
+	conf = *c;
+	settings();
+	compose();
+	device_tcp = stack("devices", &far_mem, conf.devices,
+			   (struct pw_tcp_hooks){&from_device, far_output, path, NULL});
+	broker_tcp = stack("brokers", &far_mem, 2 * conf.brokers,
+			   (struct pw_tcp_hooks){&from_broker, far_output, path, NULL});
+	tcp = stack("worker", &mem, conf.devices + 2 * conf.brokers,
+		    (struct pw_tcp_hooks){NULL, worker_output, path, NULL});
+	for (uint32_t b = 0; b < conf.brokers; b++) {
+		struct pw_addr a = address(2, 1 + b);
+
+		if (pw_tcp_listen(broker_tcp, &a, 1883, &broker_ops, NULL) < 0)
+			bench_die("no broker");
+	}
+	shared = pw_forward_shared_create(&s);
+	if (shared == NULL)
+		bench_die("no logs");
+	f.shared = shared;
+	f.tcp = tcp;
+	forward = pw_forward_create(&f, now);
+	if (forward == NULL)
+		bench_die("no forward");
+	connect_brokers();
+	connect_devices();
+}
+
+void
+bench_stop(void)
+{
+	pw_forward_destroy(forward, now);
+	pw_tcp_destroy(tcp);
+	pw_forward_shared_destroy(shared);
+	pw_tcp_destroy(device_tcp);
+	pw_tcp_destroy(broker_tcp);
+	for (uint32_t i = 0; i < to_device.n; i++)
+		rte_pktmbuf_free(to_device.m[i]);
+	for (uint32_t i = 0; i < to_broker.n; i++)
+		rte_pktmbuf_free(to_broker.m[i]);
+	rte_pktmbuf_free_bulk(from_device.m, from_device.n);
+	rte_pktmbuf_free_bulk(from_broker.m, from_broker.n);
+	to_device.n = to_broker.n = from_device.n = from_broker.n = 0;
+	if (!pw_mem_full(&mem) || !pw_mem_full(&far_mem))
+		bench_die("buffers are missing");
+}
+
+static void
+send_batch(struct device *d)
+{
+	for (uint32_t i = 0; i < conf.batch; i++) {
+		if (++d->id == 0)
+			d->id = 1;
+		if (conf.qos > 0) {
+			publish[publish_id_at] = (uint8_t)(d->id >> 8);
+			publish[publish_id_at + 1] = (uint8_t)d->id;
+		}
+		if (pw_tcp_send_copy(device_tcp, d->conn, publish, publish_len) < 0)
+			bench_die("a device cannot send");
+	}
+}
+
+void
+bench_round(void)
+{
+	uint64_t due = nb_answered + (conf.qos > 0 ? conf.devices * conf.batch : 0);
+
+	for (uint32_t i = 0; i < conf.devices; i++)
+		send_batch(&device[i]);
+	pw_tcp_flush(device_tcp, now);
+	turns(BENCH_PUBLISH, &from_device);
+	carry(BENCH_PUBLISH, &to_broker, broker_tcp);
+	carry(BENCH_REST, &to_device, device_tcp);
+	turns(BENCH_ANSWER, &from_broker);
+	carry(BENCH_ANSWER, &to_device, device_tcp);
+	for (uint32_t i = 0; i < 100 && (i == 0 || nb_answered < due); i++)
+		settle();
+	if (nb_answered < due)
+		bench_die("messages are not answered");
+}
+
+void
+bench_init(void)
+{
+	struct pw_mem_conf m = {.name = "bench",
+				.pkt = 16383,
+				.hdr = 8191,
+				.ind = 16383,
+				.cache = 256,
+				.socket = SOCKET_ID_ANY};
+
+	(void)test_eal_init_with("0", 512, NULL, 0);
+	pw_log_init();
+	(void)rte_log_set_level_pattern("pubwire.*", RTE_LOG_ERR);
+	if (pw_mem_create(&mem, &m) < 0)
+		bench_die("no memory");
+	m.name = "far";
+	if (pw_mem_create(&far_mem, &m) < 0)
+		bench_die("no memory");
+}
+
+void
+bench_fini(void)
+{
+	pw_mem_destroy(&far_mem);
+	pw_mem_destroy(&mem);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * micro_forward: cycles of a worker for one message, from the device's segment to the device's
+ * acknowledgement: TCP, the session, the log, a cursor for each broker, their answers. Without
+ * driver and lib/wire; the far ends are not counted. 32 messages are on their way at a time (8 of
+ * 16 KB): of 32 devices one each, as a fleet of sensors sends them, or 32 of one device, as a
+ * gateway does. Brokers answer in one segment what has arrived together.
+ *
+ * A figure is the median of repetitions (the least and the greatest beside it), each of which is
+ * the median of its rounds; worlds of 1, 2, 4 and 8 brokers take turns, so that their ratio is of
+ * what ran at about the same time.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+
+#include "bench_world.h"
+#include "session_pvt.h"
+#include "upstream_pvt.h"
+
+#define FANS	   4 /* 1, 2, 4, 8 brokers */
+#define MAX_REPEAT 31
+#define MAX_ROUNDS 300
+#define PARTS	   (BENCH_LEGS * BENCH_NB_PARTS)
+
+static uint32_t nb_rounds = MAX_ROUNDS, nb_warm = 50, nb_repeat = 7;
+static bool parts;
+
+/* What one repetition took, cycles a message. */
+struct sample {
+	uint32_t whole;
+	uint32_t part[PARTS];
+	float in[BENCH_LEGS], out; /* segments a message */
+};
+
+static struct sample sample[FANS][MAX_REPEAT];
+
+static int
+by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static uint32_t
+median(uint32_t *v, uint32_t n)
+{
+	qsort(v, n, sizeof(*v), by_value);
+	return v[n / 2];
+}
+
+static void
+measure(const struct bench_conf *c, struct sample *s)
+{
+	static uint32_t whole[MAX_ROUNDS], part[PARTS][MAX_ROUNDS];
+	uint32_t messages = c->devices * c->batch;
+
+	memset(s, 0, sizeof(*s));
+	bench_start(c);
+	for (uint32_t r = 0; r < nb_warm; r++)
+		bench_round();
+	for (uint32_t r = 0; r < nb_rounds; r++) {
+		const uint64_t *p = &bench_cycles.part[0][0];
+
+		memset(&bench_cycles, 0, sizeof(bench_cycles));
+		bench_round();
+		whole[r] = 0;
+		for (uint32_t i = 0; i < PARTS; i++) {
+			whole[r] += (uint32_t)p[i];
+			part[i][r] = (uint32_t)p[i];
+		}
+		for (uint32_t l = 0; l < BENCH_LEGS; l++)
+			s->in[l] += (float)bench_cycles.segments[l] / messages / nb_rounds;
+		s->out += (float)bench_cycles.sent / messages / nb_rounds;
+	}
+	bench_stop();
+	s->whole = median(whole, nb_rounds) / messages;
+	for (uint32_t i = 0; i < PARTS; i++)
+		s->part[i] = median(part[i], nb_rounds) / messages;
+}
+
+static void
+print_parts(const struct sample *s)
+{
+	static const char *const part[] = {
+#define PART_TEXT(p, text) text,
+		BENCH_PARTS(PART_TEXT)
+#undef PART_TEXT
+	};
+	static const char *const leg[BENCH_LEGS] = {"PUBLISH", "answers", "the rest"};
+	uint32_t v[MAX_REPEAT];
+
+	for (uint32_t l = 0; l < BENCH_LEGS; l++) {
+		printf("    %-8s", leg[l]);
+		for (uint32_t i = 0; i < BENCH_NB_PARTS; i++) {
+			for (uint32_t r = 0; r < nb_repeat; r++)
+				v[r] = s[r].part[l * BENCH_NB_PARTS + i];
+			printf("  %s %4u", part[i], median(v, nb_repeat));
+		}
+		printf("  segments in %.2f\n", (double)s->in[l]);
+	}
+	printf("    segments out %.2f\n", (double)s->out);
+}
+
+static void
+print(const struct bench_conf *c, const struct sample *s, uint32_t one)
+{
+	uint32_t v[MAX_REPEAT], mid;
+
+	for (uint32_t r = 0; r < nb_repeat; r++)
+		v[r] = s[r].whole;
+	mid = median(v, nb_repeat);
+	printf("%-7s %4u %8u %8u %8u  (%u..%u)  %.0f ns", c->version == PW_MQTT_5 ? "5.0" : "3.1.1",
+	       c->qos, c->payload, c->brokers, mid, v[0], v[nb_repeat - 1],
+	       mid * 1e9 / (double)rte_get_tsc_hz());
+	if (c->brokers > 1)
+		printf("  %.2f times one", (double)mid / one);
+	printf("\n");
+	if (parts)
+		print_parts(s);
+}
+
+static void
+fan_out(struct bench_conf c)
+{
+	uint32_t one[MAX_REPEAT];
+
+	for (uint32_t r = 0; r < nb_repeat; r++) {
+		for (uint32_t k = 0; k < FANS; k++) {
+			c.brokers = 1u << k;
+			measure(&c, &sample[k][r]);
+		}
+		one[r] = sample[0][r].whole;
+	}
+	for (uint32_t k = 0; k < FANS; k++) {
+		c.brokers = 1u << k;
+		print(&c, sample[k], median(one, nb_repeat));
+	}
+	fflush(stdout);
+}
+
+static void
+heading(const struct bench_conf *c)
+{
+	printf("\n%u device(s), %u message(s) of each at a time\n%-7s %4s %8s %8s %8s\n",
+	       c->devices, c->batch, "version", "QoS", "payload", "brokers", "cycles a message");
+}
+
+static void
+table(struct bench_conf c)
+{
+	static const struct {
+		uint8_t version, qos;
+		uint32_t payload;
+	} row[] = {
+		{PW_MQTT_3_1_1, 1, 64},	   {PW_MQTT_3_1_1, 1, 256}, {PW_MQTT_3_1_1, 1, 1448},
+		{PW_MQTT_3_1_1, 1, 16384}, {PW_MQTT_3_1_1, 0, 256}, {PW_MQTT_3_1_1, 2, 256},
+		{PW_MQTT_5, 1, 256},
+	};
+	uint32_t devices = c.devices, batch = c.batch;
+
+	heading(&c);
+	for (uint32_t i = 0; i < RTE_DIM(row); i++) {
+		c.version = row[i].version;
+		c.qos = row[i].qos;
+		c.payload = row[i].payload;
+		c.devices = c.payload < 16384 ? devices : RTE_MIN(devices, 8u);
+		c.batch = c.payload < 16384 ? batch : RTE_MIN(batch, 8u);
+		fan_out(c);
+	}
+}
+
+static void
+cpu(void)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	char line[256];
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, "model name\t: ", 13) == 0) {
+			line[strcspn(line, "\n")] = '\0';
+			printf("%s, ", line + 13);
+			break;
+		}
+	}
+	if (f != NULL)
+		fclose(f);
+}
+
+static void
+about(void)
+{
+	cpu();
+	printf("TSC %.0f MHz; compiler %s, %s; 4 KB pages; median of %u repetitions "
+	       "(least..greatest) of %u rounds\n",
+	       (double)rte_get_tsc_hz() / 1e6, __VERSION__,
+#ifdef NDEBUG
+	       "release",
+#else
+	       "with assertions",
+#endif
+	       nb_repeat, nb_rounds);
+	printf("bytes: session %zu, log entry %zu and for each broker %.2f of marks, cursor %zu, "
+	       "(log, broker) pair %zu, block of slices %zu\n",
+	       sizeof(struct pw_session), sizeof(struct pw_flog_entry),
+	       (double)pw_cursor_words(8192) * 8 / 8192, sizeof(struct pw_cursor),
+	       sizeof(struct pw_upstream), sizeof(struct pw_run));
+}
+
+static void
+usage(void)
+{
+	bench_die("usage: micro_forward [-s] [-a] [-r REPETITIONS] [-p PAYLOAD [-q QOS] [-V 4|5] "
+		  "[-d DEVICES] [-b MESSAGES]]\n"
+		  "  -s  short, to see that it runs\n"
+		  "  -a  apart: where the cycles go\n"
+		  "  -p  only this, of 32 devices with a message each unless -d and -b say more");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct bench_conf c = {
+		.devices = 32, .batch = 1, .version = PW_MQTT_3_1_1, .qos = 1, .payload = 0};
+	int o;
+
+	while ((o = getopt(argc, argv, "sar:p:q:V:d:b:")) != -1) {
+		uint32_t n = optarg != NULL ? (uint32_t)strtoul(optarg, NULL, 10) : 0;
+
+		if (o == 's')
+			nb_rounds = nb_warm = nb_repeat = 1;
+		else if (o == 'a')
+			parts = true;
+		else if (o == 'r' && n >= 1 && n <= MAX_REPEAT)
+			nb_repeat = n;
+		else if (o == 'p')
+			c.payload = n;
+		else if (o == 'q' && n <= 2)
+			c.qos = (uint8_t)n;
+		else if (o == 'V' && (n == 4 || n == 5))
+			c.version = (uint8_t)n;
+		else if (o == 'd' && n >= 1 && n <= BENCH_MAX_DEVICES)
+			c.devices = n;
+		else if (o == 'b' && n >= 1 && n <= BENCH_MAX_BATCH)
+			c.batch = n;
+		else
+			usage();
+	}
+	bench_init();
+	about();
+	if (c.payload != 0) {
+		heading(&c);
+		fan_out(c);
+	} else {
+		table(c);
+		c.devices = 1;
+		c.batch = 32;
+		table(c);
+	}
+	bench_fini();
+	return 0;
+}
