@@ -242,6 +242,8 @@ pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_fl
 		f->counters.orphaned++;
 		pw_route_of(f, e)->orphaned++;
 		pw_flog_told(l, pos);
+		if (s != NULL)
+			pw_session_kept_for(f, s, now);
 		return;
 	}
 	pw_session_ack(f, s, now);

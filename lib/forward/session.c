@@ -269,6 +269,16 @@ pw_session_unkeep(struct pw_forward *f, struct pw_session *s)
 	pw_exchanges_drop(f, s);
 }
 
+void
+pw_session_kept_for(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	if (!pw_session_kept(s) || s->more->nb_exchanges > 0)
+		return;
+	pw_session_unkeep(f, s);
+	pw_session_yield(f, s, now);
+	pw_session_settle(f, s);
+}
+
 /* Whether what it remembers of QoS 2 stays beyond its connection. */
 static bool
 may_keep(struct pw_forward *f, const struct pw_session *s)

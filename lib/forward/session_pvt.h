@@ -166,6 +166,8 @@ pw_session_kept(const struct pw_session *s)
 }
 /* It is to stay no longer; the caller settles it. */
 void pw_session_unkeep(struct pw_forward *f, struct pw_session *s);
+/* Something of what it stays for has ended: without more of it, it does not. */
+void pw_session_kept_for(struct pw_forward *f, struct pw_session *s, uint64_t now);
 /* True where the device takes a packet of this size [MQTT-3.1.2-24]. */
 static inline bool
 pw_session_takes(const struct pw_session *s, uint32_t len)
