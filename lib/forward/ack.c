@@ -226,6 +226,11 @@ pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_fl
 	struct pw_exchange *x;
 	struct pw_session *s;
 
+	if ((e->flags & PW_FLOG_QOS) == 0) {
+		if (pw_flog_forgo(l, pos, d->broker))
+			pw_forward_given(f, l, e, now);
+		return;
+	}
 	if (!pw_flog_complete(l, pos, d->broker, (enum pw_flog_end)d->end, d->reason))
 		return;
 	f->counters.unmet += given_up(e);

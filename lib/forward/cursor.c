@@ -355,10 +355,8 @@ pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, vo
 			continue;
 		finish(c, pos);
 		n++;
-		if ((e->flags & PW_FLOG_QOS) == 0)
-			e->given_up++;
-		else
-			fn(ctx, pos, counted);
+		e->given_up += (e->flags & PW_FLOG_QOS) == 0;
+		fn(ctx, pos, counted);
 	}
 	c->tried[what] = pos;
 	return n;

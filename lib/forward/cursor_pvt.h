@@ -165,7 +165,7 @@ pw_cursor_midway(const struct pw_cursor *c)
  */
 uint32_t pw_cursor_shed(struct pw_cursor *c, uint64_t keep);
 
-/* Called for each message of QoS 1 or 2 that is given up; counted: after its PUBREC. */
+/* Called for each message that is given up; counted: after its PUBREC. */
 typedef void (*pw_cursor_fn)(void *ctx, uint64_t pos, bool counted);
 
 /* Give up messages, oldest first. What is on the wire stays: its identifier is in use on this

@@ -292,7 +292,7 @@ completions(struct pw_forward *f, struct pw_flog *l, uint64_t now)
 		for (uint32_t i = 0; i < n; i++)
 			pw_forward_completed(f, l, &d[i], now);
 		total += n;
-	} while (n == DONE_BURST && total <= l->mask);
+	} while (n == DONE_BURST); /* all: see completions() of log.c */
 	return total;
 }
 
@@ -301,19 +301,26 @@ struct swept {
 	uint64_t now;
 };
 
+void
+pw_forward_given(struct pw_forward *f, const struct pw_flog *l, const struct pw_flog_entry *e,
+		 uint64_t now)
+{
+	if (pw_flog_wasted(l, e)) {
+		f->counters.given_up_qos0++;
+		pw_route_of(f, e)->given_up_qos0++;
+		return;
+	}
+	f->counters.completed_qos0++;
+	pw_route_of(f, e)->completed_qos0++;
+	pw_hist_record(&f->latency_qos0, pw_since(now, e->arrival));
+}
+
 static void
 given(void *ctx, const struct pw_flog *l, const struct pw_flog_entry *e)
 {
-	struct swept *w = ctx;
+	const struct swept *w = ctx;
 
-	if (pw_flog_wasted(l, e)) {
-		w->f->counters.given_up_qos0++;
-		pw_route_of(w->f, e)->given_up_qos0++;
-		return;
-	}
-	w->f->counters.completed_qos0++;
-	pw_route_of(w->f, e)->completed_qos0++;
-	pw_hist_record(&w->f->latency_qos0, pw_since(w->now, e->arrival));
+	pw_forward_given(w->f, l, e, w->now);
 }
 
 /* Packet buffers that a device's bytes hold here. */

@@ -261,6 +261,10 @@ pw_route_of(const struct pw_forward *f, const struct pw_flog_entry *e)
 	return &f->route[pw_flog_route(e)];
 }
 
+/* A message of QoS 0 is complete. */
+void pw_forward_given(struct pw_forward *f, const struct pw_flog *l, const struct pw_flog_entry *e,
+		      uint64_t now);
+
 /* A completion arrives at the log's owner, by call or by ring. */
 void pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_flog_done *d,
 			  uint64_t now);

@@ -5,18 +5,20 @@
 
 #include "log_pvt.h"
 
-/* Each slot completes once per broker, in two steps at most, before it is used again: a ring of
- * these is never full. */
+/* Each slot completes once per broker, in two steps at most, before it is used again, and may be
+ * used again before it is seen that its last message, of QoS 0, was given up: a ring of these is
+ * never full. */
 static uint32_t
 completions(uint32_t capacity, uint32_t brokers)
 {
-	return 2 * capacity * (uint32_t)RTE_MAX(__builtin_popcount(brokers), 1);
+	return 3 * capacity * (uint32_t)RTE_MAX(__builtin_popcount(brokers), 1);
 }
 
 size_t
 pw_flog_bytes(uint32_t capacity, uint32_t brokers, bool remote)
 {
-	size_t ring = rte_align32pow2(completions(capacity, brokers)) * sizeof(struct pw_flog_done);
+	size_t ring =
+		rte_align32pow2(completions(capacity, brokers) + 1) * sizeof(struct pw_flog_done);
 
 	return capacity * sizeof(struct pw_flog_entry) + (remote ? ring : 0);
 }
@@ -229,6 +231,29 @@ pw_flog_told(struct pw_flog *l, uint64_t pos)
 		pw_flog_trim(l);
 }
 
+/* Some brokers do not need a message of QoS 0 any more. True where that were the last. */
+static bool
+forgo(struct pw_flog *l, struct pw_flog_entry *e, uint32_t set)
+{
+	if (!(e->pending & set))
+		return false;
+	e->pending &= ~set;
+	if (e->pending != 0)
+		return false;
+	e->state |= PW_FLOG_DONE | PW_FLOG_ANSWERED | PW_FLOG_TOLD;
+	l->qos0--;
+	l->shares -= (e->flags & PW_FLOG_SHARE) != 0;
+	count(&l->outstanding, -1);
+	let_go(l, e);
+	return true;
+}
+
+bool
+pw_flog_forgo(struct pw_flog *l, uint64_t pos, uint32_t broker)
+{
+	return pos - l->head < l->tail - l->head && forgo(l, pw_flog_at(l, pos), 1u << broker);
+}
+
 /* Clear a set of brokers from the QoS 0 messages between two positions. */
 static uint32_t
 sweep_range(struct pw_flog *l, uint64_t from, uint64_t to, uint32_t set, pw_flog_fn fn, void *ctx)
@@ -238,16 +263,8 @@ sweep_range(struct pw_flog *l, uint64_t from, uint64_t to, uint32_t set, pw_flog
 	for (; from != to; from++) {
 		struct pw_flog_entry *e = pw_flog_at(l, from);
 
-		if ((e->flags & PW_FLOG_QOS) != 0 || !(e->pending & set))
+		if ((e->flags & PW_FLOG_QOS) != 0 || !forgo(l, e, set))
 			continue;
-		e->pending &= ~set;
-		if (e->pending != 0)
-			continue;
-		e->state |= PW_FLOG_DONE | PW_FLOG_ANSWERED | PW_FLOG_TOLD;
-		l->qos0--;
-		l->shares -= (e->flags & PW_FLOG_SHARE) != 0;
-		count(&l->outstanding, -1);
-		let_go(l, e);
 		fn(ctx, l, e);
 		n++;
 	}

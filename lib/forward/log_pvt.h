@@ -16,7 +16,7 @@
  * below it again), both release, paired with the acquires in pw_flog_sweep and pw_flog_trim. Fields
  * of an entry that change after publication (pending, state, reason, next) are the producer's
  * alone, but `given_up`: the readers of a log share one lcore and write it before they publish
- * `given`.
+ * `given` or report that a message was given up.
  *
  * QoS 2 completes for a broker in two steps: with its PUBREC the broker has the message, as far as
  * the rule goes; with its PUBCOMP the packet identifier, and so the slot, is free again. The bytes
@@ -253,6 +253,13 @@ uint64_t pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e);
  */
 bool pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, enum pw_flog_end end,
 		      uint8_t reason);
+
+/*
+ * A broker has given up a message of QoS 0 before its reader could say so by `given`, which stands
+ * in front of another one. True where no broker needs it any more: its buffers are gone. One that
+ * `given` has passed meanwhile is not there any more.
+ */
+bool pw_flog_forgo(struct pw_flog *l, uint64_t pos, uint32_t broker);
 
 /* The device of an answered message has its acknowledgement or is gone. */
 void pw_flog_told(struct pw_flog *l, uint64_t pos);

@@ -353,6 +353,48 @@ a_hung_broker_is_passed_over_in_round_robin(void **state)
 	world_teardown(state);
 }
 
+/* What another route has for the lost broker alone stays, and holds up nobody else's messages. */
+static void
+a_share_moves_though_other_messages_wait_for_the_lost_broker(void **state)
+{
+	for (uint32_t k = 0; k < 2 * RTE_DIM(shapes); k++) {
+		bool wait_qos0 = k & 1;
+
+		world_setup(state);
+		w.set.nb_routes = 2;
+		w.set.route[1] = w.set.route[0];
+		snprintf(w.set.route[0].filter, sizeof(w.set.route[0].filter), "own");
+		w.set.route[0].brokers = 1;
+		w.set.route[0].when_full_qos0 = PW_WHEN_FULL_BLOCK;
+		w.set.route[1].fanout = PW_FANOUT_FAILOVER;
+		w.set.route[1].order[1] = 1;
+		w.set.broker[0].failover_delay = 2000;
+		world_start(shapes[k / 2].workers, shapes[k / 2].role[0], shapes[k / 2].role[1]);
+		device_connect(0, 0, 5, "a");
+		device_connect(1, 0, 5, "b");
+		away(0);
+		device_publish(0, 5, wait_qos0 ? 0 : 1, 1, "own", "waits");
+		for (uint32_t i = 1; i <= 3; i++)
+			device_publish(1, 5, 0, 0, "t", "lost");
+		world_run(3000);
+		assert_int_equal(upstream(0, PW_LANE_5).counters.dropped_failover, 3);
+		device_publish(1, 5, 0, 0, "t", "moved");
+		device_publish(1, 5, 1, 1, "t", "moved");
+		world_run(100);
+		assert_int_equal(w.broker[1].nb, 2);
+		assert_int_equal(acks(1, 0), 1);
+		assert_int_equal(counters()->given_up_qos0, 3);
+		ledger();
+		w.broker[0].mute = false;
+		world_run(5000);
+		assert_int_equal(w.broker[0].nb, 1);
+		assert_string_equal(w.broker[0].record[0].text, "waits");
+		assert_int_equal(pw_forward_outstanding(w.forward[0]), 0);
+		ledger();
+		world_teardown(state);
+	}
+}
+
 int
 main(void)
 {
@@ -360,6 +402,7 @@ main(void)
 		cmocka_unit_test(the_loss_of_a_broker_moves_its_share_alone_and_back),
 		cmocka_unit_test(topics_are_spread_where_the_route_says_so),
 		cmocka_unit_test(messages_of_a_lost_broker_are_given_up_before_its_share_moves),
+		cmocka_unit_test(a_share_moves_though_other_messages_wait_for_the_lost_broker),
 		cmocka_unit_test(a_share_moves_back_in_order),
 		cmocka_unit_test(where_no_broker_is_there_messages_wait),
 		cmocka_unit_test(a_short_absence_moves_nothing),
