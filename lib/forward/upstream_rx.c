@@ -11,6 +11,7 @@
 #define QUOTA_EXCEEDED	0x97
 #define QUOTA_PAUSE	100u   /* ms; doubles while the broker takes nothing */
 #define QUOTA_PAUSE_MAX 10000u /* ms */
+#define SHORT_ANSWER	4      /* bytes of one without reason code and properties */
 
 #define MAX_READ	4096 /* packets in one upcall; the rest at the next poll */
 
@@ -175,17 +176,46 @@ over_quota(struct pw_upstream *u, uint64_t now)
 	u->quota_at = now + u->quota_ms * PW_NS_MS;
 }
 
-/* PUBACK, PUBREC, PUBCOMP. */
+/* PUBACK, PUBREC, PUBCOMP. False where the connection has ended by it. */
+static bool
+answered(struct pw_upstream *u, uint8_t type, uint16_t id, uint8_t reason, uint64_t now)
+{
+	enum pw_flog_end end = PW_FLOG_RELEASED;
+	uint8_t qos = type == PW_MQTT_PUBACK ? 1 : 2;
+	uint64_t pos;
+	int rc;
+
+	if (type != PW_MQTT_PUBCOMP && reason == QUOTA_EXCEEDED &&
+	    pw_cursor_refused(&u->cursor, id, qos)) {
+		over_quota(u, now);
+		return true;
+	}
+	if (type == PW_MQTT_PUBREC && reason < 0x80)
+		return received(u, id, reason, now);
+	if (type == PW_MQTT_PUBCOMP) {
+		rc = pw_cursor_completed(&u->cursor, id, &pos);
+		reason = 0; /* 0x92 says that the broker had forgotten: it is over all the same */
+	} else {
+		rc = pw_cursor_acked(&u->cursor, id, qos, &pos, &end);
+		/* A 3.1.1 broker cannot say that it has no QoS 2: it took it at QoS 1. */
+		if (rc < 0 && type == PW_MQTT_PUBACK && u->version != PW_MQTT_5) {
+			rc = pw_cursor_acked(&u->cursor, id, 2, &pos, &end);
+			u->counters.qos2_as_qos1 += rc == 0;
+		}
+	}
+	if (rc == 0)
+		over(u, pos, end, reason, now);
+	else
+		u->counters.protocol_errors++; /* an answer to nothing changes nothing */
+	return true;
+}
+
 static bool
 answer(struct pw_upstream *u, uint8_t type, const struct pw_mqtt_buf *b, uint64_t now)
 {
 	enum pw_mqtt_error err = PW_MQTT_E_NONE;
-	enum pw_flog_end end = PW_FLOG_RELEASED;
-	uint8_t qos = type == PW_MQTT_PUBACK ? 1 : 2;
 	struct pw_mqtt_ack a;
-	uint64_t pos;
 	char why[96];
-	int rc;
 
 	if (pw_mqtt_decode_ack(b, u->version, &a, &err) < 0) {
 		u->counters.protocol_errors++;
@@ -194,29 +224,35 @@ answer(struct pw_upstream *u, uint8_t type, const struct pw_mqtt_buf *b, uint64_
 		pw_upstream_fail(u, why, now);
 		return false;
 	}
-	if (type != PW_MQTT_PUBCOMP && a.reason == QUOTA_EXCEEDED &&
-	    pw_cursor_refused(&u->cursor, a.packet_id, qos)) {
-		over_quota(u, now);
-		return true;
+	return answered(u, type, a.packet_id, a.reason, now);
+}
+
+/*
+ * Answers that say success in four bytes, as nearly all do, are taken where they lie: as many as
+ * stand at the front of the queue, in one buffer. Returns their bytes; -1 where the connection has
+ * ended by one.
+ */
+static int
+short_answers(struct pw_upstream *u, uint64_t now)
+{
+	const struct rte_mbuf *m = pw_tcp_rx_chain(u->conn);
+	const uint8_t *begin, *p, *end;
+
+	if (m == NULL || u->state != PW_UPSTREAM_UP)
+		return 0;
+	begin = rte_pktmbuf_mtod(m, const uint8_t *);
+	end = begin + m->data_len;
+	for (p = begin; end - p >= SHORT_ANSWER && p[1] == SHORT_ANSWER - 2; p += SHORT_ANSWER) {
+		uint16_t id = (uint16_t)(p[2] << 8 | p[3]);
+
+		if ((p[0] != PW_MQTT_PUBACK << 4 && p[0] != PW_MQTT_PUBREC << 4 &&
+		     p[0] != PW_MQTT_PUBCOMP << 4) ||
+		    id == 0)
+			break;
+		if (!answered(u, p[0] >> 4, id, 0, now))
+			return -1;
 	}
-	if (type == PW_MQTT_PUBREC && a.reason < 0x80)
-		return received(u, a.packet_id, a.reason, now);
-	if (type == PW_MQTT_PUBCOMP) {
-		rc = pw_cursor_completed(&u->cursor, a.packet_id, &pos);
-		a.reason = 0; /* 0x92 says that the broker had forgotten: it is over all the same */
-	} else {
-		rc = pw_cursor_acked(&u->cursor, a.packet_id, qos, &pos, &end);
-		/* A 3.1.1 broker cannot say that it has no QoS 2: it took it at QoS 1. */
-		if (rc < 0 && type == PW_MQTT_PUBACK && u->version != PW_MQTT_5) {
-			rc = pw_cursor_acked(&u->cursor, a.packet_id, 2, &pos, &end);
-			u->counters.qos2_as_qos1 += rc == 0;
-		}
-	}
-	if (rc == 0)
-		over(u, pos, end, a.reason, now);
-	else
-		u->counters.protocol_errors++; /* an answer to nothing changes nothing */
-	return true;
+	return (int)(p - begin);
 }
 
 static bool
@@ -279,6 +315,14 @@ pw_upstream_read(struct pw_upstream *u, uint64_t now)
 		return;
 	}
 	for (i = 0; i < MAX_READ; i++) {
+		n = short_answers(u, now);
+		if (n < 0)
+			return;
+		if (n > 0) {
+			i += (uint32_t)n / SHORT_ANSWER - 1;
+			pw_tcp_consume(tcp, u->conn, (uint32_t)n);
+			continue;
+		}
 		rc = pw_mqtt_frame(head, peek(u->conn, head), MAX_IN, &total, &err);
 		if (rc == -EAGAIN || (rc > 0 && total > pw_tcp_rx_len(u->conn)))
 			break;

@@ -325,6 +325,68 @@ rules_of_different_routes_keep_the_order_of_acknowledgements(void **state)
 	world_teardown(state);
 }
 
+#define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
+
+/* A 5.0 device has published five messages, whose PUBACKs broker 0 owes. */
+static void
+five_are_owed(void **state)
+{
+	world_setup(state);
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "a");
+	for (uint16_t i = 1; i <= 5; i++)
+		device_publish(0, 5, 1, i, "t", "x");
+	world_run(20);
+	assert_int_equal(upstream(0, PW_LANE_5).inflight, 5);
+}
+
+static void
+answers_count_in_whatever_form_and_pieces_they_come(void **state)
+{
+	uint8_t reasons[5];
+
+	five_are_owed(state);
+	broker_send(0, BYTES(0x40, 2, 0, 1, 0x40, 3, 0, 2, 0x87, 0x40, 2, 0, 3, 0x40, 4, 0, 4, 0, 0,
+			     0x40, 2));
+	world_run(20);
+	assert_int_equal(device_acks(0, 5, NULL, reasons, 5), 4);
+	assert_int_equal(reasons[1], 0x87);
+	assert_int_equal(upstream(0, PW_LANE_5).counters.acked, 3);
+	assert_int_equal(upstream(0, PW_LANE_5).counters.refused, 1);
+	broker_send(0, BYTES(0, 5));
+	world_run(20);
+	assert_int_equal(device_acks(0, 5, NULL, reasons, 5), 5);
+	assert_int_equal(upstream(0, PW_LANE_5).counters.protocol_errors, 0);
+	ledger();
+	world_teardown(state);
+}
+
+static void
+good_answers_before_a_malformed_one_count(void **state)
+{
+	static const uint8_t bad[][4] = {
+		{0x40, 2, 0, 0}, /* [MQTT-2.2.1-3] */
+		{0x42, 2, 0, 3}, /* flags, 2.1.3 */
+		{0x40, 1, 3, 0},
+	};
+
+	for (uint32_t i = 0; i < RTE_DIM(bad); i++) {
+		uint8_t bytes[12] = {0x40, 2, 0, 1, 0x40, 2, 0, 2};
+
+		five_are_owed(state);
+		memcpy(bytes + 8, bad[i], 4);
+		broker_send(0, bytes, sizeof(bytes));
+		world_run(5);
+		assert_int_equal(device_acks(0, 5, NULL, NULL, 5), 2);
+		assert_int_equal(upstream(0, PW_LANE_5).counters.acked, 2);
+		assert_int_equal(upstream(0, PW_LANE_5).counters.disconnects, 1);
+		assert_int_equal(upstream(0, PW_LANE_5).counters.protocol_errors, 1);
+		ledger();
+		world_teardown(state);
+	}
+}
+
 int
 main(void)
 {
@@ -339,6 +401,8 @@ main(void)
 		cmocka_unit_test(
 			a_drain_waits_for_brokers_that_the_rule_did_not_and_counts_what_they_miss),
 		cmocka_unit_test(rules_of_different_routes_keep_the_order_of_acknowledgements),
+		cmocka_unit_test(answers_count_in_whatever_form_and_pieces_they_come),
+		cmocka_unit_test(good_answers_before_a_malformed_one_count),
 	};
 
 	return cmocka_run_group_tests(tests, world_init, world_fini);
