@@ -4,30 +4,33 @@
 
 #include "cursor_pvt.h"
 
-static inline bool
-is_marked(const struct pw_cursor *c, const uint64_t *marks, uint64_t pos)
+/* Marks of a message. */
+#define DONE	 0x01u
+#define RECEIVED 0x02u /* QoS 2: PUBREC came, PUBCOMP did not */
+#define COUNTED	 0x04u /* QoS 2: the log's owner was told of a PUBREC */
+
+static inline uint8_t *
+marks(const struct pw_cursor *c, uint64_t pos)
 {
-	uint32_t slot = (uint32_t)pos & c->log->mask;
-
-	return marks[slot / 64] >> (slot % 64) & 1;
-}
-
-static inline void
-mark(const struct pw_cursor *c, uint64_t *marks, uint64_t pos, bool set)
-{
-	uint32_t slot = (uint32_t)pos & c->log->mask;
-	uint64_t bit = UINT64_C(1) << (slot % 64);
-
-	if (set)
-		marks[slot / 64] |= bit;
-	else
-		marks[slot / 64] &= ~bit;
+	return &c->marks[pos & c->log->mask];
 }
 
 static inline bool
 is_done(const struct pw_cursor *c, uint64_t pos)
 {
-	return is_marked(c, c->done, pos);
+	return (*marks(c, pos) & DONE) != 0;
+}
+
+static inline bool
+is_received(const struct pw_cursor *c, uint64_t pos)
+{
+	return (*marks(c, pos) & RECEIVED) != 0;
+}
+
+static inline bool
+is_counted(const struct pw_cursor *c, uint64_t pos)
+{
+	return (*marks(c, pos) & COUNTED) != 0;
 }
 
 static inline uint8_t
@@ -53,40 +56,29 @@ finish(struct pw_cursor *c, uint64_t pos)
 {
 	const struct pw_flog_entry *e = pw_flog_at(c->log, pos);
 
-	mark(c, c->done, pos, true);
-	mark(c, c->received, pos, false);
-	mark(c, c->counted, pos, false);
+	*marks(c, pos) = DONE;
 	c->held--;
 	c->held_bytes -= e->len;
 	c->pinned -= pw_flog_pins(e);
 	c->held_detach -= (e->flags & PW_FLOG_DETACH) != 0;
 }
 
-static size_t
-bitmap(uint32_t capacity)
-{
-	return (capacity + 63) / 64;
-}
-
 size_t
 pw_cursor_words(uint32_t capacity)
 {
-	return 3 * bitmap(capacity) + (capacity * sizeof(uint16_t) + 7) / 8;
+	return (capacity * (sizeof(uint16_t) + sizeof(uint8_t)) + 7) / 8;
 }
 
 void
-pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *marks)
+pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *words)
 {
 	uint64_t tail = __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE);
-	size_t words = bitmap(l->mask + 1);
 
 	*c = (struct pw_cursor){
 		.log = l,
 		.broker = broker,
-		.done = marks,
-		.received = marks + words,
-		.counted = marks + 2 * words,
-		.release = (uint16_t *)(marks + 3 * words),
+		.release = (uint16_t *)words,
+		.marks = (uint8_t *)words + (l->mask + 1) * sizeof(uint16_t),
 	};
 	c->next = c->low = c->given = c->sent = c->seen = tail;
 	pw_cursor_hold(c, 0, 0);
@@ -119,7 +111,7 @@ pw_cursor_scan(struct pw_cursor *c)
 		const struct pw_flog_entry *e = pw_flog_at(c->log, c->seen);
 		bool nobody = (e->flags & PW_FLOG_NOBODY) != 0;
 
-		mark(c, c->done, c->seen, nobody);
+		*marks(c, c->seen) = nobody ? DONE : 0;
 		if (!nobody)
 			owe(c, e);
 	}
@@ -129,7 +121,7 @@ pw_cursor_scan(struct pw_cursor *c)
 const struct pw_flog_entry *
 pw_cursor_peek(struct pw_cursor *c)
 {
-	while (c->next != c->seen && (is_done(c, c->next) || is_marked(c, c->received, c->next)))
+	while (c->next != c->seen && (*marks(c, c->next) & (DONE | RECEIVED)) != 0)
 		c->next++;
 	return c->next != c->seen ? pw_flog_at(c->log, c->next) : NULL;
 }
@@ -150,7 +142,7 @@ pw_cursor_queued(struct pw_cursor *c)
 enum pw_flog_end
 pw_cursor_skip(struct pw_cursor *c)
 {
-	bool counted = is_marked(c, c->counted, c->next);
+	bool counted = is_counted(c, c->next);
 
 	pw_flog_at(c->log, c->next)->given_up++;
 	finish(c, c->next);
@@ -178,9 +170,9 @@ int
 pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint8_t qos, uint64_t *pos,
 		enum pw_flog_end *end)
 {
-	if (find(c, packet_id, qos, pos) < 0 || *pos >= c->next || is_marked(c, c->received, *pos))
+	if (find(c, packet_id, qos, pos) < 0 || *pos >= c->next || is_received(c, *pos))
 		return -ENOENT;
-	*end = is_marked(c, c->counted, *pos) ? PW_FLOG_RELEASED : PW_FLOG_ACKED;
+	*end = is_counted(c, *pos) ? PW_FLOG_RELEASED : PW_FLOG_ACKED;
 	finish(c, *pos);
 	c->inflight--;
 	return 0;
@@ -191,8 +183,7 @@ pw_cursor_refused(const struct pw_cursor *c, uint16_t packet_id, uint8_t qos)
 {
 	uint64_t pos;
 
-	return find(c, packet_id, qos, &pos) == 0 && pos < c->next &&
-	       !is_marked(c, c->received, pos);
+	return find(c, packet_id, qos, &pos) == 0 && pos < c->next && !is_received(c, pos);
 }
 
 static int
@@ -216,20 +207,20 @@ pw_cursor_received(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
 		return -EBADMSG;
 	if (!known)
 		return -ENOENT;
-	if (is_marked(c, c->received, *pos))
+	if (is_received(c, *pos))
 		return 0;
-	mark(c, c->received, *pos, true);
+	*marks(c, *pos) |= RECEIVED;
 	c->inflight += *pos >= c->next;
-	if (is_marked(c, c->counted, *pos))
+	if (is_counted(c, *pos))
 		return 0;
-	mark(c, c->counted, *pos, true);
+	*marks(c, *pos) |= COUNTED;
 	return 1;
 }
 
 int
 pw_cursor_completed(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
 {
-	if (find(c, packet_id, 2, pos) < 0 || !is_marked(c, c->received, *pos))
+	if (find(c, packet_id, 2, pos) < 0 || !is_received(c, *pos))
 		return -ENOENT;
 	finish(c, *pos);
 	c->inflight--;
@@ -242,7 +233,7 @@ pw_cursor_release(const struct pw_cursor *c, uint32_t n, bool *known)
 	uint16_t id = c->release[(c->release_head + n) & c->log->mask];
 	uint64_t pos;
 
-	*known = find(c, id, 2, &pos) == 0 && is_marked(c, c->received, pos);
+	*known = find(c, id, 2, &pos) == 0 && is_received(c, pos);
 	return id;
 }
 
@@ -260,13 +251,13 @@ pw_cursor_resume(struct pw_cursor *c, bool resumed)
 	c->resumed = resumed;
 	c->spoilt = false;
 	for (uint64_t pos = c->low; pos < c->session; pos++) {
-		if (!is_marked(c, c->received, pos))
+		if (!is_received(c, pos))
 			continue;
 		if (resumed) {
 			c->inflight++;
 			(void)owe_release(c, (uint16_t)((pos & c->log->mask) + 1));
 		} else {
-			mark(c, c->received, pos, false);
+			*marks(c, pos) &= (uint8_t)~RECEIVED;
 		}
 	}
 	if (!resumed)
@@ -349,7 +340,7 @@ pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, vo
 
 	for (; pos < c->seen && !relieved(c, what); pos++) {
 		struct pw_flog_entry *e = pw_flog_at(c->log, pos);
-		bool counted = is_marked(c, c->counted, pos);
+		bool counted = is_counted(c, pos);
 
 		if (is_done(c, pos) || !may_go(c, e, what) || !may_forget(c, pos))
 			continue;

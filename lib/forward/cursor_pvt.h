@@ -12,7 +12,7 @@
  * next   what this connection has queued ends here; a rewind puts it back to low
  * sent   what any connection has queued ended here: below it a QoS 1 message is a redelivery
  * given  below it no QoS 0 message is owed: queued once, or given up
- * seen   entries looked at: their bits in `done` are right
+ * seen   entries looked at: their marks are right
  *
  * QoS 0 is done when it was queued, QoS 1 when the broker acknowledged it, QoS 2 when it sent
  * PUBCOMP or refused it, what is for nobody at once.
@@ -35,10 +35,8 @@ enum pw_give_up {
 
 struct pw_cursor {
 	struct pw_flog *log;
-	uint64_t *done;	    /* a bit a slot */
-	uint64_t *received; /* QoS 2: PUBREC came, PUBCOMP did not */
-	uint64_t *counted;  /* QoS 2: the log's owner was told of a PUBREC */
-	uint16_t *release;  /* a ring, a place a slot: identifiers that PUBREL is owed for */
+	uint8_t *marks;	   /* a byte a slot: how far its message is, see cursor.c */
+	uint16_t *release; /* a ring, a place a slot: identifiers that PUBREL is owed for */
 	uint32_t release_head, release_tail;
 	uint32_t broker;
 	uint64_t next, low, given, sent, seen;
@@ -64,11 +62,11 @@ struct pw_cursor {
 	uint64_t tried[PW_GIVE_UPS]; /* below it nothing is left to give up */
 };
 
-/* Words that the marks of a cursor take for a capacity of the log. */
+/* Words that marks and releases of a cursor take for a capacity of the log. */
 size_t pw_cursor_words(uint32_t capacity);
 
-/* marks: pw_cursor_words(), zeroed. The log is empty or was never read by this broker. */
-void pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *marks);
+/* words: pw_cursor_words(), zeroed. The log is empty or was never read by this broker. */
+void pw_cursor_init(struct pw_cursor *c, struct pw_flog *l, uint32_t broker, uint64_t *words);
 
 /* How much may wait for this broker; 0: half of the log, and any number of bytes. */
 void pw_cursor_hold(struct pw_cursor *c, uint32_t messages, uint32_t bytes);
