@@ -118,14 +118,12 @@ translated_rest(const struct pw_flog_entry *e, const struct parts *o, bool v5)
 }
 
 bool
-pw_leg_too_large(const struct pw_upstream *u, const struct pw_flog_entry *e)
+pw_leg_grows_too_large(const struct pw_upstream *u, const struct pw_flog_entry *e)
 {
 	uint32_t max = u->max_packet != 0 ? u->max_packet : UINT32_MAX, rest;
 	bool v5 = u->log->lane == PW_LANE_5;
 	struct parts o;
 
-	if (!pw_leg_translates(u))
-		return e->len > max;
 	/* Seldom a question: it grows by no more than that. */
 	if (e->len + PW_PATCH_GROWTH <= RTE_MIN(max, PW_MQTT_MAX_REMAINING))
 		return false;

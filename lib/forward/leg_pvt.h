@@ -47,8 +47,24 @@ pw_leg_refuses_retain(const struct pw_upstream *u, const struct pw_flog_entry *e
 	return u->no_retain && u->conf->strict && (e->flags & PW_FLOG_RETAIN) != 0;
 }
 
+/* The same of what is translated. */
+bool pw_leg_grows_too_large(const struct pw_upstream *u, const struct pw_flog_entry *e);
+
 /* More than the broker takes, or than its version of MQTT can say. */
-bool pw_leg_too_large(const struct pw_upstream *u, const struct pw_flog_entry *e);
+static inline bool
+pw_leg_too_large(const struct pw_upstream *u, const struct pw_flog_entry *e)
+{
+	if (pw_leg_translates(u))
+		return pw_leg_grows_too_large(u, e);
+	return u->max_packet != 0 && e->len > u->max_packet;
+}
+
+/* Nothing can differ: pw_leg_patches() would find no patch. */
+static inline bool
+pw_leg_plain(const struct pw_upstream *u, const struct pw_cursor *at, const struct pw_flog_entry *e)
+{
+	return !u->no_retain && !pw_leg_translates(u) && e->expiry_at == 0 && !pw_cursor_again(at);
+}
 
 /* What differs, in order. Returns how many patches, or -1 where the message has expired. */
 int pw_leg_patches(const struct pw_upstream *u, const struct pw_cursor *at,

@@ -106,6 +106,9 @@ add_frame(struct pw_upstream *u, struct batch *b, const struct pw_flog_entry *e,
 {
 	struct pw_slice s;
 
+	/* As most are: in one piece, and as it came. */
+	if (n == 0 && from == 0 && e->more == NULL && e->len <= b->room)
+		return add(b, &e->first) ? e->len : 0;
 	if (from == 0 && pw_leg_translates(u) && e->len <= COPY_MAX - PW_PATCH_GROWTH)
 		return add_copy(u, b, e, p, n);
 	for (uint32_t i = 0; i < n; i++, p++) {
@@ -335,7 +338,7 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 			return false;
 		if (at.part == 0 && (refuses(u, e) || pw_cursor_releases(&u->cursor)))
 			return true; /* the caller passes over it, or sends PUBREL first */
-		n = pw_leg_patches(u, &at, e, now, p);
+		n = pw_leg_plain(u, &at, e) ? 0 : pw_leg_patches(u, &at, e, now, p);
 		if (n < 0)
 			return true;
 		if (at.part == 0 && (e->flags & PW_FLOG_QOS) != 0 && at.inflight >= u->window) {
@@ -344,7 +347,7 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 			return false;
 		}
 		end = at.part;
-		left = pw_leg_left(e, end, p, (uint32_t)n);
+		left = n == 0 ? e->len - end : pw_leg_left(e, end, p, (uint32_t)n);
 		if (left <= b->room || (e->len > b->whole && b->room >= PART_MIN))
 			end = add_frame(u, b, e, end, p, (uint32_t)n);
 		if (end < e->len) {
