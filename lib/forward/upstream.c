@@ -257,18 +257,11 @@ client_id(const struct pw_upstream *u, char *id, size_t len)
 		snprintf(id + n, len - (size_t)n, "-s%u-p%u", u->log->set, u->log->pool);
 }
 
-/* Seconds for which a broker is asked to keep a session. */
-static uint32_t
-session_expiry(const struct pw_upstream *u)
-{
-	return u->conf->session_expiry_interval / 1000;
-}
-
 /* Whether the next session is to know nothing. */
 static bool
 starts_clean(const struct pw_upstream *u)
 {
-	if (session_expiry(u) == 0 || u->cursor.spoilt || u->purge)
+	if (pw_upstream_session_expiry(u) == 0 || u->cursor.spoilt || u->purge)
 		return true;
 	return u->version == PW_MQTT_5 && !u->session;
 }
@@ -281,7 +274,7 @@ connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 	struct pw_mqtt_str username = text(u->conf->username), password = text(u->conf->password);
 	struct pw_mqtt_prop_out p[] = {
 		{.which = PW_MQTT_PROP_MAXIMUM_PACKET_SIZE, .num = OUR_MAX_PACKET},
-		{.which = PW_MQTT_PROP_SESSION_EXPIRY, .num = session_expiry(u)},
+		{.which = PW_MQTT_PROP_SESSION_EXPIRY, .num = pw_upstream_session_expiry(u)},
 	};
 	char id[4 * PW_FORWARD_NAME_LEN];
 	uint8_t out[1024];
@@ -289,7 +282,7 @@ connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 		.version = u->version,
 		.clean = starts_clean(u),
 		.keepalive = (uint16_t)RTE_MIN((u->conf->keepalive_interval + 999) / 1000, 65535u),
-		.props = {.p = p, .n = session_expiry(u) != 0 ? 2 : 1},
+		.props = {.p = p, .n = pw_upstream_session_expiry(u) != 0 ? 2 : 1},
 	};
 	int n;
 
@@ -332,7 +325,7 @@ recall(struct pw_upstream *u, bool present)
 	if (u->session && !present && !u->clean)
 		u->counters.sessions_lost++;
 	u->counters.sessions_resumed += present;
-	u->session = session_expiry(u) != 0;
+	u->session = pw_upstream_session_expiry(u) != 0;
 	pw_cursor_resume(&u->cursor, present);
 }
 

@@ -32,9 +32,13 @@ smaller(uint32_t a, uint32_t b)
 static bool
 known_session(struct pw_upstream *u, bool present, uint64_t now)
 {
+	/* What begins clean with 3.1.1 is not kept: it has only served to make it forget. */
+	if (u->cursor.spoilt && u->version != PW_MQTT_5 && pw_upstream_session_expiry(u) != 0)
+		u->purge = true;
 	if (u->purge && !present) {
-		u->purge = u->session = u->cursor.spoilt = false;
+		u->purge = u->session = false;
 		u->purged = true;
+		pw_cursor_resume(&u->cursor, false);
 		pw_upstream_again(u, now);
 		return false;
 	}

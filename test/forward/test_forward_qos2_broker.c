@@ -159,6 +159,16 @@ identifiers_of_what_is_given_up_are_forgotten_before_they_are_used_again(void **
 		assert_string_equal(w.broker[0].record[k].text, text);
 		assert_false(w.broker[0].record[k].again);
 	}
+	/* What follows has a session that is kept. */
+	w.broker[0].hold = true;
+	device_publish(0, 4, 2, 37, "t", "37");
+	world_run(10);
+	broker_reset(0);
+	w.broker[0].hold = false;
+	world_run(30000);
+	assert_int_equal(upstream(0, PW_LANE_3).counters.sessions_resumed, 1);
+	assert_int_equal(upstream(0, PW_LANE_3).counters.sessions_lost, 0);
+	assert_int_equal(delivered(0), 3 + 4 + 1);
 	ledger();
 }
 
