@@ -62,6 +62,10 @@ void app_dismantle(struct app *a, struct app_summary *s);
 /* Memory plan as a table. */
 void app_report_memory(const struct pw_config *c, FILE *out);
 
+/* The same as one line for programs, in bytes: the buffers lie on the NUMA node of the first port,
+ * the rest on those of the workers. */
+void app_report_plan(const struct pw_config *c, FILE *out);
+
 /* What runs, before the workers start. */
 void app_report_start(const struct app *a, FILE *out);
 

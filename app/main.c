@@ -117,6 +117,7 @@ main(int argc, char **argv)
 	}
 	if (o.action == APP_CHECK_CONFIG) {
 		app_report_memory(&app.config, stdout);
+		app_report_plan(&app.config, stdout);
 		printf("%s: fine\n", o.config);
 		return APP_EXIT_OK;
 	}

@@ -38,6 +38,18 @@ app_report_memory(const struct pw_config *c, FILE *out)
 	fprintf(out, "  an idle device connection takes %zu bytes of it\n", m.idle);
 }
 
+void
+app_report_plan(const struct pw_config *c, FILE *out)
+{
+	struct pw_config_memory m;
+	size_t buffers;
+
+	pw_config_memory(c, &m);
+	buffers = m.pkt + m.hdr + m.ind;
+	fprintf(out, "plan: buffers=%zu workers=%zu total=%zu\n", buffers, m.total - buffers,
+		m.total);
+}
+
 static const char *
 role_str(uint8_t role)
 {

@@ -45,6 +45,8 @@ expect 64 err "exclude each other" --check-config --print-config
 
 expect 0 out "memory plan" --config "$data/accept-least.yaml" --check-config
 expect 0 out "an idle device connection takes 504 bytes" --config "$data/accept-least.yaml" --check-config
+# What scripts/hugepages reads.
+expect 0 out "plan: buffers=" --config "$data/accept-least.yaml" --check-config
 expect 0 out ": fine" --config "$data/accept-everything.yaml" --check-config
 expect 0 out 'password: "***"' --config "$data/accept-everything.yaml" --print-config
 expect 0 out "hold: {messages: 0, bytes: 0} # bytes 0: what" --config "$data/accept-least.yaml" --print-config

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The command line of scripts/install."""
+
+import hashlib
+import os
+
+from . import boot, cli, names, program
+from .host import HostError
+
+CONFIG = "/etc/pubwire/pubwire.yaml"
+BUILDS = ("release", "lto")
+EPILOG = """\
+  install                              the newest of build/release and build/lto, below /usr/local
+  install --prefix /usr --destdir D    below D, for a package or an image
+
+What goes where: sbin/pubwire, the program; sbin/pubwire-doctor, -hugepages, -nics, -tune, with what they
+need in lib/pubwire; the unit pubwire.service; share/doc/pubwire; man pages. /etc/pubwire/pubwire.yaml is
+written where there is none, and never after. Nothing is started or enabled. lib/pubwire/manifest
+lists it all; scripts/uninstall, or lib/pubwire/uninstall, removes it."""
+
+
+def parser(prog="install", verb="Install pubwire below a prefix.", epilog=EPILOG):
+    p = cli.Parser(prog=prog, description=verb, epilog=epilog)
+    p.add_argument("--prefix", default="/usr/local", metavar="DIR", help="[/usr/local]")
+    p.add_argument("--destdir", default="", metavar="DIR", help="put before every path [nothing]")
+    cli.dry_run_option(p)
+    return p
+
+
+def paths(args):
+    prefix = "/" + args.prefix.strip("/")
+    if not args.prefix.startswith("/"):
+        raise HostError("--prefix begins with /")
+    destdir = os.path.abspath(args.destdir) if args.destdir else ""
+    return prefix, "" if destdir == "/" else destdir
+
+
+def manifest_path(prefix):
+    return f"{prefix}/lib/pubwire/manifest"
+
+
+def unit_path(prefix):
+    """Where systemd looks for units of this prefix."""
+    return {"/usr": "/lib/systemd/system", "/usr/local": "/usr/local/lib/systemd/system"}.get(
+        prefix, "/etc/systemd/system") + "/pubwire.service"
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError as e:
+        raise HostError(f"{path}: {e.strerror}") from e
+
+
+def _built(args):
+    if args.program:
+        return args.program
+    built = [f"{program.TREE}/build/{b}/app/pubwire" for b in BUILDS]
+    built = [b for b in built if os.access(b, os.X_OK)]
+    if not built:
+        raise HostError("there is no build/release/app/pubwire: run scripts/build release --no-tests first, or "
+                        "name a program by --program")
+    return max(built, key=os.path.getmtime)
+
+
+def _tree(directory, suffix):
+    """Files below a directory of the source tree."""
+    found = []
+    for base, _, files in os.walk(os.path.join(program.TREE, directory)):
+        found += [os.path.join(base, f) for f in sorted(files) if f.endswith(suffix)]
+    return sorted(found)
+
+
+def files(args, prefix):
+    """{path: (bytes, mode)} of all that install puts below the prefix."""
+    lib, doc = f"{prefix}/lib/pubwire", f"{prefix}/share/doc/pubwire"
+    found = {f"{prefix}/sbin/pubwire": (_read(_built(args)), 0o755)}
+    for tool in names.TOOLS + ("uninstall",):
+        found[f"{lib}/{tool}"] = (_read(f"{names.SCRIPTS}/{tool}"), 0o755)
+    for path in _tree("scripts/pwhost", ".py"):
+        found[f"{lib}/pwhost/{os.path.basename(path)}"] = (_read(path), 0o644)
+    for path in _tree("docs", ".md") + _tree("docs", ".yaml") + [f"{program.TREE}/LICENSE"]:
+        found[f"{doc}/{os.path.basename(path)}"] = (_read(path), 0o644)
+    for section in "158":
+        for path in _tree("docs/man", f".{section}"):
+            found[f"{prefix}/share/man/man{section}/{os.path.basename(path)}"] = (_read(path), 0o644)
+    unit = _read(f"{program.TREE}/app/pubwire.service.in").decode().replace("@prefix@", prefix)
+    found[unit_path(prefix)] = (unit.encode(), 0o644)
+    return found
+
+
+def links(prefix):
+    return {f"{prefix}/sbin/pubwire-{tool}": f"../lib/pubwire/{tool}" for tool in names.TOOLS}
+
+
+def listed(host, destdir, prefix):
+    """Paths that an earlier install put there."""
+    text = host.read(destdir + manifest_path(prefix), "")
+    return [line.split(None, 1)[1] for line in text.splitlines() if line.strip()]
+
+
+def work(host, args):
+    prefix, destdir = paths(args)
+    put, link = files(args, prefix), links(prefix)
+    for path, (data, mode) in sorted(put.items()):
+        host.file(destdir + path, data, mode)
+    for path, target in sorted(link.items()):
+        host.symlink(target, destdir + path)
+    # What an earlier version had and this one has not.
+    for path in listed(host, destdir, prefix):
+        if path not in put and path not in link:
+            host.remove(destdir + path)
+    if not host.exists(destdir + CONFIG):
+        # It may come to hold passwords of brokers.
+        host.file(destdir + CONFIG, _read(f"{program.TREE}/docs/pubwire.yaml"), 0o640)
+    else:
+        host.say(f"{CONFIG} is there and stays as it is")
+    lines = [f"{hashlib.sha256(data).hexdigest()} {path}" for path, (data, _) in sorted(put.items())]
+    lines += [f"{'link':64} {path}" for path in sorted(link)]
+    host.file(destdir + manifest_path(prefix), "\n".join(lines) + "\n")
+    if not destdir and host.changes:
+        boot.reload(host)
+    host.finish()
+    if host.changes and not host.dry_run and not destdir:
+        host.say(f"next: write {CONFIG}; {prefix}/sbin/pubwire-doctor says what is missing; then systemctl "
+                 "enable --now pubwire")
+
+
+def main(argv=None, host=None):
+    p = parser()
+    p.add_argument("--program", metavar="FILE", help="the built pubwire [the newest of build/release, lto]")
+    return cli.run("install", p, work, argv, host)
