@@ -214,7 +214,7 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	if (c.clean)
 		s->flags |= PW_SESSION_CLEAN;
 	else if (c.version != PW_MQTT_5)
-		s->expiry = PW_SESSION_KEEP_MAX; /* it can't say for how long */
+		s->expiry = f->set->limits.max_session_expiry; /* it can't say for how long */
 	set_keepalive(f, s, c.keepalive);
 	keep_client_id(f, s, b, &c);
 	if (c.has_will && !may_publish_will(f, s, b, &c)) {
@@ -238,10 +238,16 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 		       : PW_TAKEN;
 }
 
+static bool
+resumes(const struct pw_session *s)
+{
+	return s->more != NULL && s->more->nb_exchanges > 0;
+}
+
 static int
 connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 {
-	bool present = s->more != NULL && s->more->nb_exchanges > 0;
+	bool present = resumes(s);
 	struct pw_mqtt_prop_out p[12];
 	struct pw_mqtt_props_out props = {.p = p};
 	const struct pw_client_name *name = &f->name[pw_pool_index(f->sessions, s)];
@@ -277,8 +283,8 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 	}
 	if (s->flags & PW_SESSION_SERVER_KA)
 		ADD(SERVER_KEEP_ALIVE, s->keepalive);
-	if (s->expiry > PW_SESSION_KEEP_MAX) {
-		s->expiry = PW_SESSION_KEEP_MAX;
+	if (s->expiry > f->set->limits.max_session_expiry) {
+		s->expiry = f->set->limits.max_session_expiry;
 		ADD(SESSION_EXPIRY, s->expiry);
 	}
 	props.n = n;
@@ -304,93 +310,97 @@ connack(struct pw_forward *f, struct pw_session *s, void *out, uint32_t room)
 }
 
 void
-pw_session_denied(struct pw_forward *f, struct pw_session *s, uint64_t now)
+pw_session_denied(struct pw_forward *f, struct pw_session *s, enum pw_dir_why why, uint64_t now)
 {
-	if (s->state == PW_SESSION_CLAIM)
-		(void)pw_session_connect_refuse(f, s, 0x97,
-						"the table of client identifiers is full", now);
-}
-
-void
-pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now)
-{
-	uint8_t out[160];
-	int n;
+	const char *text = "the table of client identifiers is full";
 
 	if (s->state != PW_SESSION_CLAIM)
 		return;
-	/* Here, not before: an older connection of this client has made place. */
-	if (!pw_limits_place(f, s)) {
-		(void)pw_session_connect_refuse(f, s, 0x97, "its listener has max_connections",
-						now);
-		return;
+	if (why == PW_DIR_NO_PLACE) {
+		f->counters.listener_full++;
+		text = "its listener has max_connections";
+	} else if (why == PW_DIR_UNSETTLED) {
+		f->counters.resumes_refused++;
+		text = "brokers have not answered its session's messages of QoS 2";
 	}
-	n = connack(f, s, out, sizeof(out));
+	(void)pw_session_connect_refuse(f, s, why == PW_DIR_UNSETTLED ? 0x88 : 0x97, text, now);
+}
+
+/* What its client's last session remembers. False: no memory. */
+static bool
+take_over(struct pw_forward *f, struct pw_session *s, const struct pw_dir_msg *m)
+{
+	struct pw_session *from =
+		m->by_worker == f->worker ? pw_pool_find(f->sessions, m->by) : NULL;
+
+	if (m->exchanges == NULL)
+		return true;
+	/* Messages without an outcome have theirs in the log, which has to be the same one. */
+	if (from != NULL && pw_session_lane(from) == pw_session_lane(s))
+		return pw_exchanges_move(f, from, s);
+	return pw_exchanges_copy(f, m->exchanges, s);
+}
+
+/* It has not come to be, and the last session goes on to be the one that is kept. */
+static void
+give_back(struct pw_forward *f, struct pw_session *s, const struct pw_dir_msg *m)
+{
+	struct pw_session *from =
+		m->by_worker == f->worker ? pw_pool_find(f->sessions, m->by) : NULL;
+
+	if (!resumes(s))
+		return;
+	if (from != NULL && pw_session_lane(from) == pw_session_lane(s))
+		(void)pw_exchanges_move(f, s, from);
+	else
+		pw_exchanges_drop(f, s);
+}
+
+static int
+send_connack(struct pw_forward *f, struct pw_session *s)
+{
+	uint8_t out[160];
+	int n = connack(f, s, out, sizeof(out));
+
 	assert(n > 0);
-	if (!pw_session_takes(s, (uint32_t)n)) {
-		/* It must know its limits, and may not be told [MQTT-3.1.2-24]. */
-		f->counters.connects_refused++;
-		pw_session_end(f, s, false, false, now);
-		return;
+	/* It must know its limits, and may not be told [MQTT-3.1.2-24]. */
+	if (!pw_session_takes(s, (uint32_t)n))
+		return -EMSGSIZE;
+	return pw_tcp_send_copy(f->tcp, s->conn, out, (uint32_t)n);
+}
+
+bool
+pw_session_granted(struct pw_forward *f, struct pw_session *s, const struct pw_dir_msg *m,
+		   uint64_t now)
+{
+	int rc;
+
+	/* Here, not before: an older connection of this client has made place. */
+	if (!pw_limits_place(f, s, m->place)) {
+		pw_session_denied(f, s, PW_DIR_NO_PLACE, now);
+		return false;
 	}
-	/* No buffer for a CONNACK: it has not been a session yet, the device will come again. */
-	if (pw_tcp_send_copy(f->tcp, s->conn, out, (uint32_t)n) < 0) {
+	if (!take_over(f, s, m)) {
+		f->counters.resumes_refused++;
+		(void)pw_session_connect_refuse(f, s, 0x88, "no memory for its session", now);
+		return false;
+	}
+	rc = send_connack(f, s);
+	if (rc < 0) {
+		give_back(f, s, m);
 		f->counters.connects_refused++;
-		pw_session_end(f, s, false, true, now);
-		return;
+		/* No buffer for a CONNACK: it has not been a session yet, the device will come
+		 * again. */
+		pw_session_end(f, s, false, rc != -EMSGSIZE, now);
+		return false;
 	}
 	f->counters.connects++;
-	f->counters.sessions_resumed += s->more != NULL && s->more->nb_exchanges > 0;
+	f->counters.sessions_resumed += resumes(s);
 	s->state = PW_SESSION_UP;
 	s->heard = now;
 	pw_session_arm(f, s);
 	/* What came behind CONNECT is read at the next poll. */
 	if (pw_tcp_rx_len(s->conn) > 0 || pw_tcp_eof(s->conn))
 		pw_session_wait(f, s, PW_LIST_WAITING);
-}
-
-/* What a session that is kept remembers passes to the next one of its client. */
-static void
-hand_over(struct pw_forward *f, struct pw_session *s, bool clean, bool same, pw_handle by)
-{
-	struct pw_session *next = same ? pw_pool_find(f->sessions, by) : NULL;
-
-	if (!pw_session_kept(s))
-		return;
-	if (!clean &&
-	    (next == NULL || next->state != PW_SESSION_CLAIM || !pw_exchanges_move(f, s, next)))
-		f->counters.sessions_not_kept++;
-	pw_session_unkeep(f, s);
-}
-
-void
-pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, bool same, pw_handle by,
-		   uint64_t now)
-{
-	pw_handle h = pw_pool_handle(f->sessions, s);
-	bool ended = s->state == PW_SESSION_CLOSING || s->state == PW_SESSION_LINGER;
-
-	s->flags &= (uint16_t)~PW_SESSION_FOLLOWED;
-	if (same)
-		s->flags |= PW_SESSION_FOLLOWED;
-	/* 5.0 3.1.3.2.2: the session goes on without its will, unless the new connection starts
-	 * clean. */
-	if (pw_session_will(s) != NULL && s->more->will.delay > 0 && s->expiry > 0 &&
-	    !(s->flags & PW_SESSION_WILL_DUE)) {
-		s->more->will.delay = 0;
-		if (!clean)
-			pw_will_forget(f, s);
-		else if (ended)
-			pw_will_publish(f, s, now);
-	}
-	if (!ended) {
-		f->counters.takeovers++;
-		pw_session_refuse(f, s, 0x8E, now); /* Session taken over [MQTT-3.1.4-3] */
-		s = pw_pool_find(f->sessions, h);
-		if (s == NULL || !pw_session_kept(s))
-			return;
-	}
-	hand_over(f, s, clean, same, by);
-	pw_session_yield(f, s, now);
-	pw_session_settle(f, s);
+	return true;
 }

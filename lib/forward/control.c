@@ -127,14 +127,15 @@ disconnect(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf 
 	}
 	if (pw_mqtt_has(&d.props, PW_MQTT_PROP_SESSION_EXPIRY)) {
 		uint32_t expiry = d.props.value[PW_MQTT_PROP_SESSION_EXPIRY].num;
+		uint32_t max = f->set->limits.max_session_expiry;
 
 		/* A session that was to end with its connection cannot be made to stay (5.0
 		 * 3.14.2.2.2). */
-		if (s->expiry == 0 && expiry != 0) {
+		if (s->expiry == 0 && expiry != 0 && max != 0) {
 			pw_session_bad(f, s, PW_MQTT_DISCONNECT, PW_MQTT_E_UNEXPECTED, now);
 			return PW_GONE;
 		}
-		s->expiry = expiry;
+		s->expiry = RTE_MIN(expiry, max);
 	}
 	f->counters.disconnects++;
 	/* 0x00 discards the will [MQTT-3.14.4-3]; every other reason leaves it to be published. */

@@ -12,18 +12,31 @@
  * RELEASE waits, for a bounded time, until brokers have what it sent where the new one appends to
  * another log (session.c), so that the new one overtakes nothing. Every
  * session that claimed releases once, when it ends; an EVICT that crosses a RELEASE finds a stale
- * handle.
+ * handle. A holder that may not let go, or may not be evicted, REFUSEs its waiter, who is DENIED.
+ *
+ * A holder that remembers exchanges of QoS 2 lets go of them only to somebody who has them:
+ *
+ *     holder --OFFER--> shard --GRANT--> claimant
+ *     holder <--FREED-- shard <--TOOK--- claimant    and the claimant is the holder
+ *     holder <--KEEP--- shard <-DECLINED- claimant    it was gone, or has no memory for them
+ *
+ * However many there are, the messages carry a pointer to the first block of them. The blocks stay
+ * the holder's: it lends them from OFFER to the answer, changes nothing in them, and the claimant
+ * copies what it reads into blocks of its own worker while it handles GRANT. So no identifier is
+ * known to nobody, whenever either of them ends. One of these messages is under way for each offer,
+ * and a worker has a bounded number of those: they always find room.
  */
 #include <errno.h>
 
 #include <rte_malloc.h>
 
+#include "outbox_pvt.h"
 #include "session_pvt.h"
 
-/* 112 bits of the hash stand for the identifier. */
+/* 111 bits of the hash stand for the identifier. */
 struct pw_dir_entry {
 	uint64_t hash0;
-	uint64_t hash1 : 48, holder_worker : 8, waiter_worker : 8;
+	uint64_t hash1 : 47, offered : 1, holder_worker : 8, waiter_worker : 8;
 	pw_handle holder; /* 0: the entry is empty */
 	pw_handle waiter; /* 0: none */
 };
@@ -48,63 +61,19 @@ pw_dir_bytes(uint32_t sessions)
 int
 pw_dir_create(struct pw_forward *f)
 {
-	uint32_t size, sessions = f->max_sessions;
+	uint32_t sessions = f->max_sessions;
 
 	f->dir_size = places(sessions);
 	f->dir = rte_zmalloc_socket("pw_dir", pw_dir_bytes(sessions), RTE_CACHE_LINE_SIZE,
 				    f->conf.socket);
-	if (f->dir == NULL)
-		return -ENOMEM;
-	if (f->shared->nb_device_workers == 1)
-		return 0;
-	size = rte_align32pow2(2 * sessions + 1024);
-	f->outbox = rte_zmalloc_socket("pw_outbox", (size_t)size * sizeof(*f->outbox),
-				       RTE_CACHE_LINE_SIZE, f->conf.socket);
-	if (f->outbox == NULL)
-		return -ENOMEM;
-	f->out_mask = size - 1;
-	f->out_room = size - sessions;
-	return 0;
+	return f->dir != NULL ? pw_outbox_create(f) : -ENOMEM;
 }
 
 void
 pw_dir_destroy(struct pw_forward *f)
 {
 	rte_free(f->dir);
-	rte_free(f->outbox);
-}
-
-/*
- * The outbox is bounded so that a RELEASE, without which an identifier would be lost, always has a
- * place. Claims and answers leave `sessions` places free. Once they have filled the others, only
- * sessions that have claimed by then release, each once, and there are no more than `sessions`.
- */
-static bool
-room_for(const struct pw_forward *f, uint32_t n)
-{
-	return f->outbox == NULL || f->out_tail - f->out_head + n <= f->out_room;
-}
-
-bool
-pw_dir_busy(const struct pw_forward *f)
-{
-	return f->outbox != NULL && f->out_tail - f->out_head > f->out_room / 2;
-}
-
-uint32_t
-pw_dir_flush(struct pw_forward *f)
-{
-	uint32_t n = 0;
-
-	while (f->out_head != f->out_tail) {
-		struct pw_outgoing *o = &f->outbox[f->out_head & f->out_mask];
-
-		if (f->conf.post(f->conf.ctx, o->worker, &o->msg) < 0)
-			break;
-		f->out_head++;
-		n++;
-	}
-	return n;
+	pw_outbox_destroy(f);
 }
 
 static void dispatch(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now);
@@ -113,7 +82,7 @@ static void dispatch(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t 
 static void
 tell(struct pw_forward *f, uint32_t worker, const struct pw_dir_msg *m, uint64_t now)
 {
-	struct pw_outgoing *o;
+	struct pw_forward_msg msg = {0};
 
 	if (f->destroying)
 		return;
@@ -121,17 +90,13 @@ tell(struct pw_forward *f, uint32_t worker, const struct pw_dir_msg *m, uint64_t
 		dispatch(f, m, now);
 		return;
 	}
-	/* The other side's session waits in vain and is ended by its connect_deadline. */
-	if (m->kind != PW_DIR_RELEASE && !room_for(f, 1)) {
-		f->counters.claims_dropped++;
+	memcpy(&msg, m, sizeof(*m));
+	if (pw_outbox_post(f, worker, &msg, m->kind == PW_DIR_RELEASE || m->exchanges != NULL))
 		return;
-	}
-	assert(f->out_tail - f->out_head <= f->out_mask);
-	o = &f->outbox[f->out_tail++ & f->out_mask];
-	o->worker = worker;
-	memset(&o->msg, 0, sizeof(o->msg));
-	memcpy(&o->msg, m, sizeof(*m));
-	(void)pw_dir_flush(f);
+	/* The other side's session waits in vain and is ended by its connect_deadline. */
+	f->counters.claims_dropped++;
+	if (m->kind == PW_DIR_GRANT)
+		pw_limits_drop(f, m->place);
 }
 
 static uint32_t
@@ -163,7 +128,7 @@ steps(const struct pw_forward *f, uint32_t from, uint32_t to)
 static uint64_t
 tail_of(const struct pw_hash128 *h)
 {
-	return h->w[1] & ((UINT64_C(1) << 48) - 1);
+	return h->w[1] & ((UINT64_C(1) << 47) - 1);
 }
 
 static struct pw_dir_entry *
@@ -200,44 +165,64 @@ erase(struct pw_forward *f, struct pw_dir_entry *e)
 }
 
 static void
+deny(struct pw_forward *f, uint32_t worker, pw_handle claimant, enum pw_dir_why why, uint64_t now)
+{
+	struct pw_dir_msg m = {.kind = PW_DIR_DENY, .why = why, .handle = claimant};
+
+	tell(f, worker, &m, now);
+}
+
+static void
 claim(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 {
 	struct pw_dir_entry *e = find(f, &m->hash);
 	struct pw_dir_msg out = *m, second = *m;
-	uint32_t to = m->worker, second_to = 0;
 
 	/* Nothing is changed that nobody could be told of. */
-	if (!room_for(f, 2)) {
+	if (!pw_outbox_room(f, 2)) {
 		f->counters.claims_dropped++;
 		return;
 	}
-	out.kind = PW_DIR_GRANT;
-	out.by = second.by = m->handle;
-	second.handle = 0;
 	if (e->holder == 0) {
 		if (f->dir_used >= f->dir_size - f->dir_size / 16) {
-			out.kind = PW_DIR_DENY;
-		} else {
-			f->dir_used++;
-			e->hash0 = m->hash.w[0];
-			e->hash1 = tail_of(&m->hash);
-			e->holder = m->handle;
-			e->holder_worker = (uint8_t)m->worker;
+			deny(f, m->worker, m->handle, PW_DIR_FULL, now);
+			return;
 		}
-	} else {
-		/* Out goes whoever is in line; the holder must also know who comes after it. */
-		out.kind = second.kind = PW_DIR_EVICT;
-		out.handle = e->holder;
-		to = e->holder_worker;
-		second.handle = e->waiter;
-		second_to = e->waiter_worker;
-		e->waiter = m->handle;
-		e->waiter_worker = (uint8_t)m->worker;
+		f->dir_used++;
+		e->hash0 = m->hash.w[0];
+		e->hash1 = tail_of(&m->hash);
+		e->holder = m->handle;
+		e->holder_worker = (uint8_t)m->worker;
+		out.kind = PW_DIR_GRANT;
+		out.place = 0;
+		tell(f, m->worker, &out, now);
+		return;
 	}
+	/* Who needs the holder's place can't have it before somebody who is in line for it. */
+	if (m->place != 0 && e->waiter != 0) {
+		deny(f, m->worker, m->handle, PW_DIR_NO_PLACE, now);
+		return;
+	}
+	/* Out goes whoever is in line; the holder must also know who comes after it. */
+	out.kind = second.kind = PW_DIR_EVICT;
+	out.by = second.by = m->handle;
+	out.by_worker = second.by_worker = m->worker;
+	out.handle = e->holder;
+	out.worker = e->holder_worker;
+	second.handle = e->waiter;
+	second.worker = e->waiter_worker;
+	e->waiter = m->handle;
+	e->waiter_worker = (uint8_t)m->worker;
 	/* The old waiter has no place any more: its end changes nothing here. */
 	if (second.handle != 0)
-		tell(f, second_to, &second, now);
-	tell(f, to, &out, now);
+		tell(f, second.worker, &second, now);
+	tell(f, out.worker, &out, now);
+}
+
+static bool
+is_holder(const struct pw_dir_entry *e, const struct pw_dir_msg *m)
+{
+	return e->holder == m->handle && e->holder_worker == m->worker;
 }
 
 static void
@@ -246,52 +231,155 @@ release(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 	struct pw_dir_entry *e = find(f, &m->hash);
 	struct pw_dir_msg out = *m;
 
+	if (e->holder != 0 && is_holder(e, m) && e->waiter != 0) {
+		e->holder = e->waiter;
+		e->holder_worker = e->waiter_worker;
+		e->waiter = 0;
+		out.kind = PW_DIR_GRANT;
+		out.worker = e->holder_worker;
+		out.handle = e->holder;
+		tell(f, out.worker, &out, now);
+		return;
+	}
+	pw_limits_drop(f, m->place);
 	if (e->holder == 0)
 		return;
-	if (e->waiter == m->handle && e->waiter_worker == m->worker) {
+	if (e->waiter == m->handle && e->waiter_worker == m->worker)
 		e->waiter = 0;
-		return;
-	}
-	if (e->holder != m->handle || e->holder_worker != m->worker)
-		return;
-	if (e->waiter == 0) {
+	else if (is_holder(e, m))
 		erase(f, e);
-		return;
-	}
-	e->holder = e->waiter;
-	e->holder_worker = e->waiter_worker;
-	e->waiter = 0;
-	out.kind = PW_DIR_GRANT;
-	out.worker = e->holder_worker;
+}
+
+/* Of an offer: the holder again, which keeps its exchanges. */
+static void
+keep(struct pw_forward *f, const struct pw_dir_entry *e, const struct pw_dir_msg *m, uint64_t now)
+{
+	struct pw_dir_msg out = *m;
+
+	out.kind = PW_DIR_KEEP;
 	out.handle = e->holder;
 	tell(f, e->holder_worker, &out, now);
 }
 
 static void
-dispatch(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
+offer(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
 {
-	struct pw_session *s;
+	struct pw_dir_entry *e = find(f, &m->hash);
+	struct pw_dir_msg out = *m;
 
-	if (m->kind == PW_DIR_CLAIM) {
-		claim(f, m, now);
+	/* Somebody else is in line by now, of whom the holder is being told, or nobody. */
+	if (e->waiter == 0 || e->waiter != m->by || e->waiter_worker != m->by_worker) {
+		pw_limits_drop(f, m->place);
+		keep(f, e, m, now);
 		return;
 	}
-	if (m->kind == PW_DIR_RELEASE) {
-		release(f, m, now);
+	e->offered = 1;
+	out.kind = PW_DIR_GRANT;
+	out.handle = m->by;
+	out.worker = m->by_worker;
+	out.by = m->handle;
+	out.by_worker = m->worker;
+	tell(f, out.worker, &out, now);
+}
+
+/* The claimant of an offer has the exchanges, or can't take them. */
+static void
+settle(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
+{
+	struct pw_dir_entry *e = find(f, &m->hash);
+	struct pw_dir_msg out = *m;
+	uint32_t to = e->holder_worker;
+
+	assert(e->offered);
+	e->offered = 0;
+	if (e->waiter == m->handle && e->waiter_worker == m->worker)
+		e->waiter = 0;
+	if (m->kind == PW_DIR_DECLINED) {
+		keep(f, e, m, now);
 		return;
 	}
-	s = pw_pool_find(f->sessions, m->handle);
+	out.kind = PW_DIR_FREED;
+	out.handle = e->holder;
+	e->holder = m->handle;
+	e->holder_worker = (uint8_t)m->worker;
+	tell(f, to, &out, now);
+}
+
+static void
+refuse(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
+{
+	struct pw_dir_entry *e = find(f, &m->hash);
+
+	if (e->waiter == 0 || e->waiter != m->by || e->waiter_worker != m->by_worker)
+		return;
+	e->waiter = 0;
+	deny(f, m->by_worker, m->by, (enum pw_dir_why)m->why, now);
+}
+
+/* A claimant has the identifier. With an offer, it answers: it is there, or it is not. */
+static void
+grant(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
+{
+	struct pw_session *s = pw_pool_find(f->sessions, m->handle);
+	struct pw_dir_msg out = *m;
+	bool up = false;
+
+	if (s != NULL && s->state == PW_SESSION_CLAIM)
+		up = pw_session_granted(f, s, m, now);
+	else
+		pw_limits_drop(f, m->place);
+	if (m->exchanges == NULL)
+		return;
+	out.kind = up ? PW_DIR_TOOK : PW_DIR_DECLINED;
+	tell(f, shard_of(f, &m->hash), &out, now);
+}
+
+/* What is for a session. */
+static void
+for_session(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
+{
+	struct pw_session *s = pw_pool_find(f->sessions, m->handle);
+
 	if (s == NULL)
 		return;
 	if (m->kind == PW_DIR_EVICT)
-		pw_session_evicted(f, s, m->clean,
-				   m->worker == f->worker &&
-					   pw_session_lane(s) == (enum pw_lane)m->lane,
-				   m->by, now);
-	else if (m->kind == PW_DIR_GRANT)
-		pw_session_granted(f, s, now);
+		pw_session_evicted(f, s, m, now);
+	else if (m->kind == PW_DIR_DENY)
+		pw_session_denied(f, s, (enum pw_dir_why)m->why, now);
 	else
-		pw_session_denied(f, s, now);
+		pw_session_answered(f, s, m->kind == PW_DIR_FREED, now);
+}
+
+static void
+dispatch(struct pw_forward *f, const struct pw_dir_msg *m, uint64_t now)
+{
+	switch ((enum pw_dir_kind)m->kind) {
+	case PW_DIR_CLAIM:
+		claim(f, m, now);
+		break;
+	case PW_DIR_RELEASE:
+		release(f, m, now);
+		break;
+	case PW_DIR_REFUSE:
+		refuse(f, m, now);
+		break;
+	case PW_DIR_OFFER:
+		offer(f, m, now);
+		break;
+	case PW_DIR_TOOK:
+	case PW_DIR_DECLINED:
+		settle(f, m, now);
+		break;
+	case PW_DIR_GRANT:
+		grant(f, m, now);
+		break;
+	case PW_DIR_EVICT:
+	case PW_DIR_DENY:
+	case PW_DIR_FREED:
+	case PW_DIR_KEEP:
+		for_session(f, m, now);
+		break;
+	}
 }
 
 void
@@ -303,18 +391,26 @@ pw_dir_receive(struct pw_forward *f, const struct pw_forward_msg *msg, uint64_t 
 	dispatch(f, &m, now);
 }
 
-void
-pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now)
+/* What a session says. */
+static struct pw_dir_msg
+message(const struct pw_forward *f, const struct pw_session *s, enum pw_dir_kind kind)
 {
-	struct pw_dir_msg m = {
-		.kind = PW_DIR_CLAIM,
+	return (struct pw_dir_msg){
+		.kind = kind,
 		.clean = (s->flags & PW_SESSION_CLEAN) != 0,
 		.worker = (uint16_t)f->worker,
 		.lane = (uint8_t)pw_session_lane(s),
 		.hash = s->hash,
 		.handle = pw_pool_handle(f->sessions, s),
 	};
+}
 
+void
+pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	struct pw_dir_msg m = message(f, s, PW_DIR_CLAIM);
+
+	m.place = pw_limits_wanted(f, s);
 	s->flags |= PW_SESSION_REGISTERED;
 	tell(f, shard_of(f, &s->hash), &m, now);
 }
@@ -322,17 +418,35 @@ pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now)
 void
 pw_dir_release(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
-	struct pw_dir_msg m = {
-		.kind = PW_DIR_RELEASE,
-		.worker = (uint16_t)f->worker,
-		.hash = s->hash,
-	};
+	struct pw_dir_msg m = message(f, s, PW_DIR_RELEASE);
 
 	if (!(s->flags & PW_SESSION_REGISTERED))
 		return;
 	s->flags &= (uint16_t)~PW_SESSION_REGISTERED;
-	m.handle = pw_pool_handle(f->sessions, s);
-	/* Before who waits for the identifier asks for a place. */
-	pw_limits_yield(f, s);
+	m.place = pw_limits_pass(f, s);
+	tell(f, shard_of(f, &s->hash), &m, now);
+}
+
+void
+pw_dir_offer(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	struct pw_dir_msg m = message(f, s, PW_DIR_OFFER);
+
+	m.place = pw_limits_pass(f, s);
+	m.by = s->more->heir.session;
+	m.by_worker = s->more->heir.worker;
+	m.exchanges = s->more->exchanges;
+	tell(f, shard_of(f, &s->hash), &m, now);
+}
+
+void
+pw_dir_refuse(struct pw_forward *f, struct pw_session *s, pw_handle by, uint32_t by_worker,
+	      enum pw_dir_why why, uint64_t now)
+{
+	struct pw_dir_msg m = message(f, s, PW_DIR_REFUSE);
+
+	m.by = by;
+	m.by_worker = (uint16_t)by_worker;
+	m.why = why;
 	tell(f, shard_of(f, &s->hash), &m, now);
 }

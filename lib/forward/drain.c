@@ -36,7 +36,8 @@ drain_session(struct pw_forward *f, struct pw_session *s, uint64_t now)
 			f->counters.wills_dropped++;
 			pw_will_forget(f, s);
 		}
-		pw_session_unkeep(f, s);
+		if (!pw_session_lends(s))
+			pw_session_unkeep(f, s);
 		if (f->drain_over && s->conn != NULL && now >= f->drain_deadline + PW_NS_S)
 			s->close_by = now;
 		pw_session_arm(f, s);

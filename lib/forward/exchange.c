@@ -112,6 +112,53 @@ pw_exchanges_drop(struct pw_forward *f, struct pw_session *s)
 }
 
 bool
+pw_exchanges_open(const struct pw_session *s)
+{
+	for (const struct pw_exchanges *b = s->more->exchanges; b != NULL; b = b->next) {
+		for (uint32_t i = 0; i < PW_EXCHANGES_BLOCK; i++) {
+			if (b->x[i].state == PW_EXCHANGE_LOOSE)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool
+pw_exchanges_copy(struct pw_forward *f, const struct pw_exchanges *first, struct pw_session *to)
+{
+	struct pw_session_more *more = pw_session_more(f, to);
+	uint32_t n = PW_EXCHANGES_BLOCK;
+
+	for (const struct pw_exchanges *b = first; more != NULL && b != NULL; b = b->next) {
+		for (uint32_t i = 0; i < PW_EXCHANGES_BLOCK; i++) {
+			struct pw_exchange x = b->x[i];
+
+			if (x.state == PW_EXCHANGE_FREE || (x.lost && to->version != PW_MQTT_5))
+				continue;
+			if (n == PW_EXCHANGES_BLOCK) {
+				struct pw_exchanges *own = pw_pool_get(f->exchanges);
+
+				if (own == NULL) {
+					pw_exchanges_drop(f, to);
+					return false;
+				}
+				own->next = more->exchanges;
+				more->exchanges = own;
+				n = 0;
+			}
+			if (x.state == PW_EXCHANGE_RELEASE)
+				x.reason = 1;
+			more->exchanges->x[n++] = x;
+			more->nb_exchanges++;
+		}
+	}
+	if (more == NULL)
+		return false;
+	pw_session_less(f, to);
+	return true;
+}
+
+bool
 pw_exchanges_move(struct pw_forward *f, struct pw_session *from, struct pw_session *to)
 {
 	struct pw_session_more *more = pw_session_more(f, to);
@@ -134,5 +181,6 @@ pw_exchanges_move(struct pw_forward *f, struct pw_session *from, struct pw_sessi
 	more->nb_exchanges = from->more->nb_exchanges;
 	from->more->exchanges = NULL;
 	from->more->nb_exchanges = from->more->releases = 0;
+	pw_session_less(f, to);
 	return true;
 }

@@ -28,7 +28,9 @@ enum pw_exchange_state {
 struct pw_exchange {
 	uint32_t ref; /* of its message, see pw_flog_ref() */
 	uint16_t id;
-	uint8_t state; /* enum pw_exchange_state */
+	uint8_t state : 7; /* enum pw_exchange_state */
+	/* ANSWERED: it was given up here; see pw_exchanges_copy(). */
+	uint8_t lost : 1;
 	/* ANSWERED: what PUBREC is to say. RELEASE: 1 where PUBREC went on a connection before this
 	 * one, whose Receive Maximum is not this one's (5.0 4.9). */
 	uint8_t reason;
@@ -62,8 +64,18 @@ struct pw_exchange *pw_exchange_begin(struct pw_forward *f, struct pw_session *s
 /* Its PUBREC, which says that all is well, has gone. */
 void pw_exchange_received(struct pw_session *s, struct pw_exchange *x);
 void pw_exchange_end(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x);
-/* They go over to the next session of the client; false where there is no memory. */
+/* They go over to the next session of the client, in the same logs; false where there is no memory.
+ */
 bool pw_exchanges_move(struct pw_forward *f, struct pw_session *from, struct pw_session *to);
+/* Some of its messages have no outcome yet. */
+bool pw_exchanges_open(const struct pw_session *s);
+/*
+ * They, all of which have an outcome, go over to a session of another log; first is perhaps another
+ * worker's, and stays. What was given up a 3.1.1 device is to send again, as another message: such
+ * ones are left out. False where there is no memory, and nothing has changed.
+ */
+bool pw_exchanges_copy(struct pw_forward *f, const struct pw_exchanges *first,
+		       struct pw_session *to);
 /* Forget all of them. */
 void pw_exchanges_drop(struct pw_forward *f, struct pw_session *s);
 

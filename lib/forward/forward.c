@@ -177,7 +177,9 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 			continue;
 		/* It had ended before: a connection that winds down, a will that waits. */
 		pw_will_forget(f, s);
-		pw_session_unkeep(f, s);
+		if (s->more != NULL)
+			s->more->offered = false;
+		pw_exchanges_drop(f, s);
 		if (s->conn != NULL)
 			pw_tcp_abort(f->tcp, s->conn, now);
 		s->conn = NULL;

@@ -207,7 +207,8 @@ struct pw_forward {
 	uint32_t dir_size, dir_used;
 	struct pw_outgoing *outbox;
 	uint32_t out_head, out_tail, out_mask;
-	uint32_t out_room; /* places that a RELEASE does not need */
+	uint32_t out_room;  /* places that nothing needs that may not be lost */
+	uint32_t nb_offers; /* that have no answer yet */
 
 	/* brokers */
 	struct pw_upstream *upstream;

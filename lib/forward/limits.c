@@ -99,31 +99,81 @@ pw_limits_leave(struct pw_forward *f, uint32_t listener, bool placed)
 	__atomic_sub_fetch(&use->connections, 1, __ATOMIC_RELAXED);
 }
 
-bool
-pw_limits_place(struct pw_forward *f, struct pw_session *s)
+static bool
+try_place(struct pw_forward *f, struct pw_account *a)
 {
-	struct pw_account *a = pw_session_account(f, s);
-	uint32_t max;
+	uint32_t max = f->set->listener[a->listener].max_connections;
 
-	if (a == NULL || a->placed)
-		return true;
-	max = f->set->listener[a->listener].max_connections;
-	if (max == 0)
+	if (a->placed || max == 0)
 		return true;
 	a->placed = one_of(&f->shared->listener[a->listener].placed, max);
-	f->counters.listener_full += !a->placed;
 	return a->placed;
 }
 
+uint8_t
+pw_limits_wanted(struct pw_forward *f, struct pw_session *s)
+{
+	struct pw_account *a = pw_session_account(f, s);
+
+	return a == NULL || try_place(f, a) ? 0 : a->listener + 1;
+}
+
+bool
+pw_limits_promise(struct pw_forward *f, struct pw_session *s, uint8_t place)
+{
+	struct pw_account *a = pw_session_account(f, s);
+
+	if (place == 0)
+		return true;
+	if (a == NULL || !a->placed || a->listener + 1 != place)
+		return false;
+	a->promised = true;
+	return true;
+}
+
 void
-pw_limits_yield(struct pw_forward *f, struct pw_session *s)
+pw_limits_unpromise(struct pw_forward *f, struct pw_session *s)
+{
+	struct pw_account *a = pw_session_account(f, s);
+
+	if (a == NULL || !a->promised)
+		return;
+	a->promised = false;
+	if (s->conn == NULL)
+		pw_limits_drop(f, pw_limits_pass(f, s));
+}
+
+uint8_t
+pw_limits_pass(struct pw_forward *f, struct pw_session *s)
 {
 	struct pw_account *a = pw_session_account(f, s);
 
 	if (a == NULL || !a->placed)
-		return;
-	a->placed = false;
-	__atomic_sub_fetch(&f->shared->listener[a->listener].placed, 1, __ATOMIC_RELAXED);
+		return 0;
+	a->placed = a->promised = false;
+	return a->listener + 1;
+}
+
+void
+pw_limits_drop(struct pw_forward *f, uint8_t place)
+{
+	if (place != 0)
+		__atomic_sub_fetch(&f->shared->listener[place - 1].placed, 1, __ATOMIC_RELAXED);
+}
+
+bool
+pw_limits_place(struct pw_forward *f, struct pw_session *s, uint8_t place)
+{
+	struct pw_account *a = pw_session_account(f, s);
+
+	if (a == NULL)
+		return true;
+	if (!a->placed && place == a->listener + 1) {
+		a->placed = true;
+		return true;
+	}
+	pw_limits_drop(f, place);
+	return try_place(f, a);
 }
 
 uint32_t

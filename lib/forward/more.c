@@ -13,7 +13,7 @@ void
 pw_session_less(struct pw_forward *f, struct pw_session *s)
 {
 	if (s->more == NULL || s->more->will.len > 0 || s->more->alias != NULL ||
-	    s->more->exchanges != NULL || s->more->keep_by != 0)
+	    s->more->exchanges != NULL || s->more->offered)
 		return;
 	pw_pool_put(f->more, s->more);
 	s->more = NULL;

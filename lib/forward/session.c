@@ -5,8 +5,6 @@
 #include "session_pvt.h"
 
 #define CLOSE_TIME   (5 * PW_NS_S) /* for a device to close its side */
-#define SETTLE_TIME  (2 * PW_NS_S) /* for brokers to have the last messages of a session */
-#define SETTLE_BATCH 64
 #define READ_QUANTUM 256
 
 const char *
@@ -40,6 +38,13 @@ pw_session_unwait(struct pw_forward *f, struct pw_session *s)
 	s->on = PW_LIST_NONE;
 }
 
+/* What it remembers ends with time: nobody is about to go on with it. */
+static bool
+expires(const struct pw_session *s)
+{
+	return pw_session_kept(s) && !s->more->offered && s->more->heir.session == 0;
+}
+
 /* When the timer of a session that is up, or over, is to fire next, 0: never. */
 static uint64_t
 due(const struct pw_forward *f, const struct pw_session *s)
@@ -53,7 +58,7 @@ due(const struct pw_forward *f, const struct pw_session *s)
 			at = RTE_MIN(at, s->more->will.at);
 		if (s->flags & PW_SESSION_SETTLING)
 			at = RTE_MIN(at, s->settle_by);
-		if (pw_session_kept(s))
+		if (expires(s))
 			at = RTE_MIN(at, s->more->keep_by);
 		return at == UINT64_MAX ? 0 : at;
 	}
@@ -154,8 +159,8 @@ forget_conn(struct pw_forward *f, struct pw_session *s)
 	__atomic_store_n(&f->nb_sessions, f->nb_sessions - 1, __ATOMIC_RELAXED);
 	a = pw_session_account(f, s);
 	if (a != NULL) {
-		pw_limits_leave(f, a->listener, a->placed);
-		a->placed = false;
+		pw_limits_leave(f, a->listener, a->placed && !a->promised);
+		a->placed = a->promised;
 	}
 }
 
@@ -185,67 +190,13 @@ const struct pw_tcp_ops pw_session_ops = {
 	.gone = gone,
 };
 
-/* Whether the client's next session may append to another log: what is in two logs has no order. */
-static bool
-may_move(const struct pw_forward *f, const struct pw_session *s)
-{
-	return !(s->flags & PW_SESSION_FOLLOWED) &&
-	       (f->shared->nb_device_workers > 1 || (f->set->lanes & (f->set->lanes - 1)) != 0);
-}
-
-void
-pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now)
-{
-	/* A will that waits is still a message of this session. */
-	if (!(s->flags & PW_SESSION_REGISTERED) || pw_session_will(s) != NULL || pw_session_kept(s))
-		return;
-	if (!f->draining && !f->destroying && may_move(f, s) && !pw_session_settled(f, s, now)) {
-		if (s->flags & PW_SESSION_SETTLING)
-			return;
-		/* Delayed wills need places too. */
-		if (f->nb_lingering < f->max_lingering / 2) {
-			s->flags |= PW_SESSION_SETTLING;
-			s->settle_by = now + SETTLE_TIME;
-			pw_session_wait(f, s, PW_LIST_SETTLING);
-			pw_session_arm(f, s);
-			return;
-		}
-		f->counters.overtaken++;
-	}
-	if (s->flags & PW_SESSION_SETTLING) {
-		s->flags &= (uint16_t)~PW_SESSION_SETTLING;
-		pw_session_unwait(f, s);
-	}
-	pw_dir_release(f, s, now);
-}
-
-uint32_t
-pw_sessions_settle(struct pw_forward *f, uint64_t now)
-{
-	struct pw_session *last = pw_list_last(f, PW_LIST_SETTLING), *s;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < SETTLE_BATCH && (s = pw_list_first(f, PW_LIST_SETTLING)) != NULL;
-	     i++) {
-		bool end = s == last;
-
-		pw_session_unwait(f, s);
-		pw_session_wait(f, s, PW_LIST_SETTLING);
-		pw_session_yield(f, s, now);
-		n += !(s->flags & PW_SESSION_SETTLING);
-		pw_session_settle(f, s);
-		if (end)
-			break;
-	}
-	return n;
-}
-
 void
 pw_session_settle(struct pw_forward *f, struct pw_session *s)
 {
 	if (s->conn != NULL)
 		return;
 	if (pw_session_will(s) != NULL || pw_session_kept(s) ||
+	    (pw_session_lends(s) && !f->destroying) ||
 	    ((s->flags & PW_SESSION_SETTLING) && !f->destroying)) {
 		if (s->state != PW_SESSION_LINGER) {
 			s->state = PW_SESSION_LINGER;
@@ -272,9 +223,8 @@ pw_session_unkeep(struct pw_forward *f, struct pw_session *s)
 void
 pw_session_kept_for(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
-	if (!pw_session_kept(s) || s->more->nb_exchanges > 0)
+	if (s->state == PW_SESSION_UP || pw_session_kept(s))
 		return;
-	pw_session_unkeep(f, s);
 	pw_session_yield(f, s, now);
 	pw_session_settle(f, s);
 }
@@ -310,7 +260,7 @@ pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset
 	if (!keep)
 		pw_exchanges_drop(f, s);
 	else if (s->more != NULL && s->more->nb_exchanges > 0)
-		s->more->keep_by = now + RTE_MIN(s->expiry, PW_SESSION_KEEP_MAX) * PW_NS_S;
+		s->more->keep_by = now + s->expiry * PW_NS_S;
 	if (s->part != NULL)
 		pw_part_end(f, s, false);
 	s->close_by = 0;
@@ -428,16 +378,13 @@ wind_down(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	}
 	if (pw_session_will(s) != NULL && s->more->will.at != 0 && s->more->will.at <= now)
 		pw_will_publish(f, s, now);
-	if (pw_session_kept(s) && s->more->keep_by <= now) {
+	if (expires(s) && s->more->keep_by <= now) {
 		f->counters.sessions_expired++;
 		pw_session_unkeep(f, s);
 		pw_session_yield(f, s, now);
 	}
-	if ((s->flags & PW_SESSION_SETTLING) && s->settle_by <= now) {
-		f->counters.overtaken += !pw_session_settled(f, s, now);
-		s->flags |= PW_SESSION_FOLLOWED; /* so be it */
-		pw_session_yield(f, s, now);
-	}
+	if ((s->flags & PW_SESSION_SETTLING) && s->settle_by <= now)
+		pw_session_unsettled(f, s, now);
 	pw_session_arm(f, s);
 	pw_session_settle(f, s);
 }

@@ -9,6 +9,7 @@
  */
 
 #include "access_pvt.h"
+#include "directory_pvt.h"
 #include "exchange_pvt.h"
 #include "forward_pvt.h"
 
@@ -20,8 +21,6 @@ enum pw_session_state {
 	PW_SESSION_CLOSING, /* ended here, TCP winds down */
 	PW_SESSION_LINGER,  /* no connection, the will waits */
 };
-
-#define PW_SESSION_KEEP_MAX 3600u /* seconds that a session stays without a connection */
 
 /* Flags. */
 #define PW_SESSION_ASSIGNED   0x0001u /* CONNACK names the client identifier */
@@ -54,6 +53,14 @@ struct pw_will {
 	bool retain;
 };
 
+/* Who goes on with a session. */
+struct pw_heir {
+	pw_handle session; /* 0: nobody */
+	uint16_t worker;
+	bool clean; /* it forgets, rather */
+	bool same;  /* it will append to the same logs */
+};
+
 /* What few sessions have, or have for a while: there while any of it is. */
 struct pw_session_more {
 	struct pw_will will;		/* len 0: none */
@@ -63,6 +70,9 @@ struct pw_session_more {
 	uint32_t nb_exchanges;
 	uint32_t releases; /* of them, those that PUBREL of this connection ends */
 	uint64_t keep_by;  /* ns: how long they stay without a connection, 0: they do not */
+	struct pw_heir heir;
+	bool offered; /* to the heir, or to the one before it: no change until that is answered */
+	bool evicted; /* again, while they are */
 };
 
 struct pw_session {
@@ -115,8 +125,10 @@ struct pw_account {
 	uint64_t bytes_at;    /* the same of bytes */
 	uint32_t user;	      /* PW_ACCESS_NOBODY: anonymous */
 	uint8_t listener;
-	uint8_t auth; /* enum pw_auth */
-	bool placed;  /* one of its listener's max_connections */
+	uint8_t auth;  /* enum pw_auth */
+	bool placed;   /* one of its listener's max_connections */
+	bool promised; /* its place goes to the client's next session, with its connection or
+			  without */
 };
 
 static_assert(offsetof(struct pw_session, timer) == 64, "line 0 is enough for a packet");
@@ -148,10 +160,6 @@ void pw_session_refuse(struct pw_forward *f, struct pw_session *s, uint8_t reaso
 /* The same for what the device did wrong, counted and logged. */
 void pw_session_bad(struct pw_forward *f, struct pw_session *s, uint8_t type,
 		    enum pw_mqtt_error err, uint64_t now);
-/* Let another session have the client identifier, once nothing of this one can be overtaken. */
-void pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now);
-/* Look again at those that could not. Returns how many now have. */
-uint32_t pw_sessions_settle(struct pw_forward *f, uint64_t now);
 /* Messages in its Receive Maximum: those of QoS 2 up to PUBCOMP, 5.0 4.9. */
 static inline uint32_t
 pw_session_window(const struct pw_session *s)
@@ -162,7 +170,13 @@ pw_session_window(const struct pw_session *s)
 static inline bool
 pw_session_kept(const struct pw_session *s)
 {
-	return s->more != NULL && s->more->keep_by != 0;
+	return s->more != NULL && s->more->keep_by != 0 && s->more->nb_exchanges > 0;
+}
+/* Somebody reads them: nothing of them may change. */
+static inline bool
+pw_session_lends(const struct pw_session *s)
+{
+	return s->more != NULL && s->more->offered;
 }
 /* It is to stay no longer; the caller settles it. */
 void pw_session_unkeep(struct pw_forward *f, struct pw_session *s);
@@ -213,10 +227,23 @@ bool pw_limits_any(const struct pw_forward_settings *set);
  */
 bool pw_limits_enter(struct pw_forward *f, uint32_t listener, bool *placed);
 void pw_limits_leave(struct pw_forward *f, uint32_t listener, bool placed);
-/* Make it one of them, once its client has no other connection: false where there are as many. */
-bool pw_limits_place(struct pw_forward *f, struct pw_session *s);
-/* It is none of them any more, though its connection may still be closing. */
-void pw_limits_yield(struct pw_forward *f, struct pw_session *s);
+/*
+ * The places of max_connections. A client that takes over has the place of its older connection,
+ * which goes there with the client identifier and is nobody else's on the way; it is named by
+ * its listener plus one, 0: none.
+ */
+/* The place that it lacks, after a try. */
+uint8_t pw_limits_wanted(struct pw_forward *f, struct pw_session *s);
+/* It will give this one, or is not asked for any: false where it has another one or none. */
+bool pw_limits_promise(struct pw_forward *f, struct pw_session *s, uint8_t place);
+/* It will not. */
+void pw_limits_unpromise(struct pw_forward *f, struct pw_session *s);
+/* Its own, which it has no more, though its connection may still be closing. */
+uint8_t pw_limits_pass(struct pw_forward *f, struct pw_session *s);
+/* Here is one: false where it needs another, and there is none. */
+bool pw_limits_place(struct pw_forward *f, struct pw_session *s, uint8_t place);
+/* Nobody has it. */
+void pw_limits_drop(struct pw_forward *f, uint8_t place);
 /* The limits of its listener, or of all where that has none of its own. */
 uint32_t pw_limits_packet(const struct pw_forward *f, const struct pw_session *s);
 uint64_t pw_limits_deadline(const struct pw_forward *f, uint32_t listener);
@@ -279,14 +306,26 @@ enum pw_taken pw_session_connect_refuse(struct pw_forward *f, struct pw_session 
 					const char *why, uint64_t now);
 enum pw_taken pw_session_connect(struct pw_forward *f, struct pw_session *s,
 				 const struct pw_mqtt_buf *b, uint64_t now);
-/* The directory has given the client identifier to this session. */
-void pw_session_granted(struct pw_forward *f, struct pw_session *s, uint64_t now);
-/* The directory is full. */
-void pw_session_denied(struct pw_forward *f, struct pw_session *s, uint64_t now);
-/* Another connection takes the client identifier; clean: and starts anew; same: it will append to
- * the same log; by: it. */
-void pw_session_evicted(struct pw_forward *f, struct pw_session *s, bool clean, bool same,
-			pw_handle by, uint64_t now);
+/* The directory gives the client identifier to this session, which has claimed it: false where it
+ * has ended for want of something. */
+bool pw_session_granted(struct pw_forward *f, struct pw_session *s, const struct pw_dir_msg *m,
+			uint64_t now);
+/* It does not. */
+void pw_session_denied(struct pw_forward *f, struct pw_session *s, enum pw_dir_why why,
+		       uint64_t now);
+
+/* takeover.c */
+/* Let another session have the client identifier, once nothing of this one can be overtaken. */
+void pw_session_yield(struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* Look again at those that could not. Returns how many now have. */
+uint32_t pw_sessions_settle(struct pw_forward *f, uint64_t now);
+/* What it waits for has not come in time. */
+void pw_session_unsettled(struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* Another connection takes the client identifier. */
+void pw_session_evicted(struct pw_forward *f, struct pw_session *s, const struct pw_dir_msg *m,
+			uint64_t now);
+/* Somebody has the exchanges that this session has offered, or nobody took them. */
+void pw_session_answered(struct pw_forward *f, struct pw_session *s, bool taken, uint64_t now);
 
 /* control.c */
 enum pw_taken pw_session_packet(struct pw_forward *f, struct pw_session *s, uint8_t type,
@@ -385,35 +424,5 @@ uint32_t pw_wills_again(struct pw_forward *f, uint64_t now);
 /* What a session that ends leaves unread: count the messages of QoS 0. True where a whole
  * DISCONNECT that discards the will is among it. */
 bool pw_session_left(struct pw_forward *f, const struct pw_session *s);
-
-/* directory.c */
-enum pw_dir_kind { PW_DIR_CLAIM, PW_DIR_RELEASE, PW_DIR_EVICT, PW_DIR_GRANT, PW_DIR_DENY };
-
-struct pw_dir_msg {
-	uint8_t kind;
-	uint8_t clean;
-	uint16_t worker; /* of the session that `handle` names; of an EVICT, of who claims */
-	uint8_t lane;	 /* of the claim */
-	uint8_t pad[3];
-	struct pw_hash128 hash;
-	pw_handle handle;
-	pw_handle by; /* EVICT: who claims */
-};
-
-static_assert(sizeof(struct pw_dir_msg) <= sizeof(struct pw_forward_msg), "fits a message");
-
-int pw_dir_create(struct pw_forward *f);
-/* Bytes of the directory's places for a number of sessions. */
-size_t pw_dir_bytes(uint32_t sessions);
-void pw_dir_destroy(struct pw_forward *f);
-/* Ask for a client identifier; pw_session_granted() follows, perhaps before this returns. */
-void pw_dir_claim(struct pw_forward *f, struct pw_session *s, uint64_t now);
-void pw_dir_release(struct pw_forward *f, struct pw_session *s, uint64_t now);
-/* A message of another worker. */
-void pw_dir_receive(struct pw_forward *f, const struct pw_forward_msg *msg, uint64_t now);
-/* Post what could not be posted. Returns how many went out. */
-uint32_t pw_dir_flush(struct pw_forward *f);
-/* True while so much waits to be posted that no further CONNECT is taken. */
-bool pw_dir_busy(const struct pw_forward *f);
 
 #endif

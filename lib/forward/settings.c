@@ -18,6 +18,7 @@ pw_forward_defaults(struct pw_forward_settings *s)
 		.topic_alias_maximum = 16,
 		.connect_deadline = 10000,
 		.max_keepalive = 1200,
+		.max_session_expiry = 3600,
 		.copy_break = 256,
 		.drain_deadline = 5000,
 	};

@@ -79,6 +79,7 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(topic_alias_maximum, topic_alias_maximum, NUM_COUNT, 0, 256)                             \
 	X(connect_deadline, connect_deadline, NUM_MS, 100, 3600000)                                \
 	X(max_keepalive, max_keepalive, NUM_SECONDS, 1, 65535)                                     \
+	X(max_session_expiry, max_session_expiry, NUM_SECONDS, 0, 2592000)                         \
 	X(idle_timeout, idle_timeout, NUM_MS, 0, 4294967294)                                       \
 	X(copy_break, copy_break, NUM_BYTES, 0, 2048)                                              \
 	X(drain_deadline, drain_deadline, NUM_MS, 0, 3600000)                                      \

@@ -7,6 +7,8 @@
 
 #include "qos2.h"
 
+#define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
+
 static void
 session_present_says_that_something_is_remembered(void **state)
 {
@@ -154,6 +156,104 @@ no_more_sessions_are_kept_than_there_are_places(void **state)
 	ledger();
 }
 
+/* CONNECT with a Session Expiry Interval of 100 s; what CONNACK says of it, UINT32_MAX: nothing. */
+static uint32_t
+granted_expiry(uint32_t i)
+{
+	static const uint8_t connect[] = {0x10, 19, 0,	  4, 'M', 'Q', 'T', 'T', 5, 0,	0,
+					  60,	5,  0x11, 0, 0,	  0,   100, 0,	 1, 'a'};
+	const uint8_t *p = w.device[i].rx;
+
+	device_open(i, 0);
+	device_send(i, connect, sizeof(connect));
+	world_run(5);
+	assert_true(w.device[i].len >= 5 && p[0] == 0x20 && p[3] == 0);
+	for (uint32_t at = 5; at + 5 <= 5u + p[4];) {
+		switch (p[at]) {
+		case 0x11:
+			return (uint32_t)p[at + 1] << 24 | (uint32_t)p[at + 2] << 16 |
+			       (uint32_t)p[at + 3] << 8 | p[at + 4];
+		case 0x21: /* Receive Maximum, Topic Alias Maximum: two bytes */
+		case 0x22:
+			at += 3;
+			break;
+		case 0x27: /* Maximum Packet Size */
+			at += 5;
+			break;
+		default:
+			at += 2;
+		}
+	}
+	return UINT32_MAX;
+}
+
+static void
+connack_says_how_long_a_session_stays_where_that_is_less_than_asked(void **state)
+{
+	(void)state;
+	w.set.limits.max_session_expiry = 100;
+	world_start(1, 3, 0);
+	assert_int_equal(granted_expiry(0), UINT32_MAX);
+	w.set.limits.max_session_expiry = 30;
+	assert_int_equal(granted_expiry(1), 30);
+	device_clear(1);
+	device_publish(1, 5, 2, 7, "t", "x");
+	world_run(20);
+	/* DISCONNECT cannot make it longer */
+	device_send(1, BYTES(0xE0, 7, 0, 5, 0x11, 0, 0, 1, 0));
+	world_run(29000);
+	assert_int_equal(counters()->sessions_expired, 0);
+	world_run(2000);
+	assert_int_equal(counters()->sessions_expired, 1);
+	ledger();
+}
+
+static void
+a_session_of_3_1_1_stays_for_as_long_as_configured(void **state)
+{
+	(void)state;
+	w.set.limits.max_session_expiry = 10;
+	world_start(1, 3, 0);
+	(void)come_back(0, 0, 4, "a");
+	device_publish(0, 4, 2, 7, "t", "x");
+	world_run(20);
+	device_reset(0);
+	world_run(9000);
+	assert_true(come_back(0, 0, 4, "a"));
+	device_reset(0);
+	world_run(11000);
+	assert_false(come_back(0, 0, 4, "a"));
+	assert_int_equal(counters()->sessions_expired, 1);
+	ledger();
+}
+
+static void
+sessions_end_with_their_connection_where_none_may_stay(void **state)
+{
+	(void)state;
+	w.set.limits.max_session_expiry = 0;
+	world_start(1, 3, 0);
+	assert_int_equal(granted_expiry(0), 0);
+	device_publish(0, 5, 2, 7, "t", "x");
+	world_run(20);
+	/* It had asked for one, so this is no error of its. */
+	device_send(0, BYTES(0xE0, 7, 0, 5, 0x11, 0, 0, 0, 9));
+	world_run(20);
+	assert_int_equal(counters()->malformed, 0);
+	assert_false(come_back(0, 0, 5, "a"));
+	device_publish(0, 5, 2, 7, "t", "x");
+	world_run(20);
+	assert_int_equal(delivered(0), 2);
+	(void)come_back(1, 0, 4, "b");
+	device_publish(1, 4, 2, 7, "t", "x");
+	world_run(20);
+	device_reset(1);
+	world_run(20);
+	assert_false(come_back(1, 0, 4, "b"));
+	assert_int_equal(counters()->sessions_not_kept, 0);
+	ledger();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -163,6 +263,9 @@ main(void)
 		T(session_present_says_that_something_is_remembered),
 		T(a_clean_start_forgets),
 		T(a_session_expires),
+		T(connack_says_how_long_a_session_stays_where_that_is_less_than_asked),
+		T(a_session_of_3_1_1_stays_for_as_long_as_configured),
+		T(sessions_end_with_their_connection_where_none_may_stay),
 		T(a_refusal_that_was_not_told_is_told_on_the_next_connection),
 		T(a_new_connection_has_a_receive_maximum_of_its_own),
 		T(no_more_sessions_are_kept_than_there_are_places),

@@ -94,6 +94,8 @@ post(void *ctx, uint32_t worker, const struct pw_forward_msg *msg)
 		return -ENOBUFS;
 	posted[p_tail % RTE_DIM(posted)].worker = worker;
 	posted[p_tail++ % RTE_DIM(posted)].msg = *msg;
+	if (w.post_left > 0 && --w.post_left == 0)
+		w.post_full = true;
 	return 0;
 }
 
@@ -177,7 +179,7 @@ void
 device_open(uint32_t i, uint32_t k)
 {
 	struct pw_flow flow = {
-		.local = address(0, 1 + i), .remote = address(1, 1 + k), .rport = 1883};
+		.local = address(0, 1 + i), .remote = address(1, 1 + k), .rport = w.device_port};
 	struct device *d = &w.device[i];
 
 	memset(d, 0, sizeof(*d));
@@ -792,6 +794,7 @@ world_setup(void **state)
 	w.mem = mem;
 	w.now = now;
 	w.rx_window = 131072;
+	w.device_port = 1883;
 	w.behind[1] = 3000; /* the clocks of lcores are read at different moments */
 	pw_forward_defaults(&w.set);
 	snprintf(w.set.instance, sizeof(w.set.instance), "test");

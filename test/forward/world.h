@@ -128,11 +128,13 @@ struct world {
 	uint32_t nb_asked;
 	bool auth_full;	    /**< no further password is taken */
 	bool post_full;	    /**< posting fails */
+	uint32_t post_left; /**< so many get through before it does; 0: any number */
 	uint32_t rx_window; /**< of the workers' stacks */
 	uint32_t rx_copy_break;
-	uint32_t buffers;   /**< that brokers' backlogs are held against, 0: no bound */
-	uint64_t behind[2]; /**< ns that a worker's clock stands behind `now` */
-	uint32_t lost;	    /**< drop every n-th segment, 0: none */
+	uint32_t buffers;     /**< that brokers' backlogs are held against, 0: no bound */
+	uint64_t behind[2];   /**< ns that a worker's clock stands behind `now` */
+	uint32_t lost;	      /**< drop every n-th segment, 0: none */
+	uint16_t device_port; /**< that devices connect to */
 };
 
 extern struct world w;

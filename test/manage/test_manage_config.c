@@ -154,6 +154,7 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(m->topic_alias_maximum, 5);
 	assert_int_equal(m->connect_deadline, 3000);
 	assert_int_equal(m->max_keepalive, 600);
+	assert_int_equal(m->max_session_expiry, 172800);
 	assert_int_equal(m->idle_timeout, 3600000);
 	assert_int_equal(m->copy_break, 0);
 	assert_int_equal(conf.neighbours, 77);

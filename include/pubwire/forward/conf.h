@@ -131,7 +131,9 @@ struct pw_limits_conf {
 	uint32_t topic_alias_maximum; /**< told to 5.0 devices [16], 0: none */
 	uint32_t connect_deadline;    /**< CONNECT must be whole by then [10000] */
 	uint32_t max_keepalive; /**< seconds; Server Keep Alive where a device asks more [1200] */
-	uint32_t idle_timeout;	/**< for devices with keepalive 0 (ms) [0: never] */
+	/** Seconds that what a session remembers of QoS 2 stays without a connection [3600]. */
+	uint32_t max_session_expiry;
+	uint32_t idle_timeout; /**< for devices with keepalive 0 (ms) [0: never] */
 	/** Frames shorter than this are copied on append [256]; 0: none for its size. Small pieces
 	 *  (below 1 KiB) of frames too large to wait in TCP's queue are copied together always. */
 	uint32_t copy_break;

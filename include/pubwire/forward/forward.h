@@ -141,7 +141,9 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(claims_dropped, "Client identifier requests given up: workers could not be told")        \
 	X(sessions_resumed, "Connections that went on with QoS 2 where the one before ended")      \
 	X(sessions_expired, "Sessions with unfinished QoS 2 whose device did not come back")       \
-	X(sessions_not_kept, "Sessions with unfinished QoS 2 that could not be kept or resumed")   \
+	X(sessions_not_kept, "Sessions with unfinished QoS 2 that could not be kept")              \
+	X(resumes_refused,                                                                         \
+	  "CONNECT packets refused because their session's QoS 2 could not go over in time")       \
 	X(disconnects, "DISCONNECT packets from devices")                                          \
 	X(disconnects_sent, "DISCONNECT packets sent to devices")                                  \
 	X(lost, "Device connections that ended without DISCONNECT")                                \
