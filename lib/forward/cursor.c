@@ -8,6 +8,7 @@
 #define DONE	 0x01u
 #define RECEIVED 0x02u /* QoS 2: PUBREC came, PUBCOMP did not */
 #define COUNTED	 0x04u /* QoS 2: the log's owner was told of a PUBREC */
+#define TIED	 0x08u /* of the slot: an abandoned message has its identifier still */
 
 static inline uint8_t *
 marks(const struct pw_cursor *c, uint64_t pos)
@@ -56,7 +57,7 @@ finish(struct pw_cursor *c, uint64_t pos)
 {
 	const struct pw_flog_entry *e = pw_flog_at(c->log, pos);
 
-	*marks(c, pos) = DONE;
+	*marks(c, pos) = (*marks(c, pos) & TIED) | DONE;
 	c->held--;
 	c->held_bytes -= e->len;
 	c->pinned -= pw_flog_pins(e);
@@ -111,7 +112,7 @@ pw_cursor_scan(struct pw_cursor *c)
 		const struct pw_flog_entry *e = pw_flog_at(c->log, c->seen);
 		bool nobody = (e->flags & PW_FLOG_NOBODY) != 0;
 
-		*marks(c, c->seen) = nobody ? DONE : 0;
+		*marks(c, c->seen) = (*marks(c, c->seen) & TIED) | (nobody ? DONE : 0);
 		if (!nobody)
 			owe(c, e);
 	}
@@ -166,10 +167,51 @@ find(const struct pw_cursor *c, uint16_t packet_id, uint8_t qos, uint64_t *pos)
 	return is_done(c, *pos) || qos_of(c, *pos) != qos ? -ENOENT : 0;
 }
 
+bool
+pw_cursor_tied(const struct pw_cursor *c)
+{
+	return c->abandoned > 0 && (*marks(c, c->next) & TIED) != 0;
+}
+
+/* An identifier is that of a message that was abandoned. */
+static bool
+is_tied(const struct pw_cursor *c, uint16_t packet_id)
+{
+	uint32_t slot = (uint32_t)packet_id - 1;
+
+	return c->abandoned > 0 && slot <= c->log->mask && (*marks(c, slot) & TIED) != 0;
+}
+
+/* The broker has answered after all. */
+static void
+untie(struct pw_cursor *c, uint16_t packet_id)
+{
+	/* What it has answered has left TCP's queue. */
+	uint32_t pins = c->abandoned_pins / c->abandoned;
+
+	*marks(c, (uint64_t)packet_id - 1) &= (uint8_t)~TIED;
+	c->abandoned_pins -= pins;
+	c->pinned -= pins;
+	c->inflight--;
+	if (--c->abandoned == 0)
+		c->abandoned_qos2 = false;
+}
+
+void
+pw_cursor_unpin(struct pw_cursor *c)
+{
+	c->pinned -= c->abandoned_pins;
+	c->abandoned_pins = 0;
+}
+
 int
 pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint8_t qos, uint64_t *pos,
 		enum pw_flog_end *end)
 {
+	if (is_tied(c, packet_id)) {
+		untie(c, packet_id);
+		return 1;
+	}
 	if (find(c, packet_id, qos, pos) < 0 || *pos >= c->next || is_received(c, *pos))
 		return -ENOENT;
 	*end = is_counted(c, *pos) ? PW_FLOG_RELEASED : PW_FLOG_ACKED;
@@ -183,7 +225,8 @@ pw_cursor_refused(const struct pw_cursor *c, uint16_t packet_id, uint8_t qos)
 {
 	uint64_t pos;
 
-	return find(c, packet_id, qos, &pos) == 0 && pos < c->next && !is_received(c, pos);
+	return !is_tied(c, packet_id) && find(c, packet_id, qos, &pos) == 0 && pos < c->next &&
+	       !is_received(c, pos);
 }
 
 static int
@@ -198,8 +241,11 @@ owe_release(struct pw_cursor *c, uint16_t packet_id)
 int
 pw_cursor_received(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
 {
-	bool known = find(c, packet_id, 2, pos) == 0;
+	bool known;
 
+	if (is_tied(c, packet_id))
+		return owe_release(c, packet_id);
+	known = find(c, packet_id, 2, pos) == 0;
 	/* Half of it is queued again: the rest has to follow, and will be answered too. */
 	if (known && *pos == c->next && c->part > 0)
 		return 0;
@@ -220,6 +266,10 @@ pw_cursor_received(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
 int
 pw_cursor_completed(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos)
 {
+	if (is_tied(c, packet_id)) {
+		untie(c, packet_id);
+		return 1;
+	}
 	if (find(c, packet_id, 2, pos) < 0 || !is_received(c, *pos))
 		return -ENOENT;
 	finish(c, *pos);
@@ -233,13 +283,15 @@ pw_cursor_release(const struct pw_cursor *c, uint32_t n, bool *known)
 	uint16_t id = c->release[(c->release_head + n) & c->log->mask];
 	uint64_t pos;
 
-	*known = find(c, id, 2, &pos) == 0 && is_received(c, pos);
+	*known = is_tied(c, id) || (find(c, id, 2, &pos) == 0 && is_received(c, pos));
 	return id;
 }
 
 void
 pw_cursor_suspend(struct pw_cursor *c)
 {
+	/* The session may know an abandoned identifier still. */
+	c->spoilt |= c->abandoned_qos2;
 	pw_cursor_rewind(c);
 	c->resumed = false;
 	c->release_head = c->release_tail = 0;
@@ -273,6 +325,11 @@ pw_cursor_rewind(struct pw_cursor *c)
 	c->next = c->low;
 	c->part = 0;
 	c->inflight = 0;
+	for (uint64_t slot = 0; c->abandoned > 0 && slot <= c->log->mask; slot++)
+		*marks(c, slot) &= (uint8_t)~TIED;
+	c->abandoned = 0;
+	c->abandoned_qos2 = false;
+	pw_cursor_unpin(c);
 	memset(c->tried, 0, sizeof(c->tried));
 }
 
@@ -351,6 +408,61 @@ pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, vo
 	}
 	c->tried[what] = pos;
 	return n;
+}
+
+/* A message on the wire is done, but for its identifier. */
+static void
+abandon(struct pw_cursor *c, uint64_t pos)
+{
+	uint32_t pins = pw_flog_pins(pw_flog_at(c->log, pos));
+
+	finish(c, pos);
+	*marks(c, pos) |= TIED;
+	c->abandoned++;
+	c->abandoned_qos2 |= qos_of(c, pos) == 2;
+	c->abandoned_pins += pins;
+	c->pinned += pins;
+}
+
+/* Why the message at low cannot be given up. */
+static enum pw_cursor_holder
+holder(struct pw_cursor *c, bool wire)
+{
+	const struct pw_flog_entry *e = pw_flog_at(c->log, c->low);
+
+	if (!may_go(c, e, PW_GIVE_UP_PINNED))
+		return e->flags & PW_FLOG_KEEP ? PW_HOLDER_BLOCK : PW_HOLDER_DETACH;
+	if (wire)
+		return PW_HOLDER_NONE;
+	return (c->low == c->next && c->part > 0) || !may_forget(c, c->low) ? PW_HOLDER_CONNECTION
+									    : PW_HOLDER_NONE;
+}
+
+struct pw_cursor_relief
+pw_cursor_relieve(struct pw_cursor *c, uint64_t keep, pw_cursor_fn fn, void *ctx)
+{
+	struct pw_cursor_relief r = {0};
+
+	for (; c->seen - c->low > keep; c->low++) {
+		struct pw_flog_entry *e = pw_flog_at(c->log, c->low);
+		bool wire = c->low < c->next || (c->resumed && is_received(c, c->low));
+		bool counted = is_counted(c, c->low);
+
+		if (is_done(c, c->low))
+			continue;
+		r.holder = holder(c, wire);
+		if (r.holder != PW_HOLDER_NONE)
+			break;
+		r.unanswered += wire;
+		r.waiting += !wire;
+		if (wire)
+			abandon(c, c->low);
+		else
+			finish(c, c->low);
+		e->given_up += (e->flags & PW_FLOG_QOS) == 0;
+		fn(ctx, c->low, counted);
+	}
+	return r;
 }
 
 void

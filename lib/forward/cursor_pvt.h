@@ -20,6 +20,10 @@
  * A message of QoS 2 that has its PUBREC is not queued again while the broker keeps the session:
  * what is owed is PUBREL. Its identifier is not used for another message before the broker, or its
  * session, has forgotten it.
+ *
+ * A message that is on the wire ties its slot, and with it the whole ring, to a broker that does
+ * not answer. It can be abandoned: it is done, its slot may have another message, but nothing goes
+ * out with the slot's identifier on this connection until the answer has come after all.
  */
 
 #include "log_pvt.h"
@@ -40,11 +44,15 @@ struct pw_cursor {
 	uint32_t release_head, release_tail;
 	uint32_t broker;
 	uint64_t next, low, given, sent, seen;
-	uint64_t session;  /* what the broker's session has been sent ends here */
-	uint32_t part;	   /* bytes of the message at next that are queued */
-	uint32_t inflight; /* QoS 1 and 2 queued on this connection and not done */
-	bool resumed;	   /* the broker has kept the session of the connection before */
-	bool spoilt;	   /* it may know identifiers that are given up: it has to forget */
+	uint64_t session;   /* what the broker's session has been sent ends here */
+	uint32_t part;	    /* bytes of the message at next that are queued */
+	uint32_t inflight;  /* QoS 1 and 2 queued on this connection and not answered */
+	uint32_t abandoned; /* of them, those that are given up */
+	uint32_t
+		abandoned_pins; /* packet buffers that these keep, as long as TCP has their bytes */
+	bool abandoned_qos2;	/* there may be some of QoS 2 among them */
+	bool resumed;		/* the broker has kept the session of the connection before */
+	bool spoilt;		/* it may know identifiers that are given up: it has to forget */
 
 	/* what it owes, and how much of that it may */
 	uint64_t accepted; /* messages that it has ever owed */
@@ -108,21 +116,25 @@ pw_cursor_again(const struct pw_cursor *c)
 	return c->next < c->sent;
 }
 
+/* True where the identifier of the message at next is that of one which is abandoned. */
+bool pw_cursor_tied(const struct pw_cursor *c);
+
 /*
- * A PUBACK (qos 1), or a PUBREC that ends the exchange (qos 2): the position, and how it ended for
- * the log, or -ENOENT where nothing with this identifier is in flight.
+ * A PUBACK (qos 1), or a PUBREC that ends the exchange (qos 2): 0, the position, and how it ended
+ * for the log; 1 where the message was abandoned; -ENOENT where nothing with this identifier is in
+ * flight.
  */
 int pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint8_t qos, uint64_t *pos,
 		    enum pw_flog_end *end);
 
 /*
  * A PUBREC came, whose PUBREL is now owed. 1: the log's owner is to be told of the position; 0: it
- * knows; -ENOENT: nothing with this identifier is in flight, PUBREL is owed all the same;
- * -EBADMSG: more of them than there are identifiers.
+ * knows, or the message was abandoned; -ENOENT: nothing with this identifier is in flight, PUBREL
+ * is owed all the same; -EBADMSG: more of them than there are identifiers.
  */
 int pw_cursor_received(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos);
 
-/* A PUBCOMP came: 0 and the position, or -ENOENT. */
+/* A PUBCOMP came: 0 and the position; 1 where the message was abandoned; or -ENOENT. */
 int pw_cursor_completed(struct pw_cursor *c, uint16_t packet_id, uint64_t *pos);
 
 /* Identifiers that PUBREL is owed for, oldest first; known: the exchange stands there. */
@@ -169,6 +181,31 @@ typedef void (*pw_cursor_fn)(void *ctx, uint64_t pos, bool counted);
 /* Give up messages, oldest first. What is on the wire stays: its identifier is in use on this
  * connection, that of QoS 2 perhaps in this session. Returns how many. */
 uint32_t pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, void *ctx);
+
+/* What keeps a log short of places. */
+enum pw_cursor_holder {
+	PW_HOLDER_NONE,
+	PW_HOLDER_CONNECTION, /* a message that is half sent, or that the session may know of */
+	PW_HOLDER_DETACH,     /* one of a route that detaches */
+	PW_HOLDER_BLOCK,      /* one that may not be given up */
+};
+
+struct pw_cursor_relief {
+	uint32_t waiting;    /* messages given up before they were sent */
+	uint32_t unanswered; /* and those that were abandoned */
+	enum pw_cursor_holder holder;
+};
+
+/*
+ * The log is short of places because of this reader: give up messages of routes that drop, oldest
+ * first, on the wire or not, until no more than `keep` entries lie between low and the end, or one
+ * cannot be given up.
+ */
+struct pw_cursor_relief pw_cursor_relieve(struct pw_cursor *c, uint64_t keep, pw_cursor_fn fn,
+					  void *ctx);
+
+/* TCP has no bytes any more of what was abandoned until now. */
+void pw_cursor_unpin(struct pw_cursor *c);
 
 /* Tell the log's owner where this reader stands. */
 void pw_cursor_publish(struct pw_cursor *c);

@@ -21,6 +21,7 @@ upstream_info(const struct pw_upstream *u, struct pw_upstream_info *out)
 {
 	uint64_t *to = (uint64_t *)&out->counters;
 	uint64_t tail = READ(u->log->tail), next = READ(u->cursor.next);
+	uint32_t inflight = READ(u->cursor.inflight);
 
 	memset(out, 0, sizeof(*out));
 	out->broker = u->broker;
@@ -31,7 +32,7 @@ upstream_info(const struct pw_upstream *u, struct pw_upstream_info *out)
 	out->v5 = READ(u->version) == PW_MQTT_5;
 	out->state = (enum pw_upstream_state)READ(u->state);
 	out->lag = tail > next ? tail - next : 0;
-	out->inflight = READ(u->cursor.inflight);
+	out->inflight = inflight - RTE_MIN(inflight, READ(u->cursor.abandoned));
 	out->accepted = READ(u->cursor.accepted);
 	out->held = READ(u->cursor.held);
 	out->held_bytes = READ(u->cursor.held_bytes);

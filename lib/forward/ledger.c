@@ -33,8 +33,8 @@ pw_broker_unexplained(const struct pw_broker_ledger *l)
 	const struct pw_upstream_counters *n = &l->n;
 	uint64_t ended = n->messages_qos0 + n->acked + n->refused + n->refused_retain +
 			 n->dropped_disconnected + n->dropped_slow + n->dropped_expired +
-			 n->dropped_too_large + n->dropped_hold + n->dropped_detached +
-			 n->dropped_failover;
+			 n->dropped_too_large + n->dropped_hold + n->dropped_unanswered +
+			 n->dropped_detached + n->dropped_failover;
 
 	return (int64_t)(l->accepted - ended - l->held);
 }

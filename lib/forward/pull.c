@@ -302,13 +302,20 @@ paused(struct pw_upstream *u, uint64_t now)
 	return false;
 }
 
+/* It keeps more packet buffers than it may already, and will answer what it was sent or end. */
+static bool
+crowded(const struct pw_upstream *u)
+{
+	return u->cursor.inflight > 0 && pw_cursor_pins(&u->cursor);
+}
+
 /* Messages that may be queued now: one that was begun has to be ended. */
 static uint32_t
 allowance(const struct pw_upstream *u, uint64_t now)
 {
 	uint64_t rate = u->conf->replay_rate, due;
 
-	if (u->quota_at != 0)
+	if (u->quota_at != 0 || crowded(u))
 		return u->cursor.part > 0;
 	if (rate == 0 || u->cursor.next >= u->replay_end)
 		return PULL_MAX;
@@ -346,6 +353,8 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 			u->window_stop = true;
 			return false;
 		}
+		if ((e->flags & PW_FLOG_QOS) != 0 && pw_cursor_tied(&at))
+			return false;
 		end = at.part;
 		left = n == 0 ? e->len - end : pw_leg_left(e, end, p, (uint32_t)n);
 		if (left <= b->room || (e->len > b->whole && b->room >= PART_MIN))
@@ -369,75 +378,16 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 	return true;
 }
 
-/* QoS 0 that may not wait longer for this broker. */
-static void
-shed(struct pw_upstream *u, uint64_t now)
+/* Bytes that TCP may have of this broker's: they lie in packet buffers that its hold bounds. */
+static uint32_t
+room(const struct pw_upstream *u)
 {
-	uint64_t capacity = (uint64_t)u->log->mask + 1, keep = capacity - capacity / 4;
+	uint32_t least = 4 * PART_MIN, max = RTE_MAX(u->conf->hold_bytes, least);
+	uint32_t unacked = pw_tcp_unacked(u->conn), room = pw_tcp_send_room(u->f->tcp, u->conn);
 
-	if (u->state == PW_UPSTREAM_UP) {
-		u->counters.dropped_slow += pw_cursor_shed(&u->cursor, keep);
-		if (u->cursor.seen - u->cursor.given <= keep || !pw_cursor_midway(&u->cursor))
-			return;
-		u->counters.stuck++;
-		pw_upstream_fail(u, "too slow: the log filled during one large message", now);
-	}
-	u->counters.dropped_disconnected += pw_cursor_shed(&u->cursor, capacity / 2);
-}
-
-struct giving_up {
-	struct pw_upstream *u;
-	enum pw_flog_end end;
-	uint64_t now;
-};
-
-static void
-given_up(void *ctx, uint64_t pos, bool counted)
-{
-	struct giving_up *g = ctx;
-
-	/* Quota exceeded */
-	pw_upstream_done(g->u, pos, counted ? PW_FLOG_RELEASED : g->end, 0x97, g->now);
-}
-
-/* More waits than the broker's hold allows: what routes say should be given up is. */
-static void
-bound(struct pw_upstream *u, uint64_t now)
-{
-	struct giving_up drop = {u, PW_FLOG_GIVEN_UP, now}, detach = {u, PW_FLOG_DETACHED, now};
-	struct pw_cursor *c = &u->cursor;
-
-	if (pw_cursor_over(c))
-		u->counters.dropped_hold +=
-			pw_cursor_give_up(c, PW_GIVE_UP_OLDEST, given_up, &drop);
-	if (pw_cursor_pins(c))
-		u->counters.dropped_hold +=
-			pw_cursor_give_up(c, PW_GIVE_UP_PINNED, given_up, &drop);
-	if (!u->detached && c->held_detach > 0 && (pw_cursor_over(c) || pw_cursor_pins(c))) {
-		u->counters.detached++;
-		u->detached = true;
-		if (u->conn != NULL)
-			pw_upstream_fail(u, "detached: more waits for it than its hold allows",
-					 now);
-	}
-	if (u->detached)
-		u->counters.dropped_detached +=
-			pw_cursor_give_up(c, PW_GIVE_UP_DETACH, given_up, &detach);
-	/* Its owner has found others for them: nothing here may come after what those have. */
-	if (u->state != PW_UPSTREAM_UP && __atomic_load_n(&u->log->lost, __ATOMIC_RELAXED))
-		u->counters.dropped_failover +=
-			pw_cursor_give_up(c, PW_GIVE_UP_SHARE, given_up, &drop);
-}
-
-/* For people. */
-static void
-note_hold(struct pw_upstream *u, uint64_t now)
-{
-	struct pw_flog_reader *r = &u->log->reader[u->broker];
-	bool over = r->limit <= u->cursor.seen;
-
-	if (over != (r->over_at != 0))
-		__atomic_store_n(&r->over_at, over ? now : 0, __ATOMIC_RELAXED);
+	if (u->conf->hold_bytes == 0)
+		return room;
+	return RTE_MIN(room, max - RTE_MIN(max, unacked));
 }
 
 uint32_t
@@ -462,7 +412,7 @@ pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 		}
 		b.n = b.bytes = b.messages = b.part = 0;
 		b.no_buffer = false;
-		b.room = pw_tcp_send_room(u->f->tcp, u->conn);
+		b.room = room(u);
 		/* A message in parts ties the cursor down: only where it could hardly go otherwise.
 		 */
 		b.whole = (b.room + pw_tcp_unacked(u->conn)) / 2;
@@ -472,10 +422,7 @@ pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 		u->socket_stop = u->socket_stop && b.part > 0;
 		moved += b.messages;
 	}
-	shed(u, now);
-	bound(u, now);
-	pw_cursor_publish(&u->cursor);
-	note_hold(u, now);
+	pw_upstream_bound(u, now);
 	if (moved > 0)
 		pw_upstream_arm(u, now);
 	return moved;

@@ -378,6 +378,8 @@ acked(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 	 */
 	if (u->queued - pw_tcp_unacked(conn) <= u->mark)
 		u->progress = now;
+	if (u->queued - pw_tcp_unacked(conn) >= u->abandoned)
+		pw_cursor_unpin(&u->cursor);
 }
 
 static void

@@ -55,6 +55,7 @@ struct pw_upstream {
 	uint64_t tx_progress; /* when TCP last acknowledged bytes, or had none to */
 	uint64_t queued;      /* bytes queued on this connection */
 	uint64_t mark;	      /* until these are acknowledged by TCP, its progress counts */
+	uint64_t abandoned;   /* and until these are, it keeps buffers of messages given up */
 
 	char last_error[96];
 	struct pw_upstream_counters counters;
@@ -99,5 +100,9 @@ uint32_t pw_upstream_pull(struct pw_upstream *u, uint64_t now);
 /* A message of QoS 1 or 2, or a step of it, is complete for this broker. */
 void pw_upstream_done(struct pw_upstream *u, uint64_t pos, enum pw_flog_end end, uint8_t reason,
 		      uint64_t now);
+
+/* hold.c */
+/* Give up what is too much, as routes say, and publish where the cursor stands. */
+void pw_upstream_bound(struct pw_upstream *u, uint64_t now);
 
 #endif

@@ -127,6 +127,15 @@ heard(struct pw_upstream *u, uint64_t now)
 	u->answered = true;
 }
 
+/* An answer to a message that was given up. */
+static void
+too_late(struct pw_upstream *u, uint64_t now)
+{
+	heard(u, now);
+	u->window_stop = false;
+	u->counters.answered_late++;
+}
+
 /* A message is over for this broker. */
 static void
 over(struct pw_upstream *u, uint64_t pos, enum pw_flog_end end, uint8_t reason, uint64_t now)
@@ -209,6 +218,8 @@ answered(struct pw_upstream *u, uint8_t type, uint16_t id, uint8_t reason, uint6
 	}
 	if (rc == 0)
 		over(u, pos, end, reason, now);
+	else if (rc > 0)
+		too_late(u, now);
 	else
 		u->counters.protocol_errors++; /* an answer to nothing changes nothing */
 	return true;

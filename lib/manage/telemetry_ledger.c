@@ -29,6 +29,7 @@ broker_row(struct rte_tel_data *d, uint32_t row, const char *name, const struct 
 		{"dropped_expired", n->dropped_expired},
 		{"dropped_too_large", n->dropped_too_large},
 		{"dropped_hold", n->dropped_hold},
+		{"dropped_unanswered", n->dropped_unanswered},
 		{"dropped_detached", n->dropped_detached},
 		{"dropped_failover", n->dropped_failover},
 	};

@@ -15,10 +15,10 @@
 #include <pubwire/manage/telemetry.h>
 
 /* Rows a page, by the bytes that a row can take in JSON. */
-#define TEL_PAGE_BROKERS 8  /* 54 fields, at most 2,000 bytes */
+#define TEL_PAGE_BROKERS 7  /* 56 fields, at most 2,080 bytes */
 #define TEL_PAGE_DEVICES 32 /* 9 fields, at most 400 bytes */
 #define TEL_PAGE_LOGS	 32 /* 9 fields, at most 430 bytes */
-#define TEL_PAGE_LEDGER	 20 /* 17 fields, at most 700 bytes */
+#define TEL_PAGE_LEDGER	 20 /* 18 fields, at most 740 bytes */
 #define TEL_PAGE_WORKERS 32 /* 11 fields, at most 300 bytes */
 
 /* A command's body: src is set and stays through the call. 0 or -errno. */

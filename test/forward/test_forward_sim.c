@@ -264,6 +264,7 @@ missed_by(uint32_t b)
 			sum += u[i].broker != b ? 0
 						: u[i].counters.dropped_expired +
 							  u[i].counters.dropped_hold +
+							  u[i].counters.dropped_unanswered +
 							  u[i].counters.dropped_detached;
 	}
 	return sum;

@@ -43,6 +43,15 @@ stack_at(const struct pw_addr *a)
 	}
 }
 
+/* One end of it is a broker whose cable is cut. */
+static bool
+is_dark(const struct pw_flow *flow)
+{
+	const struct pw_addr *a = flow->remote.b[13] == 2 ? &flow->remote : &flow->local;
+
+	return a->b[13] == 2 && w.broker[a->b[15] - 1].dark;
+}
+
 static int
 output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 {
@@ -51,7 +60,7 @@ output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 
 	(void)ctx;
 	(void)now;
-	if (copy == NULL || (w.lost != 0 && ++q_count % w.lost == 0)) {
+	if (copy == NULL || (w.lost != 0 && ++q_count % w.lost == 0) || is_dark(flow)) {
 		rte_pktmbuf_free(copy);
 		rte_pktmbuf_free(m);
 		return 0;
@@ -504,6 +513,9 @@ broker_publish(struct broker *b, struct leg *l, const struct pw_mqtt_buf *f)
 	memcpy(r->text, payload, RTE_MIN(p.payload.len, 63u));
 	if (p.qos == 0)
 		return;
+	/* An identifier that waits for its answer is no other message's [MQTT-2.2.1-3]. */
+	for (uint32_t i = l->held_from; i < l->nb_held; i++)
+		assert_int_not_equal(l->held[i], p.packet_id);
 	if (p.qos == 2) {
 		r->again = knows(l, p.packet_id);
 		know(l, p.packet_id, true);
@@ -568,23 +580,22 @@ broker_frame(struct broker *b, struct leg *l, uint32_t total)
 }
 
 static void
-broker_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+broker_take(struct broker *b, struct leg *l, uint32_t max)
 {
+	struct pw_tcp_conn *c = l->conn;
 	enum pw_mqtt_error err;
-	struct broker *b;
-	struct leg *l = leg_of(c, &b);
-	uint32_t total;
+	uint32_t total, n = 0;
 	bool cut;
 
-	(void)ctx;
-	if (b->deaf)
-		return;
-	for (struct rte_mbuf *m = pw_tcp_rx_chain(c); m != NULL; m = m->next) {
-		assert_true(l->len + m->data_len <= 4u << 20);
-		memcpy(l->buf + l->len, rte_pktmbuf_mtod(m, void *), m->data_len);
-		l->len += m->data_len;
+	for (struct rte_mbuf *m = pw_tcp_rx_chain(c); m != NULL && n < max; m = m->next) {
+		uint32_t len = RTE_MIN((uint32_t)m->data_len, max - n);
+
+		assert_true(l->len + len <= 4u << 20);
+		memcpy(l->buf + l->len, rte_pktmbuf_mtod(m, void *), len);
+		l->len += len;
+		n += len;
 	}
-	pw_tcp_consume(w.broker_tcp, c, pw_tcp_rx_len(c));
+	pw_tcp_consume(w.broker_tcp, c, n);
 	for (;;) {
 		int rc = pw_mqtt_frame(l->buf, l->len, 0, &total, &err);
 
@@ -595,7 +606,7 @@ broker_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
 		if (!cut || b->cut_after)
 			broker_frame(b, l, total);
 		if (cut) {
-			pw_tcp_abort(w.broker_tcp, c, now);
+			pw_tcp_abort(w.broker_tcp, c, w.now);
 			l->conn = NULL;
 			if (b->cut_forgets)
 				memset(b->kept, 0, sizeof(b->kept));
@@ -605,7 +616,30 @@ broker_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
 		l->len -= total;
 	}
 	if (pw_tcp_eof(c))
-		pw_tcp_close(w.broker_tcp, c, now);
+		pw_tcp_close(w.broker_tcp, c, w.now);
+}
+
+static void
+broker_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+{
+	struct broker *b;
+	struct leg *l = leg_of(c, &b);
+
+	(void)ctx;
+	(void)now;
+	if (!b->deaf)
+		broker_take(b, l, UINT32_MAX);
+}
+
+void
+broker_read(uint32_t b, uint32_t max)
+{
+	for (uint32_t i = 0; i < RTE_DIM(w.broker[b].leg); i++) {
+		struct leg *l = &w.broker[b].leg[i];
+
+		if (l->conn != NULL)
+			broker_take(&w.broker[b], l, max);
+	}
 }
 
 static void

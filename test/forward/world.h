@@ -81,7 +81,8 @@ struct broker {
 	bool refuse;	  /**< no listener */
 	bool mute;	  /**< no CONNACK */
 	bool hold;	  /**< PUBACKs wait for world_ack() */
-	bool deaf;	  /**< does not read */
+	bool deaf;	  /**< does not read, but what broker_read() says */
+	bool dark;	  /**< its cable is cut: no segment comes or goes */
 	uint8_t reason;	  /**< of PUBACKs, 5.0 */
 	uint8_t code;	  /**< of CONNACK */
 	uint8_t only;	  /**< the version that it takes, 0: any */
@@ -188,6 +189,8 @@ void world_answer(const struct pw_auth_request *r, enum pw_auth_verdict verdict)
 void broker_restart(uint32_t b);
 /** Send up to n held answers of a broker. Returns how many. */
 uint32_t world_ack(uint32_t b, uint32_t n);
+/** Read up to max bytes of each connection of a broker that is deaf. */
+void broker_read(uint32_t b, uint32_t max);
 /** Reset every connection of a broker. */
 void broker_reset(uint32_t b);
 /** Raw bytes to every leg. */

@@ -211,6 +211,9 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(dropped_slow, "Messages of QoS 0 dropped because the broker took them too slowly")       \
 	X(dropped_hold,                                                                            \
 	  "Messages dropped because more waited for the broker than its hold allows")              \
+	X(dropped_unanswered, "Messages given up because the log was short of places and the "     \
+			      "broker had not answered them")                                      \
+	X(answered_late, "Answers to messages that had been given up")                             \
 	X(dropped_detached, "Messages given up because the broker was detached")                   \
 	X(dropped_failover, "Messages given up because the share of the broker went to others")    \
 	X(detached, "Times that the broker was detached: its hold was full")                       \
