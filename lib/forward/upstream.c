@@ -4,9 +4,10 @@
  * when it ends is sent again on the next one, out of the log.
  *
  * The broker is asked to keep our session, which is what makes QoS 2 go on where it stood. It must
- * not be the session of a process before this one, whose identifiers mean other messages: the first
- * connection starts clean. With 3.1.1 a session that starts clean ends with its connection, so
- * there one that is found is purged by a connection of its own.
+ * not be the session of a process before this one, whose identifiers mean other messages: one that
+ * is found is purged by a connection of its own. For with 3.1.1 a session that starts clean ends
+ * with its connection, and with 5.0, where it need not, there are brokers that do not store such a
+ * one (mosquitto 2.0).
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -261,9 +262,7 @@ client_id(const struct pw_upstream *u, char *id, size_t len)
 static bool
 starts_clean(const struct pw_upstream *u)
 {
-	if (pw_upstream_session_expiry(u) == 0 || u->cursor.spoilt || u->purge)
-		return true;
-	return u->version == PW_MQTT_5 && !u->session;
+	return pw_upstream_session_expiry(u) == 0 || u->cursor.spoilt || u->purge;
 }
 
 static void
@@ -282,7 +281,7 @@ connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 		.version = u->version,
 		.clean = starts_clean(u),
 		.keepalive = (uint16_t)RTE_MIN((u->conf->keepalive_interval + 999) / 1000, 65535u),
-		.props = {.p = p, .n = pw_upstream_session_expiry(u) != 0 ? 2 : 1},
+		.props = {.p = p, .n = starts_clean(u) ? 1 : 2},
 	};
 	int n;
 

@@ -42,8 +42,8 @@ struct pw_upstream {
 	bool spoken;	 /* it has accepted the lane's version before */
 	bool session;	 /* the broker keeps one of ours beyond the connection */
 	bool clean;	 /* what CONNECT of this connection asked for */
-	bool purge;  /* 3.1.1: it has one that it has to forget, with a connection for that alone */
-	bool purged; /* it was asked to by the connection before this one */
+	bool purge;	 /* it has one that it has to forget, with a connection for that alone */
+	bool purged;	 /* it was asked to by the connection before this one */
 
 	uint64_t oldest;     /* position at which the last connection ended */
 	uint64_t restart_ms; /* the last wait, for the next one's jitter */

@@ -32,8 +32,8 @@ smaller(uint32_t a, uint32_t b)
 static bool
 known_session(struct pw_upstream *u, bool present, uint64_t now)
 {
-	/* What begins clean with 3.1.1 is not kept: it has only served to make it forget. */
-	if (u->cursor.spoilt && u->version != PW_MQTT_5 && pw_upstream_session_expiry(u) != 0)
+	/* What began clean is not kept: it has only served to make it forget. */
+	if (u->cursor.spoilt && pw_upstream_session_expiry(u) != 0)
 		u->purge = true;
 	if (u->purge && !present) {
 		u->purge = u->session = false;
@@ -44,7 +44,7 @@ known_session(struct pw_upstream *u, bool present, uint64_t now)
 	}
 	if (!present || (!u->clean && u->session))
 		return true;
-	/* [MQTT-3.1.2-6]. */
+	/* 3.1.1: [MQTT-3.1.2-6], [MQTT-3.2.2-1]; 5.0: [MQTT-3.2.2-2], 3.1.2.11.2. */
 	if (u->clean || u->purged) {
 		u->counters.protocol_errors++;
 		pw_upstream_fail(u, "CONNACK says Session Present after a clean start", now);

@@ -78,6 +78,40 @@ a_broker_that_keeps_no_session_is_not_said_to_have_lost_it(void **state)
 	assert_int_equal(w.broker[1].clean_starts, 4);
 }
 
+static void
+a_session_survives_a_broker_that_stores_none_that_began_clean(void **state)
+{
+	(void)state;
+	for (uint32_t found = 0; found < 2; found++) {
+		for (uint8_t v = 4; v <= 5; v++) {
+			enum pw_lane lane = v == 5 ? PW_LANE_5 : PW_LANE_3;
+
+			world_setup(state);
+			w.broker[0].hold = true;
+			snprintf(w.broker[0].kept[0].client_id,
+				 sizeof(w.broker[0].kept[0].client_id), "pubwire-test-w0-l%u",
+				 v == 5 ? 5u : 3u);
+			w.broker[0].kept[0].stays = found != 0;
+			world_start(1, 3, 0);
+			world_run(3000);
+			device_connect(0, 0, v, "a");
+			for (uint16_t i = 1; i <= 4; i++)
+				device_publish(0, v, 2, i, "t", "x");
+			world_run(20);
+			broker_reload(0);
+			w.broker[0].hold = false;
+			world_run(3000);
+			assert_int_equal(upstream(0, lane).counters.sessions_lost, 0);
+			assert_int_equal(upstream(0, lane).counters.sessions_resumed, 1);
+			assert_int_equal(upstream(0, lane).counters.protocol_errors, 0);
+			assert_int_equal(delivered(0), 4);
+			ledger();
+			world_teardown(state);
+		}
+	}
+	world_setup(state);
+}
+
 /* A session of a process before this one: its identifiers mean other messages. */
 static void
 a_session_of_another_process_is_purged_first(void **state)
@@ -181,6 +215,7 @@ main(void)
 		T(a_kept_session_goes_on_where_it_stood),
 		T(a_lost_session_has_everything_published_anew),
 		T(a_broker_that_keeps_no_session_is_not_said_to_have_lost_it),
+		T(a_session_survives_a_broker_that_stores_none_that_began_clean),
 		T(a_session_of_another_process_is_purged_first),
 		T(a_broker_that_keeps_what_began_clean_is_asked_with_pauses),
 		T(identifiers_of_what_is_given_up_are_forgotten_before_they_are_used_again),

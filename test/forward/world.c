@@ -410,8 +410,10 @@ recall(struct broker *b, struct leg *l, const struct pw_mqtt_connect *c)
 	while (k->client_id[0] != '\0' && strcmp(k->client_id, l->client_id) != 0)
 		assert_true(++k < b->kept + RTE_DIM(b->kept));
 	present = k->client_id[0] != '\0' && k->stays && !c->clean && !b->forgets;
-	if (!present)
+	if (!present) {
 		memset(k, 0, sizeof(*k));
+		k->clean = c->clean;
+	}
 	memcpy(k->client_id, l->client_id, sizeof(k->client_id));
 	k->stays = c->version == 5
 			   ? pw_mqtt_has(&c->props, PW_MQTT_PROP_SESSION_EXPIRY) && !b->expiry_0
@@ -427,6 +429,16 @@ broker_restart(uint32_t b)
 {
 	broker_reset(b);
 	memset(w.broker[b].kept, 0, sizeof(w.broker[b].kept));
+}
+
+void
+broker_reload(uint32_t b)
+{
+	struct kept *k = w.broker[b].kept;
+
+	broker_reset(b);
+	for (uint32_t i = 0; i < RTE_DIM(w.broker[b].kept); i++)
+		k[i].stays = k[i].stays && !k[i].clean;
 }
 
 static void

@@ -58,6 +58,7 @@ struct record {
 struct kept {
 	char client_id[64];
 	bool stays; /**< not clean, or with an expiry */
+	bool clean; /**< it began so */
 	uint8_t known[32768 / 8 +
 		      1]; /**< QoS 2 identifiers between PUBLISH and PUBREL, a bit each */
 };
@@ -187,6 +188,8 @@ void world_answer(const struct pw_auth_request *r, enum pw_auth_verdict verdict)
 /** Lose all sessions, like a broker that restarts without having kept anything; its connections
  * too. */
 void broker_restart(uint32_t b);
+/** Restart as mosquitto 2.0 does: sessions that began clean are not stored. */
+void broker_reload(uint32_t b);
 /** Send up to n held answers of a broker. Returns how many. */
 uint32_t world_ack(uint32_t b, uint32_t n);
 /** Read up to max bytes of each connection of a broker that is deaf. */
