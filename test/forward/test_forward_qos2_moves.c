@@ -15,32 +15,6 @@ counters_of(uint32_t worker)
 	return pw_forward_counters(w.forward[worker]);
 }
 
-/* CONNECT that goes on with a session, without an answer yet. */
-static void
-ask_for(uint32_t i, uint32_t k, uint8_t version, const char *id)
-{
-	struct pw_mqtt_prop_out expiry = {.which = PW_MQTT_PROP_SESSION_EXPIRY, .num = 100};
-	struct pw_mqtt_connect_out c = {.version = version,
-					.keepalive = 60,
-					.client_id = {id, (uint32_t)strlen(id)},
-					.props = {.p = &expiry, .n = version == 5}};
-	uint8_t out[64];
-	int n = pw_mqtt_encode_connect(out, sizeof(out), &c);
-
-	device_open(i, k);
-	device_send(i, out, (uint32_t)n);
-	world_run(5);
-}
-
-/* CONNACK has come, with this. */
-static bool
-connack(uint32_t i, uint8_t present, uint8_t code)
-{
-	const struct device *d = &w.device[i];
-
-	return d->len >= 4 && d->rx[0] == 0x20 && d->rx[2] == present && d->rx[3] == code;
-}
-
 static void
 publish(uint32_t i, uint8_t version, uint16_t id, bool dup)
 {
@@ -67,12 +41,6 @@ all_once(uint32_t n)
 				 0);
 	ledger();
 }
-
-/* Where a client comes back. */
-static const struct {
-	uint8_t from, to; /* versions */
-	uint32_t worker;  /* from 0 to this */
-} ways[] = {{4, 4, 1}, {5, 5, 1}, {4, 5, 0}, {5, 4, 0}, {4, 5, 1}, {5, 4, 1}, {4, 4, 0}};
 
 static void
 each_way(void (*test)(uint8_t from, uint8_t to, uint32_t worker))

@@ -25,15 +25,30 @@ broker_hash(const void *data, uint32_t len)
 }
 
 static void
-puback(struct model_broker *b, uint32_t i, struct broker_record *r)
+answer(struct model_broker *b, uint32_t i, enum pw_mqtt_type type, uint16_t id)
 {
 	uint8_t out[8];
-	int n = pw_mqtt_encode_ack(out, sizeof(out), PW_MQTT_PUBACK, b->version[i], r->packet_id, 0,
-				   NULL);
+	int n = pw_mqtt_encode_ack(out, sizeof(out), type, b->version[i], id, 0, NULL);
 
 	assert_true(n > 0);
 	mqtt_end_send(b->peer->tcp, b->conn[i], out, (uint32_t)n);
+}
+
+static void
+puback(struct model_broker *b, uint32_t i, struct broker_record *r)
+{
+	answer(b, i, PW_MQTT_PUBACK, r->packet_id);
 	r->acked = true;
+}
+
+static void
+take_pubrel(struct model_broker *b, uint32_t i, const struct mqtt_end_frame *f)
+{
+	struct pw_mqtt_ack a;
+	enum pw_mqtt_error err;
+
+	assert_true(pw_mqtt_decode_ack(&f->buf, b->version[i], &a, &err) > 0);
+	answer(b, i, PW_MQTT_PUBCOMP, a.packet_id);
 }
 
 static void
@@ -79,6 +94,8 @@ take_publish(struct model_broker *b, uint32_t i, const struct mqtt_end_frame *f)
 	pw_slices_copy(f->buf.s, f->buf.n, p.topic.off, r->topic, p.topic.len);
 	if (p.qos == 1 && !b->hold_acks)
 		puback(b, i, r);
+	else if (p.qos == 2)
+		answer(b, i, PW_MQTT_PUBREC, p.packet_id);
 }
 
 static void
@@ -96,6 +113,9 @@ readable(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 			break;
 		case PW_MQTT_PUBLISH:
 			take_publish(b, i, &f);
+			break;
+		case PW_MQTT_PUBREL:
+			take_pubrel(b, i, &f);
 			break;
 		case PW_MQTT_PINGREQ:
 			mqtt_end_send(b->peer->tcp, conn, pingresp, sizeof(pingresp));

@@ -5,7 +5,7 @@
 /**
  * @file
  * A broker as far as a forwarder sees it: takes CONNECT, keeps every PUBLISH in the order of
- * arrival, acknowledges at once or when the test says so.
+ * arrival, acknowledges at once or when the test says so; QoS 2 at once.
  */
 
 #include "peer.h"
