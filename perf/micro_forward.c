@@ -216,7 +216,7 @@ static void
 usage(void)
 {
 	bench_die("usage: micro_forward [-s] [-a] [-r REPETITIONS] [-p PAYLOAD [-q QOS] [-V 4|5] "
-		  "[-d DEVICES] [-b MESSAGES]]\n"
+		  "[-d DEVICES] [-b MESSAGES] [-k COPY_BREAK]]\n"
 		  "  -s  short, to see that it runs\n"
 		  "  -a  apart: where the cycles go\n"
 		  "  -p  only this, of 32 devices with a message each unless -d and -b say more");
@@ -229,7 +229,7 @@ main(int argc, char **argv)
 		.devices = 32, .batch = 1, .version = PW_MQTT_3_1_1, .qos = 1, .payload = 0};
 	int o;
 
-	while ((o = getopt(argc, argv, "sar:p:q:V:d:b:")) != -1) {
+	while ((o = getopt(argc, argv, "sar:p:q:V:d:b:k:")) != -1) {
 		uint32_t n = optarg != NULL ? (uint32_t)strtoul(optarg, NULL, 10) : 0;
 
 		if (o == 's')
@@ -248,6 +248,8 @@ main(int argc, char **argv)
 			c.devices = n;
 		else if (o == 'b' && n >= 1 && n <= BENCH_MAX_BATCH)
 			c.batch = n;
+		else if (o == 'k' && n >= 1)
+			c.copy_break = n;
 		else
 			usage();
 	}

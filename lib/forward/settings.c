@@ -19,7 +19,7 @@ pw_forward_defaults(struct pw_forward_settings *s)
 		.connect_deadline = 10000,
 		.max_keepalive = 1200,
 		.max_session_expiry = 3600,
-		.copy_break = 256,
+		.copy_break = 512,
 		.drain_deadline = 5000,
 	};
 	for (uint32_t i = 0; i < PW_FORWARD_MAX_BROKERS; i++) {

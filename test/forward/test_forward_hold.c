@@ -361,6 +361,7 @@ hung_in_one_set(void **state, uint32_t buffers)
 	w.set.broker[1].hold_messages = 0;
 	w.set.limits.max_queued_messages = 256;
 	w.set.limits.receive_maximum = 250;
+	w.set.limits.copy_break = 256; /* each message of flood_large() keeps a buffer */
 	w.buffers = buffers;
 }
 

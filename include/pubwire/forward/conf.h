@@ -134,7 +134,7 @@ struct pw_limits_conf {
 	/** Seconds that what a session remembers of QoS 2 stays without a connection [3600]. */
 	uint32_t max_session_expiry;
 	uint32_t idle_timeout; /**< for devices with keepalive 0 (ms) [0: never] */
-	/** Frames shorter than this are copied on append [256]; 0: none for its size. Small pieces
+	/** Frames shorter than this are copied on append [512]; 0: none for its size. Small pieces
 	 *  (below 1 KiB) of frames too large to wait in TCP's queue are copied together always. */
 	uint32_t copy_break;
 	uint32_t drain_deadline; /**< [5000] */
