@@ -7,6 +7,7 @@ import time
 import unittest
 
 import kit
+import mqttraw as mq
 from kit import LabCase, Plan, net
 
 
@@ -49,3 +50,68 @@ class Cut(LabCase):
 
     def test_5_0(self):
         self.exactly_once(5)
+
+
+class Moves(LabCase):
+    """Clients that lose their connections at any packet of an exchange and come back, by the port of the
+    new connection, on either worker, and with another protocol version."""
+
+    shape = kit.SHAPES["two_workers"]
+
+    @staticmethod
+    def come_back(name, version):
+        """A connection that goes on with the session, and whether there is one. What is in flight may have
+        to be answered first."""
+        props = b"\x11\0\0\0\x64" if version == 5 else b""
+        for _ in range(5):
+            d = kit.device()
+            present, code = d.connect(name, version=version, clean=False, props=props)
+            if code == 0:
+                return d, present
+            d.close()
+        raise AssertionError(f"CONNECT is refused: {code}")
+
+    def exchange(self, name, version, i, cut):
+        """One message of QoS 2, its connection lost at a place: before PUBLISH, PUBREC, PUBREL, PUBCOMP."""
+        payload = b"%d" % i
+
+        def publish(d, dup):
+            d.send(mq.publish(f"lab/{name}", payload, 2, 7, version, dup))
+
+        d, present = self.come_back(name, version)
+        self.assertFalse(present)
+        if cut == 0:
+            d.reset()
+            d, present = self.come_back(name, version)
+        publish(d, False)
+        if cut == 1:
+            d.reset()
+            version ^= i & 1
+            d, present = self.come_back(name, version)
+            publish(d, True)
+        self.assertEqual(d.read()[0], 0x50)
+        if cut == 2:
+            d.reset()
+            version ^= i & 1
+            d, present = self.come_back(name, version)
+            self.assertTrue(present)
+        d.send(mq.ack(mq.PUBREL, 7))
+        if cut == 3:
+            d.reset()
+            version ^= i & 1
+            d, present = self.come_back(name, version)
+            d.send(mq.ack(mq.PUBREL, 7))
+        self.assertEqual(d.read()[0], 0x70)
+        d.close()
+
+    def test_each_message_once_wherever_the_client_comes_back(self):
+        with kit.Collectors(self.brokers, "lab/#") as c:
+            for i in range(64):
+                self.exchange("mover", 4 + (i >> 2 & 1), i, i % 4)
+            c.wait(64)
+            want = {kit.key("lab/mover", b"%d" % i): 1 for i in range(64)}
+            for b in self.brokers:
+                self.assertEqual(c.got(b), want)
+        n = kit.ask("/pubwire/counters")["forward"]
+        self.assertGreater(n["sessions_resumed"], 30)
+        self.assertEqual(n["sessions_not_kept"], 0)
