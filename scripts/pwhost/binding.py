@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Gives a NIC to a driver that DPDK can use, and back to the kernel's."""
 
+import os
+
 from . import iommu, pci
 from .host import HostError
 
@@ -12,6 +14,9 @@ def refuse(host, nic, driver, no_iommu=False, force=False, together=()):
     those that are bound in the same go."""
     if nic.refused:
         raise HostError(f"{nic} {nic.refused}: refused. Give pubwire another one, or move the route first")
+    running = holders(host, nic)
+    if running:
+        raise HostError(f"{nic}: {', '.join(running)} has it open: end that first")
     if nic.used and not force:
         raise HostError(f"{nic} is in use: {nic.used}. Take it out of use (ip addr flush dev "
                         f"{(nic.interfaces or ['IFACE'])[0]}, and remove it from /etc/network/interfaces), or "
@@ -93,6 +98,23 @@ def _bind_by_hand(host, nic, driver):
     if nic.driver:
         host.poke(f"{pci.DRIVERS}/{nic.driver}/unbind", nic.address)
     host.poke(f"{pci.DRIVERS}/{driver}/bind", nic.address)
+
+
+def holders(host, nic):
+    """["name (PID n)"] of programs that have the device open: to unbind it would wait for them."""
+    device = pci.DEVICES + "/" + nic.address
+    files = {f"/dev/vfio/{nic.group}", f"/dev/vfio/noiommu-{nic.group}"} if nic.group else set()
+    files |= {"/dev/" + n for n in host.list(device + "/uio")}
+    found = []
+    for fd in host.glob("/proc/[0-9]*/fd/*"):
+        try:
+            open_file = os.readlink(host.path(fd))
+        except OSError:
+            continue
+        pid = fd.split("/")[2]
+        if open_file in files and not any(f.endswith(f" {pid})") for f in found):
+            found.append(f"{host.read(f'/proc/{pid}/comm', '?')} (PID {pid})")
+    return found
 
 
 def give_back(host, nic, driver=None):

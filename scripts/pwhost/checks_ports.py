@@ -37,7 +37,8 @@ def _pci(host, config, name, address, found):
         yield Row(name, OK, f"{nic}: {nic.driver}, works beside DPDK")
     elif not nic.bound:
         yield Row(name, BAD, f"{nic} is with {nic.driver or 'no driver'}, not with DPDK",
-                  f"scripts/nics bind --persistent {address}")
+                  "scripts/nics bind --persistent " + ("" if iommu.works(host) else "--driver uio_pci_generic ")
+                  + address)
     else:
         yield Row(name, OK, f"{nic}: {nic.driver}, {nic.pmd}")
     if nic.driver == "vfio-pci":

@@ -56,15 +56,17 @@ def _configuration(host, args, prog):
         return None, None, Row("configuration", BAD, str(e), "docs/configuration.md explains every key")
 
 
-def _prefix(host, config):
+def _prefix(host, config, path):
     pid = running.holder(host, config.file_prefix)
     if pid is None:
         yield Row("file prefix", OK, f"{config.file_prefix}: nobody has it")
+    elif running.configuration(host, pid) == path:
+        yield Row("file prefix", OK, f"{config.file_prefix}: pubwire runs with this configuration (PID {pid})")
     else:
-        who = host.read(f"/proc/{pid}/comm", "a program") if pid > 0 else "a program of another user"
-        yield Row("file prefix", BAD, f"{config.file_prefix}: {who}{f' (PID {pid})' if pid > 0 else ''} runs with it",
-                  "it may be the pubwire that you look for: then all is well; a second one needs another "
-                  "--file-prefix in eal, and ports of its own")
+        who = f"{host.read(f'/proc/{pid}/comm', 'a program')} (PID {pid})" if pid > 0 else \
+            "a program of another user"
+        yield Row("file prefix", BAD, f"{config.file_prefix}: {who} runs with it",
+                  "another --file-prefix in eal, and ports of its own; or end that program")
     for directory, size in pages.mounts(host):
         for prefix, sizes in sorted(pages.files(host).items()):
             if prefix != config.file_prefix and size in sizes and running.stale(host, directory, prefix):
@@ -95,7 +97,7 @@ def examine(host, args, connect=checks_ports.tcp):
     if config:
         rows += checks.lcores(host, config)
         rows += checks_ports.ports(host, config, found)
-        rows += _prefix(host, config)
+        rows += _prefix(host, config, program.config_path(host, args.config))
         if not args.no_brokers:
             rows += checks_ports.brokers(host, config, connect)
     rows += checks.disk(host)

@@ -54,8 +54,8 @@ def keep(host, nic, driver, before, executable):
     there[nic.address] = Entry(nic.address, driver, nic.identity, before or (old.before if old else "-"),
                                nic.mac or (old.mac if old else "-"))
     _write(host, there)
-    boot.unit(host, UNIT, _unit(executable), "multi-user.target")
-    if not executable.startswith(("/usr/", "/opt/")):
+    news = boot.unit(host, UNIT, _unit(executable), "multi-user.target")
+    if news and not executable.startswith(("/usr/", "/opt/")):
         host.say(f"note: {UNIT} runs {executable}: install pubwire before you remove that tree")
 
 

@@ -114,8 +114,9 @@ def _bind_one(host, nic, args):
         if nic.driver and not nic.bound:
             before.note(nic.address, nic.driver)
         binding.bind(host, nic, args.driver, args.force)
-        host.say(f"{nic.address}: {nic.driver or 'no driver'} -> {args.driver}"
-                 + (f"; the interface {', '.join(nic.interfaces)} is gone" if nic.interfaces else ""))
+        if not host.dry_run:
+            host.say(f"{nic.address}: {nic.driver or 'no driver'} -> {args.driver}"
+                     + (f"; the interface {', '.join(nic.interfaces)} is gone" if nic.interfaces else ""))
     if args.persistent:
         if args.no_iommu:
             nicboot.keep_unsafe_mode(host)
@@ -124,8 +125,12 @@ def _bind_one(host, nic, args):
 
 
 def unbind(host, args):
-    for name in args.nic:
-        nic = pci.find(host, name)
+    found = [pci.find(host, name) for name in args.nic]
+    for nic in found:
+        running = binding.holders(host, nic) if nic.bound else []
+        if running:
+            raise HostError(f"{nic}: {', '.join(running)} has it open: end that first")
+    for nic in found:
         old = nicboot.entries(host).get(nic.address)
         nicboot.forget(host, nic)
         if nic.bifurcated or (nic.driver and not nic.bound):
@@ -139,7 +144,8 @@ def unbind(host, args):
         if now is None and not host.dry_run:
             raise HostError(f"{nic.address}: no driver of the kernel took it; name one by --driver "
                             "(lspci -k names it)")
-        host.say(f"{nic.address}: {nic.driver or 'no driver'} -> {now or 'the kernel'}")
+        if not host.dry_run:
+            host.say(f"{nic.address}: {nic.driver or 'no driver'} -> {now}")
     host.finish()
 
 

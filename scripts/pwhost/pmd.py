@@ -4,7 +4,8 @@
 import json
 import re
 
-WHERE = ("/usr/lib/*/dpdk/pmds-*/librte_net_*.so", "/usr/local/lib/*/dpdk/pmds-*/librte_net_*.so")
+# Without DPDK's development files there is librte_net_x.so.23.0 and the link .so.23, but no .so.
+WHERE = ("/usr/lib/*/dpdk/pmds-*/librte_net_*.so*", "/usr/local/lib/*/dpdk/pmds-*/librte_net_*.so*")
 _INFO = re.compile(rb"PMD_INFO_STRING= (\{[^\0]*\})\0")
 
 
@@ -13,6 +14,8 @@ def table(host):
     found = {}
     for pattern in WHERE:
         for path in host.glob(pattern):
+            if host.link(path):
+                continue
             try:
                 with open(host.path(path), "rb") as f:
                     data = f.read()

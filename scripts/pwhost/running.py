@@ -5,6 +5,8 @@ import fcntl
 import os
 import struct
 
+from . import program
+
 RUNTIME = "/var/run/dpdk"
 # struct flock: type, whence, start, length, pid.
 _FLOCK = "hhqqi"
@@ -26,6 +28,30 @@ def holder(host, prefix):
         return None if kind == fcntl.F_UNLCK else pid
     finally:
         os.close(fd)
+
+
+def configuration(host, pid):
+    """Path of the configuration that a running pubwire has; None where it is no pubwire."""
+    words = host.read(f"/proc/{pid}/cmdline", "").split("\0")
+    if os.path.basename(words[0]) != "pubwire":
+        return None
+    for word, following in zip(words, words[1:] + [""]):
+        if word in ("-c", "--config"):
+            return _below(host, pid, following)
+        if word.startswith("--config="):
+            return _below(host, pid, word[len("--config="):])
+        if word == "--":
+            break
+    return host.path(program.CONFIG)
+
+
+def _below(host, pid, path):
+    """A path as that process understands it."""
+    try:
+        where = os.readlink(host.path(f"/proc/{pid}/cwd"))
+    except OSError:
+        where = "/"
+    return os.path.normpath(os.path.join(where, path))
 
 
 def stale(host, directory, prefix):

@@ -92,7 +92,7 @@ class MadeUpHost(Host):
             f"{i}\t{d}\t00000000\t{UP}\t0\t0\t0\t{m}\t0\t0\t0\n" for i, d, m in rows))
 
     def add_pmd(self):
-        path = self.path("/usr/lib/x/dpdk/pmds-23.0/librte_net_e1000.so")
+        path = self.path("/usr/lib/x/dpdk/pmds-23.0/librte_net_e1000.so.23.0")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as f:
             f.write(b'\0PMD_INFO_STRING= {"name": "net_e1000_em", "kmod": "* vfio-pci", '
@@ -164,7 +164,9 @@ class HostTest(unittest.TestCase):
     """A test with a host of two nodes, four CPUs and 2 MB pages, where nothing is amiss or set up."""
 
     def setUp(self):
-        self.dir = tempfile.mkdtemp(prefix="pwhost-")
+        # In memory where that is possible: a tree has a hundred directories.
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
+        self.dir = tempfile.mkdtemp(prefix="pwhost-", dir=memory)
         self.addCleanup(shutil.rmtree, self.dir)
         h = self.host = MadeUpHost(self.dir)
         for node, cpus in ((0, "0-1"), (1, "2-3")):

@@ -141,7 +141,7 @@ class DoctorTest(HostTest):
         self.assert_found(BAD, "port brokers: its IOMMU group 1 is shared with 0000:01:00.2 (e1000e)")
 
     def test_no_drivers_of_dpdk(self):
-        os.unlink(self.host.path("/usr/lib/x/dpdk/pmds-23.0/librte_net_e1000.so"))
+        os.unlink(self.host.path("/usr/lib/x/dpdk/pmds-23.0/librte_net_e1000.so.23.0"))
         self.assert_found(BAD, "DPDK: no driver", "librte-meta-net")
 
     def test_a_port_far_from_its_worker(self):
@@ -206,6 +206,14 @@ class DoctorTest(HostTest):
         try:
             hold.stdout.readline()
             self.assert_found(BAD, "file prefix: pubwire:", f"(PID {hold.pid})", "another --file-prefix")
+            # It is the one that the configuration is about.
+            config = self.host.path("/etc/pubwire/pubwire.yaml")
+            for words in (["--config", config], [f"--config={config}"], ["-c", "etc/pubwire/pubwire.yaml"], []):
+                self.host.add(f"/proc/{hold.pid}/cmdline", "\0".join(["/usr/sbin/pubwire"] + words))
+                self.host.add_link(f"/proc/{hold.pid}/cwd", self.dir)
+                self.assertEqual([], self.found(BAD), words)
+            self.host.add(f"/proc/{hold.pid}/cmdline", "pubwire\0--config\0/other.yaml\0--\0-c\0" + config)
+            self.assert_found(BAD, "file prefix: pubwire:")
         finally:
             hold.communicate()
 

@@ -101,6 +101,15 @@ class Refusals(NicsTest):
         self.host.add_link(f"{NIC}{A}/physfn", "../x")
         self.assertIn("virtual function", self.refused("bind", "--driver", "uio_pci_generic", "eth1"))
 
+    def test_one_that_a_program_has_open(self):
+        self.run_tool(nics, "bind", "eth1")
+        self.host.add("/proc/77/comm", "pubwire")
+        self.host.add_link("/proc/77/fd/9", "/dev/vfio/2")
+        for argv in (("unbind", A), ("bind", "--driver", "uio_pci_generic", A)):
+            self.assertIn("pubwire (PID 77) has it open", self.refused(*argv))
+        self.assertEqual(0, self.run_tool(nics, "bind", A)[0])
+        self.assertEqual(0, self.run_tool(nics, "bind", "eth2")[0])
+
     def test_the_second_is_refused_before_the_first_is_touched(self):
         self.refused("bind", "eth1", "eth0")
 
