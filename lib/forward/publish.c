@@ -153,11 +153,11 @@ window(struct pw_forward *f, struct pw_session *s, uint64_t now)
 }
 
 /*
- * The PUBREC of a message that is answered, in its turn behind those of messages that are not: the
- * device sends again in the order of old, and may expect the same of us.
+ * The PUBREC of a message that is answered, in its turn behind those of messages that are not
+ * [MQTT-4.6.0-3]: one before it that was refused is another message when it comes again.
  */
 static enum pw_taken
-answer_in_turn(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x,
+answer_in_turn(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x, uint8_t reason,
 	       const struct pw_mqtt_buf *b, uint64_t now)
 {
 	struct pw_append a = {.b = b, .session = s, .dev_id = x->id, .qos = 2};
@@ -165,7 +165,9 @@ answer_in_turn(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x
 
 	if (l == NULL || pw_append(f, l, &a, now) < 0)
 		return PW_LATER;
-	pw_flog_at(l, l->tail - 1)->reason = x->reason;
+	pw_flog_at(l, l->tail - 1)->reason = reason;
+	if (x->state == PW_EXCHANGE_RELEASE && x->reason == 0)
+		s->more->releases--;
 	x->state = PW_EXCHANGE_PENDING;
 	x->ref = pw_flog_ref(l, l->tail - 1);
 	pw_session_ack(f, s, now);
@@ -181,7 +183,9 @@ again(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x,
 	int rc;
 
 	if (x->state == PW_EXCHANGE_ANSWERED) {
-		r = answer_in_turn(f, s, x, b, now);
+		r = answer_in_turn(f, s, x, x->reason, b, now);
+	} else if (x->state == PW_EXCHANGE_RELEASE && s->last != PW_FLOG_NONE) {
+		r = answer_in_turn(f, s, x, 0, b, now);
 	} else if (x->state == PW_EXCHANGE_LOOSE) {
 		struct pw_flog *l = &pw_session_logs(f, s)[x->ref >> 16];
 

@@ -104,6 +104,46 @@ a_refusal_that_was_not_told_is_told_on_the_next_connection(void **state)
 }
 
 static void
+a_pubrec_that_goes_again_stays_behind_one_that_is_waited_for(void **state)
+{
+	uint16_t ids[9];
+
+	(void)state;
+	w.broker[0].hold = true;
+	w.broker[0].reason = 0x87;
+	world_start(1, 3, 0);
+	(void)come_back(0, 0, 5, "a");
+	device_publish(0, 5, 2, 1, "t", "x");
+	device_publish(0, 5, 2, 2, "t", "y");
+	world_run(20);
+	assert_int_equal(world_ack(0, 1), 1);
+	w.broker[0].reason = 0;
+	assert_int_equal(world_ack(0, 1), 1);
+	world_run(20);
+	assert_int_equal(pubrecs(0, ids), 2);
+	/* It does not know. The first one, which was refused, is forwarded again. */
+	device_reset(0);
+	world_run(20);
+	assert_true(come_back(0, 0, 5, "a"));
+	device_publish(0, 5, 2, 1, "t", "x");
+	device_publish(0, 5, 2, 2, "t", "y");
+	world_run(20);
+	assert_int_equal(pubrecs(0, ids), 0);
+	assert_int_equal(world_ack(0, 9), 1);
+	world_run(20);
+	assert_int_equal(pubrecs(0, ids), 2);
+	assert_int_equal(ids[0], 1);
+	assert_int_equal(ids[1], 2);
+	device_ack(0, PW_MQTT_PUBREL, 1);
+	device_ack(0, PW_MQTT_PUBREL, 2);
+	world_run(20);
+	assert_int_equal(pubcomps(0), 2);
+	world_ack(0, 9);
+	world_run(20);
+	ledger();
+}
+
+static void
 a_new_connection_has_a_receive_maximum_of_its_own(void **state)
 {
 	(void)state;
@@ -267,6 +307,7 @@ main(void)
 		T(a_session_of_3_1_1_stays_for_as_long_as_configured),
 		T(sessions_end_with_their_connection_where_none_may_stay),
 		T(a_refusal_that_was_not_told_is_told_on_the_next_connection),
+		T(a_pubrec_that_goes_again_stays_behind_one_that_is_waited_for),
 		T(a_new_connection_has_a_receive_maximum_of_its_own),
 		T(no_more_sessions_are_kept_than_there_are_places),
 	};
