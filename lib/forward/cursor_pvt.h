@@ -91,10 +91,11 @@ pw_cursor_pins(const struct pw_cursor *c)
 		       c->pinned_max;
 }
 
+/* One message alone is never too many bytes: it would not be delivered, however often it came. */
 static inline bool
 pw_cursor_over(const struct pw_cursor *c)
 {
-	return c->held > c->hold_messages || c->held_bytes > c->hold_bytes;
+	return c->held > c->hold_messages || (c->held_bytes > c->hold_bytes && c->held > 1);
 }
 
 /* Look at what was appended; returns how many entries. */

@@ -135,6 +135,30 @@ a_hold_of_bytes_bounds_them_to_within_one_turn(void **state)
 	world_teardown(state);
 }
 
+/* Else it would never be delivered, and its device would send it for ever. */
+static void
+one_message_that_is_larger_than_the_hold_of_bytes_passes_alone(void **state)
+{
+	static const enum pw_when_full how[] = {PW_WHEN_FULL_BLOCK, PW_WHEN_FULL_DROP,
+						PW_WHEN_FULL_DETACH};
+
+	for (uint32_t k = 0; k < RTE_DIM(how); k++) {
+		bounded(state, how[k]);
+		w.set.broker[1].hold_messages = 0;
+		w.set.broker[1].hold_bytes = 20;
+		begin(&shapes[0]);
+		device_connect(0, 0, 4, "a");
+		for (uint16_t i = 1; i <= 3; i++) {
+			device_publish(0, 4, 1, i, "t", "thirty bytes of payload, or so");
+			world_run(20);
+		}
+		assert_int_equal(acks(0, 4, 0), 3);
+		assert_int_equal(w.broker[1].nb, 3);
+		assert_int_equal(upstream(1, PW_LANE_3).counters.disconnects, 0);
+		world_teardown(state);
+	}
+}
+
 static void
 dropped_messages_are_the_oldest_and_their_device_is_told(void **state)
 {
@@ -602,6 +626,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_hold_blocks_the_devices_of_sets_with_that_broker),
 		cmocka_unit_test(a_hold_of_bytes_bounds_them_to_within_one_turn),
+		cmocka_unit_test(one_message_that_is_larger_than_the_hold_of_bytes_passes_alone),
 		cmocka_unit_test(dropped_messages_are_the_oldest_and_their_device_is_told),
 		cmocka_unit_test(a_device_of_3_1_1_is_closed_rather_than_told_a_lie),
 		cmocka_unit_test(a_rule_that_can_do_without_the_broker_is_met_all_the_same),
