@@ -122,6 +122,19 @@ pw_session_unsettled(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	pw_session_yield(f, s, now);
 }
 
+/* What brokers do not have yet is its heir's to wait for, should that let go to another log. */
+static void
+pass_on(struct pw_forward *f, const struct pw_session *s, const struct pw_heir *heir)
+{
+	struct pw_session *next = heir->same ? pw_pool_find(f->sessions, heir->session) : NULL;
+
+	if (next == NULL || s->logs == 0)
+		return;
+	if (next->logs == 0 || (int32_t)(s->appended - next->appended) > 0)
+		next->appended = s->appended;
+	next->logs |= s->logs;
+}
+
 /* The heir is known, and what it wants. */
 static void
 inherit(struct pw_forward *f, struct pw_session *s, struct pw_heir heir, uint64_t now)
@@ -129,6 +142,7 @@ inherit(struct pw_forward *f, struct pw_session *s, struct pw_heir heir, uint64_
 	s->flags &= (uint16_t)~PW_SESSION_FOLLOWED;
 	if (heir.same)
 		s->flags |= PW_SESSION_FOLLOWED;
+	pass_on(f, s, &heir);
 	if (heir.clean)
 		pw_session_unkeep(f, s);
 	if (pw_session_kept(s))
@@ -181,6 +195,8 @@ pw_session_evicted(struct pw_forward *f, struct pw_session *s, const struct pw_d
 		f->counters.takeovers++;
 		pw_session_refuse(f, s, 0x8E, now); /* Session taken over [MQTT-3.1.4-3] */
 		s = pw_pool_find(f->sessions, h);
+		if (s != NULL)
+			pass_on(f, s, &heir);
 		if (s == NULL || !pw_session_kept(s))
 			return;
 	}

@@ -127,6 +127,28 @@ on_the_same_log_nothing_has_to_be_waited_for(void **state)
 }
 
 static void
+a_connection_between_that_sends_nothing_does_not_hide_what_came_before(void **state)
+{
+	(void)state;
+	one_broker();
+	w.broker[0].hold = true;
+	world_start(2, 3, 3);
+	device_connect(0, 0, 4, "a");
+	device_publish(0, 4, 1, 1, "t", "first");
+	world_run(2);
+	device_connect(1, 0, 4, "a"); /* takes over */
+	device_reset(1);
+	device_connect(2, 0, 4, "a"); /* comes back */
+	connect_will(3, 1, 4, "a", 4, 0, 0);
+	assert_false(connected(3));
+	world_ack(0, 9);
+	world_run(10);
+	assert_true(connected(3));
+	assert_int_equal(counters()->overtaken, 0);
+	ledger();
+}
+
+static void
 the_wait_for_a_broker_that_does_not_answer_is_bounded_and_counted(void **state)
 {
 	(void)state;
@@ -388,6 +410,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_device_that_moves_to_another_worker_does_not_overtake_itself),
 		T(on_the_same_log_nothing_has_to_be_waited_for),
+		T(a_connection_between_that_sends_nothing_does_not_hide_what_came_before),
 		T(the_wait_for_a_broker_that_does_not_answer_is_bounded_and_counted),
 		T(a_will_that_waits_for_room_goes_before_the_next_session),
 		T(every_device_may_have_a_will_and_a_long_identifier),
