@@ -116,6 +116,8 @@ keep_client_id(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_
 	const void *id = assigned;
 	uint32_t len = c->client_id.len;
 
+	if (name->len > 0)
+		return; /* the CONNECT is handled for the second time */
 	if (len > 0) {
 		id = pw_mqtt_bytes(b, c->client_id, f->topic);
 	} else {
@@ -208,6 +210,7 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 		reason = pw_limits_connect(f, s, &why, now);
 	if (why != NULL)
 		return pw_session_connect_refuse(f, s, reason, why, now);
+	keep_client_id(f, s, b, &c);
 	r = pw_session_authenticate(f, s, b, &c, now);
 	if (r != PW_TAKEN)
 		return r;
@@ -216,7 +219,6 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	else if (c.version != PW_MQTT_5)
 		s->expiry = f->set->limits.max_session_expiry; /* it can't say for how long */
 	set_keepalive(f, s, c.keepalive);
-	keep_client_id(f, s, b, &c);
 	if (c.has_will && !may_publish_will(f, s, b, &c)) {
 		f->counters.auth_refused++;
 		return pw_session_connect_refuse(f, s, 0x87, "it may not publish its will", now);

@@ -38,9 +38,11 @@ find(const struct pw_forward *f, const char *client)
 
 		if (s == NULL || len != want || memcmp(f->name[i].text, client, len) != 0)
 			continue;
-		found = s;
-		if (READ(s->conn) != NULL)
-			break;
+		/* Somebody may be trying to be who another one is. */
+		if (s->state == PW_SESSION_UP)
+			return s;
+		if (found == NULL || READ(s->conn) != NULL)
+			found = s;
 	}
 	return found;
 }
@@ -154,7 +156,7 @@ pw_forward_why(const struct pw_forward *f, const char *client, struct pw_why *ou
 	out->connected = READ(s->conn) != NULL;
 	switch ((enum pw_session_state)s->state) {
 	case PW_SESSION_CONNECT:
-		say(out, "its CONNECT is awaited");
+		say(out, "its CONNECT is being handled");
 		break;
 	case PW_SESSION_AUTH:
 		say(out, "its password is being verified, %u of this worker are",
@@ -170,7 +172,8 @@ pw_forward_why(const struct pw_forward *f, const char *client, struct pw_why *ou
 		say(out, "its connection is being closed");
 		break;
 	case PW_SESSION_LINGER:
-		say(out, "it is not connected; a will or its last messages are kept for it");
+		say(out, "it is not connected; its will, its QoS 2 or its last messages are kept "
+			 "for it");
 		break;
 	}
 	return 0;
