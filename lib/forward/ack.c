@@ -14,22 +14,42 @@ struct place {
 	struct pw_flog *log;
 	struct pw_flog_entry *entry;
 	uint64_t pos;
+	bool parked; /* in no log */
 };
 
 static struct place
 place(const struct pw_forward *f, const struct pw_session *s, uint32_t ref)
 {
-	struct pw_flog *l = &pw_session_logs(f, s)[ref >> 16];
+	struct pw_flog *logs = pw_session_logs(f, s), *l;
 	uint32_t slot = ref & 0xFFFF;
 
-	return (struct place){l, &l->entry[slot], pw_flog_pos(l, slot)};
+	if (ref & PW_FLOG_PARKED) {
+		struct pw_flog_entry *e = pw_pool_at(f->parked, ref & ~PW_FLOG_PARKED);
+
+		return (struct place){&logs[e->expiry_at], e, 0, true};
+	}
+	l = &logs[ref >> 16];
+	return (struct place){l, &l->entry[slot], pw_flog_pos(l, slot), false};
 }
 
-void
-pw_session_track(struct pw_forward *f, struct pw_session *s, const struct pw_flog *l, uint64_t pos)
+/* Its device has its acknowledgement, or is gone. */
+static void
+told(struct pw_forward *f, const struct place *at)
 {
-	uint32_t ref = pw_flog_ref(l, pos);
-	struct pw_flog_entry *e = pw_flog_at(l, pos), *last;
+	if (!at->parked) {
+		pw_flog_told(at->log, at->pos);
+		return;
+	}
+	if (!(at->entry->flags & PW_FLOG_NOBODY))
+		pw_flog_parted_told(at->log);
+	pw_pool_put(f->parked, at->entry);
+}
+
+/* At the end of a session's list. */
+static void
+enlist(struct pw_forward *f, struct pw_session *s, struct pw_flog_entry *e, uint32_t ref)
+{
+	struct pw_flog_entry *last;
 
 	e->next = ref;
 	if (s->last != PW_FLOG_NONE) {
@@ -39,6 +59,29 @@ pw_session_track(struct pw_forward *f, struct pw_session *s, const struct pw_flo
 	}
 	s->last = ref;
 	s->inflight++;
+}
+
+void
+pw_session_track(struct pw_forward *f, struct pw_session *s, const struct pw_flog *l, uint64_t pos)
+{
+	enlist(f, s, pw_flog_at(l, pos), pw_flog_ref(l, pos));
+}
+
+int
+pw_session_owe(struct pw_forward *f, struct pw_session *s, uint8_t qos, uint16_t id, uint8_t reason,
+	       uint64_t now)
+{
+	struct pw_flog_entry *e = pw_pool_get(f->parked);
+
+	if (e == NULL)
+		return -ENOBUFS;
+	e->dev_id = id;
+	e->flags = qos | PW_FLOG_NOBODY;
+	e->state = PW_FLOG_DONE | PW_FLOG_ANSWERED;
+	e->reason = reason;
+	enlist(f, s, e, PW_FLOG_PARKED | pw_pool_index(f->parked, e));
+	pw_session_ack(f, s, now);
+	return 0;
 }
 
 /* The oldest in flight; there is one. */
@@ -141,7 +184,7 @@ pw_session_ack(struct pw_forward *f, struct pw_session *s, uint64_t now)
 			pw_route_of(f, e)->acknowledged++;
 			pw_hist_record(&f->latency_qos1, pw_since(now, e->arrival));
 		}
-		pw_flog_told(at.log, at.pos);
+		told(f, &at);
 	}
 	if (s->flags & PW_SESSION_UNACKED) {
 		s->flags &= (uint16_t)~PW_SESSION_UNACKED;
@@ -197,7 +240,57 @@ pw_session_disown(struct pw_forward *f, struct pw_session *s, bool keep)
 			f->counters.orphaned++;
 			pw_route_of(f, e)->orphaned++;
 		}
-		pw_flog_told(at.log, at.pos);
+		told(f, &at);
+	}
+}
+
+/* Park what waits for its turn of a session. False where there is no place for it. */
+static bool
+park(struct pw_forward *f, struct pw_session *s)
+{
+	struct pw_flog_entry *before = place(f, s, s->last).entry;
+	uint32_t ref = before->next, last = s->last;
+
+	for (;; ref = before->next) {
+		struct place at = place(f, s, ref);
+		bool end = ref == last;
+
+		if (!at.parked && (at.entry->state & (PW_FLOG_DONE | PW_FLOG_ANSWERED)) ==
+					  (PW_FLOG_DONE | PW_FLOG_ANSWERED)) {
+			struct pw_flog_entry *e = pw_pool_get(f->parked);
+
+			if (e == NULL)
+				return false;
+			ref = PW_FLOG_PARKED | pw_pool_index(f->parked, e);
+			before->next = ref; /* which is its own where there is no other */
+			*e = *at.entry;
+			e->expiry_at = at.log->number;
+			if (end)
+				s->last = ref;
+			pw_flog_part(at.log, at.pos);
+			at.entry = e;
+		}
+		before = at.entry;
+		if (end)
+			return true;
+	}
+}
+
+void
+pw_log_make_room(struct pw_forward *f, struct pw_flog *l, uint64_t now)
+{
+	while (l->tail - l->head > l->mask / 2) {
+		const struct pw_flog_entry *e = pw_flog_at(l, l->head);
+		struct pw_session *s = pw_pool_find(f->sessions, e->origin);
+
+		if ((e->state & (PW_FLOG_DONE | PW_FLOG_ANSWERED | PW_FLOG_TOLD)) !=
+			    (PW_FLOG_DONE | PW_FLOG_ANSWERED) ||
+		    s == NULL)
+			return;
+		if (!park(f, s)) {
+			f->counters.shed++;
+			pw_session_refuse(f, s, 0x97, now); /* Quota exceeded */
+		}
 	}
 }
 

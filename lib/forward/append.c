@@ -119,9 +119,8 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 		.expiry_at = a->expiry_at,
 		.dev_id = a->dev_id,
 		.flags = (uint8_t)(a->qos | (a->retain ? PW_FLOG_RETAIN : 0) |
-				   (a->route != NULL ? a->route->flags[a->qos > 0]
-						     : PW_FLOG_NOBODY)),
-		.need = a->route != NULL ? a->route->need : 0,
+				   a->route->flags[a->qos > 0]),
+		.need = a->route->need,
 	};
 	struct pw_mqtt_buf bytes;
 	uint64_t pos;
@@ -129,16 +128,13 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 
 	if (pw_flog_full(l))
 		return -ENOSPC;
-	if (a->route != NULL) {
-		rc = take(f, a, &e, &bytes);
-		if (rc < 0)
-			return rc;
-		rewrite(&bytes, a->qos > 0 ? a->id_at : 0, pw_flog_next_id(l));
-		e.first.aux =
-			pw_flog_aux((uint32_t)(a->route - f->shared->routes.route), pins(l, &e));
-		f->counters.accepted++;
-		pw_route_of(f, &e)->accepted++;
-	}
+	rc = take(f, a, &e, &bytes);
+	if (rc < 0)
+		return rc;
+	rewrite(&bytes, a->qos > 0 ? a->id_at : 0, pw_flog_next_id(l));
+	e.first.aux = pw_flog_aux((uint32_t)(a->route - f->shared->routes.route), pins(l, &e));
+	f->counters.accepted++;
+	pw_route_of(f, &e)->accepted++;
 	pos = pw_flog_publish(l, &e);
 	if (a->session == NULL) {
 		if (a->qos > 0 && e.need == 0) {

@@ -109,12 +109,8 @@ pw_cursor_scan(struct pw_cursor *c)
 	uint32_t n = (uint32_t)(tail - c->seen);
 
 	for (; c->seen != tail; c->seen++) {
-		const struct pw_flog_entry *e = pw_flog_at(c->log, c->seen);
-		bool nobody = (e->flags & PW_FLOG_NOBODY) != 0;
-
-		*marks(c, c->seen) = (*marks(c, c->seen) & TIED) | (nobody ? DONE : 0);
-		if (!nobody)
-			owe(c, e);
+		*marks(c, c->seen) &= TIED;
+		owe(c, pw_flog_at(c->log, c->seen));
 	}
 	return n;
 }

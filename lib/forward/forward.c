@@ -71,6 +71,9 @@ create_devices(struct pw_forward *f)
 	f->more = pool(f, "more", f->max_sessions, sizeof(struct pw_session_more));
 	f->exchanges =
 		pool(f, "qos2", pw_exchanges_blocks(f->max_sessions), sizeof(struct pw_exchanges));
+	f->parked = pool(f, "parked",
+			 pw_parked_places(limits->max_queued_messages, f->shared->routes.nb_logs),
+			 sizeof(struct pw_flog_entry));
 	f->blocks = pool(f, "run", nb_blocks(f), sizeof(struct pw_run));
 	f->parts = pool(f, "part", 256, sizeof(struct pw_part));
 	f->scratch = reserve(f, (f->scratch_max + copies) * sizeof(*f->scratch));
@@ -83,9 +86,9 @@ create_devices(struct pw_forward *f)
 			return -ENOMEM;
 	}
 	if (f->route == NULL || f->sessions == NULL || f->name == NULL || f->more == NULL ||
-	    f->exchanges == NULL || f->blocks == NULL || f->parts == NULL || f->scratch == NULL ||
-	    f->resolved == NULL || f->topic == NULL || pw_aliases_create(f) < 0 ||
-	    pw_blobs_create(f, f->max_sessions) < 0)
+	    f->exchanges == NULL || f->parked == NULL || f->blocks == NULL || f->parts == NULL ||
+	    f->scratch == NULL || f->resolved == NULL || f->topic == NULL ||
+	    pw_aliases_create(f) < 0 || pw_blobs_create(f, f->max_sessions) < 0)
 		return -ENOMEM;
 	PW_FOREACH_LOG (f, l)
 		l->blocks = f->blocks;
@@ -200,6 +203,7 @@ destroy_devices(struct pw_forward *f, uint64_t now)
 		pw_pool_destroy(f->sessions);
 	pw_pool_destroy(f->more);
 	pw_pool_destroy(f->exchanges);
+	pw_pool_destroy(f->parked);
 	if (f->blocks != NULL)
 		pw_pool_destroy(f->blocks);
 	if (f->parts != NULL)
@@ -381,6 +385,7 @@ poll_devices(struct pw_forward *f, uint64_t now)
 
 	PW_FOREACH_LOG (f, l) {
 		n += completions(f, l, now);
+		pw_log_make_room(f, l, now);
 		outstanding += l->outstanding + l->trailing;
 	}
 	pw_brokers_health(f, now);

@@ -183,6 +183,7 @@ struct pw_forward {
 	struct pw_pool *aliases;	   /* NULL: none are granted */
 	uint32_t alias_pieces, alias_used; /* in the pool, lent out */
 	struct pw_pool *exchanges;	   /* blocks of them */
+	struct pw_pool *parked;		   /* struct pw_flog_entry, see PW_FLOG_PARKED */
 	struct pw_pool *blocks;
 	struct pw_pool *parts;
 	struct pw_part_list part_list;
@@ -261,6 +262,18 @@ pw_route_of(const struct pw_forward *f, const struct pw_flog_entry *e)
 {
 	return &f->route[pw_flog_route(e)];
 }
+
+/* Places for acknowledgements that are in no log: of messages for nobody, and of those that wait
+ * for their turn while their log fills. In the only log of a lane these would wait for the same
+ * message anyway. */
+static inline uint32_t
+pw_parked_places(uint32_t capacity, uint32_t nb_logs)
+{
+	return nb_logs > 1 ? 2 * capacity : capacity;
+}
+
+/* Where a log fills, park what only waits for its device's older messages in other logs. */
+void pw_log_make_room(struct pw_forward *f, struct pw_flog *l, uint64_t now);
 
 /* A message of QoS 0 is complete. */
 void pw_forward_given(struct pw_forward *f, const struct pw_flog *l, const struct pw_flog_entry *e,

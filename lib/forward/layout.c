@@ -33,5 +33,7 @@ pw_forward_logs_bytes(const struct pw_forward_settings *s, uint32_t device_worke
 			  (uint32_t)__builtin_popcount(r.set[i].brokers) *
 				  (sizeof(struct pw_upstream) +
 				   pw_cursor_words(capacity) * sizeof(uint64_t)));
-	return device_workers * (uint32_t)__builtin_popcount(s->lanes) * bytes;
+	bytes *= (uint32_t)__builtin_popcount(s->lanes);
+	bytes += pw_pool_bytes(pw_parked_places(capacity, r.nb_logs), sizeof(struct pw_flog_entry));
+	return device_workers * bytes;
 }

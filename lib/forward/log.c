@@ -65,8 +65,7 @@ pw_flog_abandon(struct pw_flog *l)
 	for (uint64_t pos = l->head; pos != l->tail; pos++) {
 		struct pw_flog_entry *e = pw_flog_at(l, pos);
 
-		if (!(e->flags & PW_FLOG_NOBODY) && !(e->state & PW_FLOG_TOLD))
-			given_up++;
+		given_up += !(e->state & PW_FLOG_TOLD);
 		let_go(l, e);
 		e->pending = 0;
 		e->state = PW_FLOG_DONE | PW_FLOG_ANSWERED | PW_FLOG_TOLD;
@@ -139,12 +138,7 @@ pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
 	at->received = 0;
 	at->reason = 0;
 	at->next = PW_FLOG_NONE;
-	if (e->flags & PW_FLOG_NOBODY) {
-		at->pending = at->need = 0;
-		at->state = PW_FLOG_DONE | PW_FLOG_ANSWERED;
-		at->reason = PW_FLOG_REASON_NONE;
-		let_go(l, at);
-	} else if ((e->flags & PW_FLOG_QOS) == 0) {
+	if ((e->flags & PW_FLOG_QOS) == 0) {
 		count(&l->outstanding, 1);
 		l->qos0++;
 	} else if (e->need == 0) {
@@ -225,10 +219,27 @@ pw_flog_told(struct pw_flog *l, uint64_t pos)
 
 	assert((e->state & PW_FLOG_ANSWERED) && !(e->state & PW_FLOG_TOLD));
 	e->state |= PW_FLOG_TOLD;
-	if (!(e->flags & PW_FLOG_NOBODY))
-		count(&l->owed, -1);
+	count(&l->owed, -1);
 	if (is_over(e) && pos == l->head)
 		pw_flog_trim(l);
+}
+
+void
+pw_flog_part(struct pw_flog *l, uint64_t pos)
+{
+	struct pw_flog_entry *e = pw_flog_at(l, pos);
+
+	assert((e->state & (PW_FLOG_DONE | PW_FLOG_ANSWERED | PW_FLOG_TOLD)) ==
+	       (PW_FLOG_DONE | PW_FLOG_ANSWERED));
+	e->state |= PW_FLOG_TOLD;
+	if (pos == l->head)
+		pw_flog_trim(l);
+}
+
+void
+pw_flog_parted_told(struct pw_flog *l)
+{
+	count(&l->owed, -1);
 }
 
 /* Some brokers do not need a message of QoS 0 any more. True where that were the last. */

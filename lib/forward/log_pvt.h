@@ -25,7 +25,9 @@
  * Two things happen to an entry, in either order. It is done when no broker needs it: its buffers
  * are let go. It is answered when its device may be told how it went, because enough brokers have
  * it or too few can still have it; then the device is told, or is gone. Where both have happened
- * the slot may be used again, once it is the oldest.
+ * the slot may be used again, once it is the oldest. An acknowledgement that waits for its turn
+ * behind one of another log does not keep it: where the log fills, what is left of the message is
+ * parked with the device's worker (ack.c).
  */
 
 #include <pubwire/base/ring.h>
@@ -35,11 +37,15 @@
 
 #define PW_FLOG_NONE UINT32_MAX /* no message */
 
+/* Of a reference to a message: it is in no log any more, or never was; its index in the pool of
+ * those follows. expiry_at of such an entry is the number of its log. */
+#define PW_FLOG_PARKED (1u << 31)
+
 /* Flags: fixed at publication, read by all. */
 #define PW_FLOG_QOS    0x03u
 #define PW_FLOG_RETAIN 0x04u
 #define PW_FLOG_KEEP   0x08u /* a reader may not give it up: its route blocks */
-#define PW_FLOG_NOBODY 0x10u /* for no broker: a place in the order of its session */
+#define PW_FLOG_NOBODY 0x10u /* in no log: for no broker */
 #define PW_FLOG_SHARE  0x80u /* others take it where its broker is lost */
 #define PW_FLOG_DETACH 0x40u /* a reader gives it up with all others, and stays away */
 #define PW_FLOG_ALL    0x20u /* its rule hears every broker out before it says no */
@@ -133,7 +139,7 @@ struct pw_flog {
 	/* fixed after creation */
 	struct pw_flog_entry *entry;
 	uint32_t mask;
-	uint32_t brokers; /* a reader for each; every message is for all of them, or for nobody */
+	uint32_t brokers; /* a reader for each; every message is for all of them */
 	uint32_t worker;  /* owner */
 	uint32_t server;  /* worker that runs the readers */
 	enum pw_lane lane;
@@ -240,8 +246,7 @@ pw_flog_next_id(const struct pw_flog *l)
 
 /*
  * Append: the references in e pass to the log; the log is not full. It is pending at all brokers;
- * one that is for nobody is done and answered at once, one whose rule needs no broker answered.
- * Returns its position.
+ * one whose rule needs no broker is answered at once. Returns its position.
  */
 uint64_t pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e);
 
@@ -263,6 +268,13 @@ bool pw_flog_forgo(struct pw_flog *l, uint64_t pos, uint32_t broker);
 
 /* The device of an answered message has its acknowledgement or is gone. */
 void pw_flog_told(struct pw_flog *l, uint64_t pos);
+
+/* Answered and done, but its device waits for its turn: what is left of it goes elsewhere, and the
+ * slot may be used again. The log still counts it as owed. */
+void pw_flog_part(struct pw_flog *l, uint64_t pos);
+
+/* The device of such a message has been told. */
+void pw_flog_parted_told(struct pw_flog *l);
 
 /* Answered, and the rule was not met. */
 static inline bool

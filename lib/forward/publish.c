@@ -49,56 +49,27 @@ refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, const char *w
 	return PW_GONE;
 }
 
-/* A log with room. */
-static struct pw_flog *
-any_log(const struct pw_forward *f, const struct pw_session *s)
-{
-	struct pw_flog *logs = pw_session_logs(f, s);
-
-	for (uint32_t n = 0; n < f->shared->routes.nb_logs; n++) {
-		if (!pw_flog_full(&logs[n]))
-			return &logs[n];
-	}
-	return NULL;
-}
-
-/* A message of QoS 1 or 2 has its place in a log. */
 static void
-taken(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
-      const struct pw_flog *l)
+count_publish(struct pw_forward *f, uint8_t qos)
 {
-	if (a->qos == 1) {
-		f->counters.publishes_qos1++;
-		return;
-	}
-	f->counters.publishes_qos2++;
-	pw_exchange_find(s, a->dev_id)->ref = pw_flog_ref(l, l->tail - 1);
+	f->counters.publishes_qos0 += qos == 0;
+	f->counters.publishes_qos1 += qos == 1;
+	f->counters.publishes_qos2 += qos == 2;
 }
 
 /*
  * A message that no broker is to have, counted in *why: acknowledged in its turn, no less and no
- * more, with a reason where there is one (else that nobody has subscribed).
+ * more.
  */
 static enum pw_taken
 unforwarded(struct pw_forward *f, struct pw_session *s, const struct pw_append *a, uint8_t reason,
 	    uint64_t *why, uint64_t now)
 {
-	if (a->qos > 0) {
-		struct pw_flog *l = any_log(f, s);
-
-		/* It needs a place among the session's acknowledgements, for their order. */
-		if (l == NULL || pw_append(f, l, a, now) < 0)
-			return PW_LATER;
-		if (reason != 0)
-			pw_flog_at(l, l->tail - 1)->reason = reason;
-		taken(f, s, a, l);
-		(*why)++;
-		pw_session_ack(f, s, now);
-		return s->state == PW_SESSION_UP ? PW_TAKEN : PW_GONE;
-	}
-	f->counters.publishes_qos0++;
+	if (a->qos > 0 && pw_session_owe(f, s, a->qos, a->dev_id, reason, now) < 0)
+		return PW_LATER;
+	count_publish(f, a->qos);
 	(*why)++;
-	return PW_TAKEN;
+	return s->state == PW_SESSION_UP ? PW_TAKEN : PW_GONE;
 }
 
 /* No room to remember its identifier by. A 3.1.1 device cannot be told so. */
@@ -158,34 +129,34 @@ window(struct pw_forward *f, struct pw_session *s, uint64_t now)
  */
 static enum pw_taken
 answer_in_turn(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x, uint8_t reason,
-	       const struct pw_mqtt_buf *b, uint64_t now)
+	       uint64_t now)
 {
-	struct pw_append a = {.b = b, .session = s, .dev_id = x->id, .qos = 2};
-	struct pw_flog *l = any_log(f, s);
+	struct pw_exchange before = *x;
+	bool release = x->state == PW_EXCHANGE_RELEASE && x->reason == 0;
 
-	if (l == NULL || pw_append(f, l, &a, now) < 0)
-		return PW_LATER;
-	pw_flog_at(l, l->tail - 1)->reason = reason;
-	if (x->state == PW_EXCHANGE_RELEASE && x->reason == 0)
-		s->more->releases--;
 	x->state = PW_EXCHANGE_PENDING;
-	x->ref = pw_flog_ref(l, l->tail - 1);
-	pw_session_ack(f, s, now);
+	if (release)
+		s->more->releases--;
+	if (pw_session_owe(f, s, 2, x->id, reason, now) < 0) {
+		*x = before;
+		if (release)
+			s->more->releases++;
+		return PW_LATER;
+	}
 	return s->state == PW_SESSION_UP ? PW_TAKEN : PW_GONE;
 }
 
 /* A message of QoS 2 that is known already: never forwarded again [MQTT-4.3.3-10]. */
 static enum pw_taken
-again(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x,
-      const struct pw_mqtt_buf *b, uint64_t now)
+again(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x, uint64_t now)
 {
 	enum pw_taken r = PW_TAKEN;
 	int rc;
 
 	if (x->state == PW_EXCHANGE_ANSWERED) {
-		r = answer_in_turn(f, s, x, x->reason, b, now);
+		r = answer_in_turn(f, s, x, x->reason, now);
 	} else if (x->state == PW_EXCHANGE_RELEASE && s->last != PW_FLOG_NONE) {
-		r = answer_in_turn(f, s, x, 0, b, now);
+		r = answer_in_turn(f, s, x, 0, now);
 	} else if (x->state == PW_EXCHANGE_LOOSE) {
 		struct pw_flog *l = &pw_session_logs(f, s)[x->ref >> 16];
 
@@ -247,10 +218,9 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
 	}
 	if (rc < 0 && (a->qos > 0 || blocks))
 		return PW_LATER;
-	if (a->qos > 0)
-		taken(f, s, a, l);
-	else
-		f->counters.publishes_qos0++;
+	count_publish(f, a->qos);
+	if (a->qos == 2)
+		pw_exchange_find(s, a->dev_id)->ref = pw_flog_ref(l, l->tail - 1);
 	if (rc == -ENOSPC) {
 		f->counters.dropped_log_full++;
 		f->route[a->route - f->shared->routes.route].dropped_log_full++;
@@ -279,7 +249,8 @@ publish(struct pw_forward *f, struct pw_session *s, struct pw_append *a, struct 
 		return not_authorized(f, s, a, now);
 	a->route = pw_routes_find(&f->shared->routes, topic->topic, topic->len);
 	if (a->route == NULL)
-		return unforwarded(f, s, a, 0, &f->counters.dropped_no_route, now);
+		return unforwarded(f, s, a, PW_FLOG_REASON_NONE, &f->counters.dropped_no_route,
+				   now);
 	a->topic = pw_topic_key(f, a->route, topic->topic, topic->len);
 	if (a->route->prefix_remove + a->route->prefix_add > 0) {
 		topic->p = p;
@@ -332,7 +303,7 @@ pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_m
 			return r;
 	}
 	if (x != NULL)
-		return again(f, s, x, b, now);
+		return again(f, s, x, now);
 	a.qos = p.qos;
 	a.retain = p.retain;
 	a.dev_id = p.packet_id;

@@ -360,6 +360,9 @@ int pw_session_send_pubrec(struct pw_forward *f, struct pw_session *s, uint16_t 
 /* Append an in-flight message to the session's list. */
 void pw_session_track(struct pw_forward *f, struct pw_session *s, const struct pw_flog *l,
 		      uint64_t pos);
+/* Acknowledge, in its turn, what no broker is to have. 0, the session may have ended; -ENOBUFS. */
+int pw_session_owe(struct pw_forward *f, struct pw_session *s, uint8_t qos, uint16_t id,
+		   uint8_t reason, uint64_t now);
 /* Every reader of a log is past what arrived up to a time. */
 bool pw_log_passed(const struct pw_flog *l, uint64_t time);
 /* Note that it has appended to a log. */
@@ -372,8 +375,8 @@ struct pw_append {
 	const struct pw_mqtt_buf *b; /* borrowed slices, unless `run` owns them */
 	struct pw_run *run;	    /* owner of the slices of b; passes where the append succeeds */
 	struct pw_session *session; /* NULL: a will */
-	const struct pw_route *route; /* NULL: a place in the order, for no broker */
-	uint64_t topic;		      /* pw_topic_key() */
+	const struct pw_route *route;
+	uint64_t topic; /* pw_topic_key() */
 	uint32_t id_at;
 	uint32_t expiry_at;
 	uint32_t copied; /* bytes of `run` that were copied on the way */

@@ -71,9 +71,16 @@ in_flight(const struct pw_forward *f, const struct pw_session *s, struct pw_why 
 
 	/* The newest knows the oldest. */
 	for (uint32_t i = 0; i < 2; i++) {
-		if (logs == NULL || ref == PW_FLOG_NONE || ref >> 16 >= f->shared->routes.nb_logs)
+		if (logs == NULL || ref == PW_FLOG_NONE)
 			return;
-		e = &logs[ref >> 16].entry[ref & logs[ref >> 16].mask];
+		if (ref & PW_FLOG_PARKED)
+			e = pw_pool_peek(f->parked, ref & ~PW_FLOG_PARKED);
+		else if (ref >> 16 < f->shared->routes.nb_logs)
+			e = &logs[ref >> 16].entry[ref & logs[ref >> 16].mask];
+		else
+			e = NULL;
+		if (e == NULL)
+			return;
 		ref = READ(e->next);
 	}
 	pending = READ(e->pending);

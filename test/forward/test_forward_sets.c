@@ -138,6 +138,118 @@ a_device_that_goes_leaves_messages_of_all_logs_to_nobody(void **state)
 	ledger();
 }
 
+/* A message that is done, and whose acknowledgement waits for that of an older one of its device in
+ * another log, does not keep its place from others. */
+static void
+turn_waits(uint8_t qos)
+{
+	three_sets();
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "a");
+	device_connect(1, 0, 5, "b");
+	for (uint16_t i = 0; i < 6; i++)
+		device_publish(0, 5, qos, i + 1, (const char *[]){"0", "1", "none"}[i % 3], "x");
+	world_run(20);
+	assert_int_equal(device_answers(0, qos == 2 ? 0x50 : 0x40, 5, NULL, NULL, 16), 0);
+	flood(1, "1", 60);
+	world_run(100);
+	assert_int_equal(device_acks(1, 5, NULL, NULL, 99), 60);
+	ledger();
+}
+
+static void
+an_acknowledgement_that_waits_for_its_turn_blocks_no_other_device(void **state)
+{
+	struct pw_why why;
+	uint16_t ids[16];
+
+	for (uint8_t qos = 1; qos <= 2; qos++) {
+		world_setup(state);
+		turn_waits(qos);
+		assert_int_equal(pw_forward_why(w.forward[0], "a", &why, w.now), 0);
+		assert_non_null(strstr(why.reason[0], qos == 2 ? "PUBREC of b0" : "PUBACK of b0"));
+		world_ack(0, 1);
+		world_run(20);
+		assert_int_equal(device_answers(0, qos == 2 ? 0x50 : 0x40, 5, ids, NULL, 16), 3);
+		flood(1, "1", 60);
+		world_ack(0, 9);
+		world_run(100);
+		assert_int_equal(device_answers(0, qos == 2 ? 0x50 : 0x40, 5, ids, NULL, 16), 6);
+		for (uint16_t i = 0; i < 6; i++)
+			assert_int_equal(ids[i], i + 1);
+		assert_int_equal(pw_forward_owed(w.forward[0]), 0);
+		ledger();
+		world_teardown(state);
+	}
+}
+
+static void
+acknowledgements_that_wait_go_with_their_device(void **state)
+{
+	for (uint8_t qos = 1; qos <= 2; qos++) {
+		world_setup(state);
+		turn_waits(qos);
+		device_reset(0);
+		world_run(20);
+		assert_int_equal(counters()->orphaned, 2); /* broker 1 has two of its messages */
+		world_ack(0, 9);
+		world_run(20);
+		assert_int_equal(counters()->orphaned, 4);
+		ledger();
+		world_teardown(state);
+	}
+}
+
+/* They have twice as many places as a log. */
+static void
+a_device_with_more_acknowledgements_waiting_than_there_are_places_is_closed(void **state)
+{
+	(void)state;
+	three_sets();
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "a");
+	device_connect(1, 0, 5, "b");
+	flood(0, "0", 1);
+	for (uint16_t i = 2; i <= 33; i++)
+		device_publish(0, 5, 1, i, "1", "x");
+	world_run(20);
+	assert_false(w.device[0].closed);
+	for (uint16_t i = 34; i <= 60; i++)
+		device_publish(0, 5, 1, i, "1", "x");
+	world_run(20);
+	assert_true(w.device[0].closed);
+	assert_true(device_got(0, (const uint8_t[]){0xE0, 1, 0x97}, 3) ||
+		    device_got(0, (const uint8_t[]){0xE0, 2, 0x97, 0}, 4));
+	assert_int_equal(counters()->shed, 1);
+	flood(1, "1", 60);
+	world_run(100);
+	assert_int_equal(device_acks(1, 5, NULL, NULL, 99), 60);
+	ledger();
+}
+
+/* Nor does what is for nobody take places of a log that does not move. */
+static void
+messages_for_nobody_do_not_fill_the_log_of_a_broker_that_is_away(void **state)
+{
+	(void)state;
+	three_sets();
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	for (uint32_t i = 0; i < 2; i++)
+		device_connect(i, 0, 5, (const char *[]){"a", "b"}[i]);
+	flood(0, "0", 1);
+	world_run(20);
+	flood(1, "none", 60);
+	world_run(50);
+	assert_int_equal(device_acks(1, 5, NULL, NULL, 99), 60);
+	flood(0, "0", 15);
+	world_run(50);
+	assert_int_equal(w.broker[0].nb, 16);
+	ledger();
+}
+
 /* A set that the session never used does not hold its successor up. */
 static void
 a_client_that_moves_waits_for_the_logs_that_it_used_only(void **state)
@@ -240,6 +352,10 @@ main(void)
 		T(a_hung_broker_blocks_no_device_of_a_set_without_it_across_workers),
 		T(acknowledgements_keep_their_order_over_all_logs),
 		T(a_message_for_nobody_finds_a_place_in_any_log),
+		cmocka_unit_test(an_acknowledgement_that_waits_for_its_turn_blocks_no_other_device),
+		cmocka_unit_test(acknowledgements_that_wait_go_with_their_device),
+		T(a_device_with_more_acknowledgements_waiting_than_there_are_places_is_closed),
+		T(messages_for_nobody_do_not_fill_the_log_of_a_broker_that_is_away),
 		T(a_device_that_goes_leaves_messages_of_all_logs_to_nobody),
 		T(a_client_that_moves_waits_for_the_logs_that_it_used_only),
 		T(a_pool_spreads_clients_and_keeps_each_on_one_connection),
