@@ -13,6 +13,7 @@
 #include <pubwire/base/pool.h>
 #include <pubwire/manage/access.h>
 #include <pubwire/manage/config.h>
+#include <pubwire/manage/http.h>
 #include <pubwire/manage/telemetry.h>
 #include <pubwire/wire/selftest.h>
 #include <pubwire/worker/worker.h>
@@ -33,6 +34,7 @@ struct app {
 	const char *port_name[PW_CONFIG_MAX_PORTS];
 	struct pw_telemetry_sources sources;
 	bool telemetry;
+	struct pw_http *http; /* NULL: not asked for */
 };
 
 /* What a run amounted to; taken before the fleet is destroyed. */

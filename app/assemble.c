@@ -230,11 +230,25 @@ start_telemetry(struct app *a)
 	return APP_EXIT_OK;
 }
 
+static int
+start_http(struct app *a)
+{
+	char err[256];
+
+	if (!a->config.http.on)
+		return APP_EXIT_OK;
+	a->http = pw_http_create(&a->config.http, &a->sources, PUBWIRE_VERSION, err, sizeof(err));
+	if (a->http != NULL)
+		return APP_EXIT_OK;
+	fprintf(stderr, "pubwire: http: %s\n", err);
+	return APP_EXIT_FATAL;
+}
+
 int
 app_assemble(struct app *a)
 {
-	static int (*const step[])(struct app *) = {load_access, reserve_memory, open_ports,
-						    build_fleet, start_telemetry};
+	static int (*const step[])(struct app *) = {load_access, reserve_memory,  open_ports,
+						    build_fleet, start_telemetry, start_http};
 	int status = check_lcores(a);
 
 	if (status == APP_EXIT_OK)
@@ -247,6 +261,7 @@ app_assemble(struct app *a)
 void
 app_dismantle(struct app *a, struct app_summary *s)
 {
+	pw_http_destroy(a->http);
 	if (a->telemetry)
 		pw_telemetry_stop();
 	if (a->fleet != NULL)

@@ -33,6 +33,8 @@ app_report_memory(const struct pw_config *c, FILE *out)
 	memory_row(out, "device sessions", m.sessions);
 	memory_row(out, "wills and delayed ends of sessions", m.wills);
 	memory_row(out, "forward logs", m.logs);
+	if (c->http.on)
+		memory_row(out, "status page and metrics", m.http);
 	memory_row(out, "DPDK's own and tables, about", m.dpdk);
 	memory_row(out, "in all", m.total);
 	fprintf(out, "  an idle device connection takes %zu bytes of it\n", m.idle);
@@ -119,6 +121,9 @@ app_report_start(const struct app *a, FILE *out)
 	for (uint32_t i = 0; i < s->nb_brokers; i++)
 		fprintf(out, "broker %s: %s\n", s->broker[i].name,
 			pw_addr_port_str(&s->broker[i].address, s->broker[i].port, text));
+	if (a->config.http.on)
+		fprintf(out, "status page: http://%s/\n",
+			pw_addr_port_str(&a->config.http.address, a->config.http.port, text));
 	app_report_memory(&a->config, out);
 	memory_row(out, "taken from DPDK's heaps now", heap_bytes());
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The main loop: it waits for signals, which every thread has blocked; between them it writes the
- * workers' log lines and verifies the passwords of devices.
+ * workers' log lines, verifies the passwords of devices and serves the status page.
  */
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <pubwire/base/log.h>
 
@@ -77,8 +80,26 @@ say_drained(const struct app *a, const struct app_lost *before)
 	       a->config.forward.limits.drain_deadline, l.given_up, l.cut, l.wills);
 }
 
-void
-app_serve(struct app *a)
+/* A signal; -1 where there is none, after the wait or when the status page is asked for. */
+static int
+next_signal(const struct app *a, int signals, const sigset_t *set, const struct timespec *wait)
+{
+	static const struct timespec none;
+	struct pollfd fd[] = {
+		{.fd = signals, .events = POLLIN},
+		{.fd = a->http != NULL ? pw_http_fd(a->http) : -1, .events = POLLIN},
+	};
+
+	/* Without either descriptor there is still the wait for signals. */
+	if (fd[0].fd >= 0 && fd[1].fd >= 0) {
+		(void)ppoll(fd, RTE_DIM(fd), wait, NULL);
+		wait = &none;
+	}
+	return sigtimedwait(set, NULL, wait);
+}
+
+static void
+serve(struct app *a, int signals, const sigset_t *set)
 {
 	const bool auth = a->access.access.passwords;
 	const struct timespec wait = {.tv_nsec = auth ? WAIT_AUTH_NS : WAIT_NS}, none = {0};
@@ -86,15 +107,14 @@ app_serve(struct app *a)
 	uint64_t deadline = UINT64_MAX;
 	struct app_lost before = {0};
 	bool draining = false;
-	sigset_t set;
 
-	waited_for(&set);
 	for (;;) {
-		int sig = sigtimedwait(&set, NULL, more ? &none : &wait);
+		int sig = next_signal(a, signals, set, more ? &none : &wait);
 
 		pw_log_drain();
-		if (auth)
-			more = pw_auth_serve(&a->auth, a->fleet);
+		more = auth && pw_auth_serve(&a->auth, a->fleet);
+		if (a->http != NULL)
+			more |= pw_http_serve(a->http);
 		if (sig == SIGHUP)
 			check_again(a);
 		if (sig == SIGUSR1)
@@ -123,4 +143,17 @@ app_serve(struct app *a)
 			return;
 		}
 	}
+}
+
+void
+app_serve(struct app *a)
+{
+	sigset_t set;
+	int signals;
+
+	waited_for(&set);
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	serve(a, signals, &set);
+	if (signals >= 0)
+		close(signals);
 }

@@ -25,9 +25,8 @@ bucket_of(uint64_t ns)
 	return ((shift + 1) << PW_HIST_SUB_BITS) + (uint32_t)((ns >> shift) & (SUB - 1));
 }
 
-/* Largest value that counts in a bucket; the last one has no edge. */
-static uint64_t
-upper_edge(uint32_t b)
+uint64_t
+pw_hist_edge(uint32_t b)
 {
 	uint32_t shift;
 
@@ -80,7 +79,7 @@ pw_hist_quantile(const struct pw_hist *h, uint32_t permyriad)
 	for (uint32_t b = 0; b < PW_HIST_BUCKETS; b++) {
 		seen += __atomic_load_n(&h->bucket[b], __ATOMIC_RELAXED);
 		if (seen >= rank)
-			return RTE_MIN(upper_edge(b), max);
+			return RTE_MIN(pw_hist_edge(b), max);
 	}
 	return max;
 }

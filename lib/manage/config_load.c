@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_byteorder.h>
 #include <rte_common.h>
 
 #include "config_pvt.h"
@@ -217,6 +218,8 @@ pw_config_defaults(struct pw_config *c)
 	snprintf(c->forward.instance, sizeof(c->forward.instance), "pubwire");
 	c->forward.lanes = (1u << PW_LANE_3) | (1u << PW_LANE_5);
 	c->access.allow_anonymous = true;
+	c->http.address = pw_addr_v4(rte_cpu_to_be_32(0x7f000001)); /* 127.0.0.1 */
+	c->http.port = 9883;
 	c->main_cpu = -1;
 	c->idle = PW_IDLE_ADAPTIVE;
 	c->idle_sleep_us = 50;
@@ -243,9 +246,9 @@ static int
 take(struct config_loader *l)
 {
 	static int (*const section[])(struct config_loader *) = {
-		config_take_eal,       config_take_workers, config_take_ports,
-		config_take_listeners, config_take_brokers, config_take_limits,
-		config_take_routes,    config_size,	    config_take_access,
+		config_take_eal,     config_take_workers, config_take_ports,  config_take_listeners,
+		config_take_brokers, config_take_limits,  config_take_routes, config_size,
+		config_take_access,  config_take_http,
 	};
 
 	for (uint32_t i = 0; i < RTE_DIM(section); i++) {

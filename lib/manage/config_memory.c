@@ -11,6 +11,8 @@
 #include <rte_mempool.h>
 #include <rte_ring.h>
 
+#include <pubwire/manage/http.h>
+
 #include "config_pvt.h"
 
 /* Measured: ports, heaps that grow by whole hugepages; rings, names of clients. */
@@ -77,5 +79,7 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 	m->dpdk = DPDK_BYTES +
 		  c->nb_workers * (WORKER_BYTES + neigh_bytes(c) +
 				   (size_t)rte_align32pow2(c->fragments) * FRAGMENTS_BYTES);
-	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->wills + m->logs + m->dpdk;
+	m->http = pw_http_bytes(c);
+	m->total = m->pkt + m->hdr + m->ind + m->tcp + m->sessions + m->wills + m->logs + m->http +
+		   m->dpdk;
 }

@@ -229,6 +229,17 @@ print_access(const struct pw_access_conf *a, FILE *out)
 	fprintf(out, "  allow_anonymous: %s\n", config_bool_words[a->allow_anonymous]);
 }
 
+static void
+print_http(const struct pw_http_conf *h, FILE *out)
+{
+	if (!h->on)
+		return;
+	fprintf(out, "http:\n  address: ");
+	print_addr(out, &h->address);
+	fputc('\n', out);
+	numbers(out, "  ", config_http_keys, h);
+}
+
 void
 pw_config_print(const struct pw_config *c, FILE *out)
 {
@@ -255,6 +266,7 @@ pw_config_print(const struct pw_config *c, FILE *out)
 	numbers(out, "  ", config_limit_keys, &s->limits);
 	numbers(out, "  ", config_wire_keys, c);
 	print_access(&c->access, out);
+	print_http(&c->http, out);
 	fprintf(out, "tcp:\n");
 	numbers(out, "  ", config_tcp_keys, &c->tcp);
 	fprintf(out, "protocols: [%s%s%s]\n", v3 ? "3.1.1" : "", v3 && v5 ? ", " : "",

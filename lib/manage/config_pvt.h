@@ -107,6 +107,8 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 
 #define WORKER_NUMBERS(X)		       X(idle_sleep, idle_sleep_us, NUM_US, 1, 100000)
 
+#define HTTP_NUMBERS(X)			       X(port, port, NUM_COUNT, 1, 65535)
+
 #define RAW_NUMBER(key, field, kind, min, max) char *key;
 
 struct raw_log {
@@ -171,6 +173,11 @@ struct raw_access {
 	char *password_file, *acl_file, *allow_anonymous;
 };
 
+struct raw_http {
+	char *address;
+	HTTP_NUMBERS(RAW_NUMBER)
+};
+
 struct raw_tcp {
 	TCP_NUMBERS(RAW_NUMBER)
 };
@@ -192,6 +199,7 @@ struct raw_config {
 	uint32_t nb_routes;
 	struct raw_limits *limits;
 	struct raw_access *authentication;
+	struct raw_http *http;
 	struct raw_tcp *tcp;
 	struct raw_list protocols;
 };
@@ -208,7 +216,7 @@ struct num_key {
 
 extern const struct num_key config_port_keys[], config_listener_keys[], config_broker_keys[],
 	config_route_keys[], config_limit_keys[], config_wire_keys[], config_tcp_keys[],
-	config_memory_keys[], config_worker_keys[]; /* ended by a NULL key */
+	config_memory_keys[], config_worker_keys[], config_http_keys[]; /* ended by a NULL key */
 
 extern const cyaml_schema_value_t config_schema;
 
@@ -303,6 +311,7 @@ int config_take_limits(struct config_loader *l);
 /* What the rest comes to. */
 int config_size(struct config_loader *l);
 int config_take_access(struct config_loader *l);
+int config_take_http(struct config_loader *l);
 
 /* The port that has an address itself, or on whose network it is; -1 where none. */
 int config_port_with(const struct pw_config *c, const struct pw_addr *a);

@@ -43,6 +43,7 @@ static const cyaml_schema_value_t text_value = {
 #define TCP_TEXT(key, ...)	TEXT(raw_tcp, key),
 #define MEMORY_TEXT(key, ...)	TEXT(raw_memory, key),
 #define WORKER_TEXT(key, ...)	TEXT(raw_workers, key),
+#define HTTP_TEXT(key, ...)	TEXT(raw_http, key),
 
 static const cyaml_schema_field_t log_fields[] = {TEXT(raw_log, level), CYAML_FIELD_END};
 
@@ -113,6 +114,9 @@ static const cyaml_schema_field_t access_fields[] = {
 	TEXT(raw_access, password_file), TEXT(raw_access, acl_file),
 	TEXT(raw_access, allow_anonymous), CYAML_FIELD_END};
 
+static const cyaml_schema_field_t http_fields[] = {TEXT(raw_http, address),
+						   HTTP_NUMBERS(HTTP_TEXT) CYAML_FIELD_END};
+
 static const cyaml_schema_field_t top_fields[] = {
 	TEXTS(raw_config, eal),
 	TEXT(raw_config, instance),
@@ -127,6 +131,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	LIST_OF("routes", raw_config, routes, nb_routes, struct raw_route, route_value),
 	PART(raw_config, limits, raw_limits, limits_fields),
 	PART(raw_config, authentication, raw_access, access_fields),
+	PART(raw_config, http, raw_http, http_fields),
 	PART(raw_config, tcp, raw_tcp, tcp_fields),
 	TEXTS(raw_config, protocols),
 	CYAML_FIELD_END};
@@ -151,6 +156,7 @@ const cyaml_schema_value_t config_schema = {
 #define TCP_KEY(...)	  KEY(raw_tcp, pw_tcp_conf, __VA_ARGS__)
 #define MEMORY_KEY(...)	  KEY(raw_memory, pw_config, __VA_ARGS__)
 #define WORKER_KEY(...)	  KEY(raw_workers, pw_config, __VA_ARGS__)
+#define HTTP_KEY(...)	  KEY(raw_http, pw_http_conf, __VA_ARGS__)
 
 const struct num_key config_port_keys[] = {PORT_NUMBERS(PORT_KEY){NULL}};
 const struct num_key config_listener_keys[] = {LISTENER_NUMBERS(LISTENER_KEY){NULL}};
@@ -161,6 +167,7 @@ const struct num_key config_wire_keys[] = {WIRE_NUMBERS(WIRE_KEY){NULL}};
 const struct num_key config_tcp_keys[] = {TCP_NUMBERS(TCP_KEY){NULL}};
 const struct num_key config_memory_keys[] = {MEMORY_NUMBERS(MEMORY_KEY){NULL}};
 const struct num_key config_worker_keys[] = {WORKER_NUMBERS(WORKER_KEY){NULL}};
+const struct num_key config_http_keys[] = {HTTP_NUMBERS(HTTP_KEY){NULL}};
 
 const char *const config_idle_words[] = {"poll", "adaptive", NULL};
 const char *const config_level_words[] = {"emergency", "alert", "critical", "error", "warning",

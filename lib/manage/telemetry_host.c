@@ -11,8 +11,8 @@
 
 #include "telemetry_pvt.h"
 
-static const char *
-role_str(uint8_t role)
+const char *
+tel_role_str(uint8_t role)
 {
 	if (role == (PW_ROLE_DEVICES | PW_ROLE_BROKERS))
 		return "devices+brokers";
@@ -36,7 +36,7 @@ tel_workers(const struct pw_telemetry_sources *src, const char *params, struct r
 		busy = __atomic_load_n(&c->busy_cycles, __ATOMIC_RELAXED);
 		cycles = __atomic_load_n(&c->total_cycles, __ATOMIC_RELAXED);
 		rte_tel_data_add_dict_u64(r, "lcore", pw_fleet_lcore(src->fleet, w));
-		rte_tel_data_add_dict_string(r, "role", role_str(pw_fleet_role(src->fleet, w)));
+		rte_tel_data_add_dict_string(r, "role", tel_role_str(pw_fleet_role(src->fleet, w)));
 		rte_tel_data_add_dict_u64(r, "busy_permille",
 					  cycles >= 1000 ? RTE_MIN(busy / (cycles / 1000), 1000u)
 							 : 0);
@@ -89,19 +89,16 @@ device_counters(const struct pw_fleet *f, uint32_t w)
 	return pw_forward_counters(pw_fleet_forward(f, w));
 }
 
+const struct tel_room tel_rooms[TEL_ROOMS] = {
+	{"worker", pw_worker_counters_desc, worker_counters},
+	{"wire", pw_wire_counters_desc, wire_counters},
+	{"tcp", pw_tcp_counters_desc, tcp_counters},
+	{"forward", pw_device_counters_desc, device_counters},
+};
+
 int
 tel_all_counters(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
 {
-	const struct {
-		const char *name;
-		const struct pw_counter_desc *desc;
-		const void *(*of)(const struct pw_fleet *f, uint32_t w);
-	} rooms[] = {
-		{"worker", pw_worker_counters_desc, worker_counters},
-		{"wire", pw_wire_counters_desc, wire_counters},
-		{"tcp", pw_tcp_counters_desc, tcp_counters},
-		{"forward", pw_device_counters_desc, device_counters},
-	};
 	uint32_t first = 0, end = pw_fleet_workers(src->fleet);
 	uint64_t sum[MAX_COUNTERS];
 
@@ -110,16 +107,16 @@ tel_all_counters(const struct pw_telemetry_sources *src, const char *params, str
 			return -EINVAL;
 		end = first + 1;
 	}
-	for (uint32_t i = 0; i < RTE_DIM(rooms); i++) {
-		struct rte_tel_data *r = tel_dict(d, rooms[i].name);
+	for (uint32_t i = 0; i < TEL_ROOMS; i++) {
+		struct rte_tel_data *r = tel_dict(d, tel_rooms[i].name);
 		int rc;
 
 		if (r == NULL)
 			return -ENOMEM;
 		memset(sum, 0, sizeof(sum));
 		for (uint32_t w = first; w < end; w++)
-			add(sum, rooms[i].desc, rooms[i].of(src->fleet, w));
-		rc = tel_counters(r, rooms[i].desc, sum);
+			add(sum, tel_rooms[i].desc, tel_rooms[i].of(src->fleet, w));
+		rc = tel_counters(r, tel_rooms[i].desc, sum);
 		if (rc != 0)
 			return rc;
 	}

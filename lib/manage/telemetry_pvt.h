@@ -21,6 +21,21 @@
 #define TEL_PAGE_LEDGER	 20 /* 18 fields, at most 740 bytes */
 #define TEL_PAGE_WORKERS 32 /* 11 fields, at most 300 bytes */
 
+/*
+ * The rooms whose counters every worker has: a table, and where a worker's are. Telemetry and
+ * /metrics go through the same rows, so neither can forget one.
+ */
+struct tel_room {
+	const char *name;
+	const struct pw_counter_desc *desc;
+	const void *(*of)(const struct pw_fleet *f, uint32_t worker);
+};
+#define TEL_ROOMS 4
+extern const struct tel_room tel_rooms[TEL_ROOMS];
+
+/* "devices", "brokers" or "devices+brokers" of enum pw_role bits. */
+const char *tel_role_str(uint8_t role);
+
 /* A command's body: src is set and stays through the call. 0 or -errno. */
 typedef int (*tel_fn)(const struct pw_telemetry_sources *src, const char *params,
 		      struct rte_tel_data *d);

@@ -70,12 +70,13 @@ least_file_gets_the_small_profile(void **state)
 	assert_string_equal(conf.forward.clientid_prefix, "pubwire");
 	assert_int_equal(conf.forward.lanes, (1 << PW_LANE_3) | (1 << PW_LANE_5));
 	assert_string_equal(conf.log_level, "info");
+	assert_false(conf.http.on);
 	pw_config_memory(&conf, &m);
 	assert_true(m.total > 20u << 20);
 	/* 50 MB in all, with what is not on DPDK's heaps. */
 	assert_true(m.total < 42u * 1000 * 1000);
-	assert_int_equal(m.total,
-			 m.pkt + m.hdr + m.ind + m.tcp + m.sessions + m.wills + m.logs + m.dpdk);
+	assert_int_equal(m.total, m.pkt + m.hdr + m.ind + m.tcp + m.sessions + m.wills + m.logs +
+					  m.http + m.dpdk);
 	assert_in_range(m.idle, 256, 512);
 	/* Each connection may leave a record of TIME_WAIT. */
 	assert_true(m.tcp > conf.tcp.max_conns * (pw_tcp_conn_size() + 32 + 4) +
@@ -167,6 +168,9 @@ every_key_reaches_its_field(void **state)
 	assert_true(conf.access.allow_anonymous);
 	assert_true(conf.access.digest != 0);
 	assert_int_equal(m->byte_rate, 1 << 20);
+	assert_true(conf.http.on);
+	assert_string_equal(pw_addr_str(&conf.http.address, text), "::1");
+	assert_int_equal(conf.http.port, 9100);
 	assert_int_equal(conf.tcp.keepalive_ms, 30000);
 	assert_int_equal(conf.tcp.user_timeout_ms, 300000);
 	assert_int_equal(conf.tcp.rx_window, 256 << 10);
@@ -291,6 +295,7 @@ printed_configuration_loads_to_the_same(void **state)
 	round_trip(DATA "accept-least.yaml");
 	round_trip(DATA "accept-everything.yaml");
 	round_trip(DATA "accept-ipv6.yaml");
+	round_trip(DATA "accept-http.yaml");
 	round_trip(TEST_DOCS_DIR "/pubwire.yaml");
 }
 

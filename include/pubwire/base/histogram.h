@@ -29,6 +29,9 @@ struct pw_hist {
 /** Record one duration (ns). */
 void pw_hist_record(struct pw_hist *h, uint64_t ns);
 
+/** Largest duration (ns) that counts in a bucket; UINT64_MAX of the last one, which has no edge. */
+uint64_t pw_hist_edge(uint32_t bucket);
+
 /** Add the counts of one histogram to another. */
 void pw_hist_merge(struct pw_hist *into, const struct pw_hist *from);
 

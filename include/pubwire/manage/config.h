@@ -47,6 +47,13 @@ struct pw_access_conf {
 	uint64_t digest; /**< of what the files held when they were checked */
 };
 
+/** Where the status page and /metrics are. */
+struct pw_http_conf {
+	bool on;		/**< [false] */
+	struct pw_addr address; /**< [127.0.0.1] */
+	uint16_t port;		/**< [9883] */
+};
+
 /** The whole configuration, defaults filled in, validated. Plain data: may be copied and zeroed. */
 struct pw_config {
 	char eal[PW_CONFIG_MAX_EAL]
@@ -68,6 +75,7 @@ struct pw_config {
 	struct pw_tcp_conf tcp;
 	struct pw_forward_settings forward;
 	struct pw_access_conf access;
+	struct pw_http_conf http;
 	char log_level[16];
 };
 
@@ -122,6 +130,7 @@ uint32_t pw_config_neighbours(const struct pw_config *c);
 struct pw_config_memory {
 	size_t pkt, hdr, ind, tcp, sessions, logs;
 	size_t wills; /**< and sessions that outlive their connection */
+	size_t http;  /**< status page and metrics */
 	size_t dpdk;  /**< DPDK's own, and rings and tables of every worker: an estimate */
 	size_t total;
 	size_t idle; /**< of these, what one idle device connection takes */
