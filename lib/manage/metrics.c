@@ -85,7 +85,7 @@ write_about(struct metrics *m)
 	text_label(t, m->version);
 	text_put(t, ",dpdk=");
 	text_label(t, strncmp(dpdk, "DPDK ", 5) == 0 ? dpdk + 5 : dpdk);
-	text_put(t, ",instance=");
+	text_put(t, ",name=");
 	text_label(t, m->src->settings->instance);
 	text_put(t, "} 1\n");
 	metrics_head(t, "", "start_time_seconds", "gauge", "Start, since the epoch");

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """/metrics, /status.json and what else may be asked of the HTTP port, on ports that receive nothing.
-Usage: test_manage_http.py PUBWIRE SCRIPTS_DIR"""
+Usage: test_manage_http.py PUBWIRE SCRIPTS_DIR DOCS_DIR"""
 
 import contextlib
 import http.client
@@ -190,6 +190,25 @@ def pages(pw):
           headers["content-security-policy"], "which loads nothing from elsewhere")
 
 
+def documents_name_what_there_is(pw):
+    """A dashboard or an alert about a metric that is not there would be silent for ever."""
+    page = samples(pw.ask("/metrics")[2])
+    # Only with a password file.
+    known = set(page) | {"pubwire_auth_wrong_total"}
+    for name in ("grafana-dashboard.json", "prometheus-alerts.yml"):
+        with open(os.path.join(sys.argv[3], name), encoding="utf-8") as f:
+            text = f.read()
+        if name.endswith(".json"):
+            json.loads(text)
+        used = set(re.findall(r"\bpubwire_[a-z0-9_]+", text))
+        check(len(used) > 10 and not used - known, f"docs/{name} asks for what there is {used - known}")
+    with open(os.path.join(sys.argv[3], "watching.md"), encoding="utf-8") as f:
+        text = f.read()
+    lost = [n for n in page if n not in text and not re.match(
+        "pubwire_(worker|wire|tcp|forward|upstream|route|port|latency|http)_", n)]
+    check(not lost, f"docs/watching.md has every metric {lost}")
+
+
 def refusals(pw):
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
         status, headers, text = pw.ask("/metrics", method, body="x" * 100 if method == "POST" else None)
@@ -266,6 +285,7 @@ def main():
             if pw.p.poll() is None:
                 every_counter_has_a_metric(pw)
                 pages(pw)
+                documents_name_what_there_is(pw)
                 refusals(pw)
                 main_loop_goes_on(pw)
         taken_port_is_refused(d)
