@@ -12,9 +12,9 @@ excused(const struct world *w, uint32_t b)
 {
 	struct pw_upstream_counters u = inside_upstream(w, b);
 
-	return u.dropped_expired + u.dropped_hold + u.dropped_detached + u.dropped_failover +
-	       u.dropped_too_large + u.refused_retain + u.refused + u.dropped_disconnected +
-	       u.dropped_slow;
+	return u.dropped_expired + u.dropped_hold + u.dropped_unanswered + u.dropped_detached +
+	       u.dropped_failover + u.dropped_too_large + u.refused_retain + u.refused +
+	       u.dropped_disconnected + u.dropped_slow;
 }
 
 /* Devices were told that a message is safe: where is it? */

@@ -37,8 +37,8 @@ inside_overtakes(const struct world *w, uint32_t b)
 	struct pw_device_counters c = inside_counters(w);
 	struct pw_upstream_counters u = inside_upstream(w, b);
 
-	return c.overtaken + c.unmet + u.dropped_hold + u.dropped_detached + u.dropped_failover +
-		       u.quota_exceeded >
+	return c.overtaken + c.unmet + u.dropped_hold + u.dropped_unanswered + u.dropped_detached +
+		       u.dropped_failover + u.quota_exceeded >
 	       0;
 }
 
