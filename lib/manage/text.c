@@ -48,14 +48,6 @@ text_u64(struct text *t, uint64_t v)
 }
 
 void
-text_i64(struct text *t, int64_t v)
-{
-	if (v < 0)
-		put(t, "-", 1);
-	digits(t, v < 0 ? -(uint64_t)v : (uint64_t)v, 1);
-}
-
-void
 text_seconds(struct text *t, uint64_t ns)
 {
 	digits(t, ns / 1000000000u, 1);

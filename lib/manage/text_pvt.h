@@ -22,7 +22,6 @@ void text_reset(struct text *t);
 
 void text_put(struct text *t, const char *s);
 void text_u64(struct text *t, uint64_t v);
-void text_i64(struct text *t, int64_t v);
 
 /* Nanoseconds as seconds: "0.000025000". */
 void text_seconds(struct text *t, uint64_t ns);
