@@ -41,41 +41,6 @@ begin(const struct shape *s)
 	world_start(s->workers, s->role[0], s->role[1]);
 }
 
-static uint16_t packet_id;
-static uint32_t sent;
-
-static void
-publish(uint32_t device, uint8_t version, uint8_t qos, const char *topic)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%u", ++sent);
-	packet_id = (uint16_t)(packet_id % 60000 + 1);
-	device_publish(device, version, qos, packet_id, topic, text);
-}
-
-/*
- * Publish n messages, a few at a time, and see each batch acknowledged within a few milliseconds.
- * Devices complete what they send at QoS 2.
- */
-static void
-goes_on(uint32_t device, uint8_t version, uint8_t qos, uint32_t n)
-{
-	uint16_t ids[8];
-
-	for (uint32_t i = 0; i < n; i += 8) {
-		device_clear(device);
-		for (uint32_t k = 0; k < 8; k++)
-			publish(device, version, qos, "t");
-		world_run(3);
-		assert_int_equal(
-			device_answers(device, qos == 2 ? 0x50 : 0x40, version, ids, NULL, 8), 8);
-		for (uint32_t k = 0; qos == 2 && k < 8; k++)
-			device_ack(device, PW_MQTT_PUBREL, ids[k]);
-	}
-	world_run(3);
-}
-
 static struct pw_upstream_info
 bad(uint8_t version)
 {
@@ -111,7 +76,7 @@ a_mute_broker_does_not_keep_the_log(void **state)
 				w.broker[1].hold = true;
 				begin(&shapes[k]);
 				device_connect(0, 0, v, "a");
-				goes_on(0, v, qos, 400);
+				device_goes_on(0, v, qos, 400);
 				assert_int_equal(w.broker[0].nb, 400);
 				assert_int_equal(w.broker[1].nb, WINDOW);
 				assert_int_equal(bad(v).counters.dropped_unanswered, WINDOW);
@@ -127,7 +92,7 @@ a_mute_broker_does_not_keep_the_log(void **state)
 				assert_int_equal(bad(v).counters.answered_late, WINDOW);
 				assert_int_equal(w.broker[1].nb, WINDOW + HOLD);
 				assert_int_equal(bad(v).counters.protocol_errors, 0);
-				goes_on(0, v, qos, 40);
+				device_goes_on(0, v, qos, 40);
 				assert_int_equal(w.broker[1].nb, WINDOW + HOLD + 40);
 				assert_int_equal(w.broker[1].strange_releases, 0);
 				at_rest(v);
@@ -145,7 +110,7 @@ a_broker_mute_between_pubrel_and_pubcomp_does_not_either(void **state)
 		w.broker[1].hold_comp = true;
 		begin(&shapes[v - 4]);
 		device_connect(0, 0, v, "a");
-		goes_on(0, v, 2, 400);
+		device_goes_on(0, v, 2, 400);
 		assert_int_equal(w.broker[0].nb, 400);
 		assert_int_equal(w.broker[1].nb, WINDOW);
 		assert_int_equal(bad(v).counters.dropped_unanswered, WINDOW);
@@ -154,7 +119,7 @@ a_broker_mute_between_pubrel_and_pubcomp_does_not_either(void **state)
 		world_ack(1, 999);
 		world_run(20);
 		assert_int_equal(bad(v).counters.answered_late, WINDOW);
-		goes_on(0, v, 2, 40);
+		device_goes_on(0, v, 2, 40);
 		assert_int_equal(w.broker[1].nb, WINDOW + HOLD + 40);
 		at_rest(v);
 		world_teardown(state);
@@ -173,7 +138,7 @@ a_broker_that_answers_slowly_gets_what_it_can_take_in_order(void **state)
 		begin(&shapes[k]);
 		device_connect(0, 0, 5, "a");
 		for (uint32_t i = 0; i < 200; i++) {
-			goes_on(0, 5, 1, 16);
+			device_goes_on(0, 5, 1, 16);
 			assert_int_equal(world_ack(1, 1), 1);
 		}
 		assert_int_equal(w.broker[0].nb, 200 * 16);
@@ -275,21 +240,21 @@ a_broker_whose_cable_is_cut_is_given_up_without_a_pause(void **state)
 		w.set.broker[1].ack_timeout = 1000;
 		begin(&shapes[k]);
 		device_connect(0, 0, 5, "a");
-		goes_on(0, 5, 1, 80);
+		device_goes_on(0, 5, 1, 80);
 		w.broker[1].dark = true;
-		goes_on(0, 5, 1, 400); /* 150 ms: the connection is up */
+		device_goes_on(0, 5, 1, 400); /* 150 ms: the connection is up */
 		assert_int_equal(bad(5).counters.disconnects, 0);
 		assert_true(bad(5).counters.dropped_unanswered > 0);
 		for (uint32_t i = 0; i < 20; i++) {
-			goes_on(0, 5, 1, 8);
+			device_goes_on(0, 5, 1, 8);
 			world_run(100);
 		}
 		assert_int_equal(bad(5).counters.stuck, 1);
-		goes_on(0, 5, 1, 400);
+		device_goes_on(0, 5, 1, 400);
 		assert_int_equal(w.broker[0].nb, 80 + 400 + 160 + 400);
 		w.broker[1].dark = false;
 		world_run(20000);
-		goes_on(0, 5, 1, 8);
+		device_goes_on(0, 5, 1, 8);
 		assert_int_equal(bad(5).counters.protocol_errors, 0);
 		at_rest(5);
 		world_teardown(state);
@@ -307,7 +272,7 @@ identifiers_in_a_session_that_was_kept_are_forgotten_before_they_are_used_again(
 			prepare(state);
 			begin(&shapes[0]);
 			device_connect(0, 0, v, "a");
-			goes_on(0, v, 2, 8);
+			device_goes_on(0, v, 2, 8);
 			broker_reset(1);
 			world_run(3000);
 			assert_true(w.broker[1].resumed > 0);
@@ -316,13 +281,13 @@ identifiers_in_a_session_that_was_kept_are_forgotten_before_they_are_used_again(
 				w.broker[1].hold_comp = true;
 			else
 				w.broker[1].hold = true;
-			goes_on(0, v, 2, 80);
+			device_goes_on(0, v, 2, 80);
 			assert_int_equal(bad(v).counters.dropped_unanswered, WINDOW);
 			assert_int_equal(w.broker[1].nb, before + WINDOW);
 			broker_reset(1);
 			w.broker[1].hold = w.broker[1].hold_comp = false;
 			world_run(5000);
-			goes_on(0, v, 2, 3 * CAPACITY);
+			device_goes_on(0, v, 2, 3 * CAPACITY);
 			/* Those that waited, and all that followed, are no duplicates of others. */
 			for (uint32_t i = before; i < w.broker[1].nb; i++)
 				again += w.broker[1].record[i].again;
@@ -346,16 +311,16 @@ a_broker_that_goes_half_way_does_not_keep_the_log(void **state)
 		w.broker[1].hold_comp = true;
 		begin(&shapes[0]);
 		device_connect(0, 0, v, "a");
-		goes_on(0, v, 2, 8);
+		device_goes_on(0, v, 2, 8);
 		w.broker[1].mute = true;
 		broker_reset(1);
-		goes_on(0, v, 2, 400);
+		device_goes_on(0, v, 2, 400);
 		assert_true(bad(v).counters.dropped_hold >= 400 - CAPACITY);
 		assert_int_equal(bad(v).counters.dropped_unanswered, 0);
 		w.broker[1].mute = w.broker[1].hold_comp = false;
 		before = w.broker[1].nb;
 		world_run(10000);
-		goes_on(0, v, 2, 3 * CAPACITY);
+		device_goes_on(0, v, 2, 3 * CAPACITY);
 		for (uint32_t i = before; i < w.broker[1].nb; i++)
 			assert_false(w.broker[1].record[i].again);
 		at_rest(v);
@@ -373,19 +338,19 @@ what_a_resumed_session_may_know_ends_the_connection(void **state)
 	w.set.broker[1].hold_messages = 32;
 	begin(&shapes[0]);
 	device_connect(0, 0, 5, "a");
-	goes_on(0, 5, 2, 8);
+	device_goes_on(0, 5, 2, 8);
 	w.broker[1].hold = true;
 	w.set.broker[1].max_inflight_messages = 2; /* of the next connection */
-	goes_on(0, 5, 2, 16);
+	device_goes_on(0, 5, 2, 16);
 	assert_int_equal(bad(5).held, 16);
 	broker_reset(1);
 	world_run(3000);
 	assert_int_equal(bad(5).inflight, 2);
-	goes_on(0, 5, 2, 80);
+	device_goes_on(0, 5, 2, 80);
 	assert_true(bad(5).counters.stuck > 0);
 	w.broker[1].hold = false;
 	world_run(5000);
-	goes_on(0, 5, 2, 3 * CAPACITY);
+	device_goes_on(0, 5, 2, 3 * CAPACITY);
 	for (uint32_t i = 0; i < w.broker[1].nb; i++)
 		again += w.broker[1].record[i].again && !(w.broker[1].record[i].first & 0x08);
 	assert_int_equal(again, 0);
@@ -410,7 +375,7 @@ a_message_that_is_half_sent_ends_the_connection(void **state)
 		    publish_bytes(out, sizeof(out), 5, 1, false, 7, "t", payload, sizeof(payload)));
 	world_run(20);
 	assert_int_equal(w.broker[0].nb, 1);
-	goes_on(0, 5, 1, 200);
+	device_goes_on(0, 5, 1, 200);
 	assert_int_equal(bad(5).counters.stuck, 1);
 	assert_int_equal(bad(5).counters.disconnects, 1);
 	assert_int_equal(w.broker[0].nb, 201);
@@ -433,10 +398,10 @@ what_a_route_blocks_for_is_not_abandoned(void **state)
 	begin(&shapes[0]);
 	device_connect(0, 0, 5, "a");
 	device_connect(1, 0, 5, "b");
-	publish(1, 5, 1, "keep");
+	device_publish_next(1, 5, 1, "keep");
 	world_run(3);
 	for (uint32_t i = 0; i < 200; i++) {
-		publish(0, 5, 1, "t");
+		device_publish_next(0, 5, 1, "t");
 		world_run(1);
 	}
 	/* The log is full behind it. */
@@ -464,9 +429,9 @@ a_route_that_detaches_does_so_where_the_log_is_short_too(void **state)
 	begin(&shapes[0]);
 	device_connect(0, 0, 5, "a");
 	device_connect(1, 0, 5, "b");
-	publish(1, 5, 1, "part");
+	device_publish_next(1, 5, 1, "part");
 	world_run(3);
-	goes_on(0, 5, 1, 400);
+	device_goes_on(0, 5, 1, 400);
 	assert_int_equal(bad(5).counters.detached, 1);
 	assert_int_equal(w.broker[0].nb, 401);
 	w.broker[1].hold = false;
@@ -487,7 +452,7 @@ a_hold_beyond_the_log_does_not_make_devices_wait(void **state)
 	w.broker[1].mute = true;
 	broker_reset(1);
 	world_run(10);
-	goes_on(0, 5, 1, 400);
+	device_goes_on(0, 5, 1, 400);
 	assert_in_range(bad(5).held, CAPACITY / 2, CAPACITY);
 	w.broker[1].mute = false;
 	world_run(5000);

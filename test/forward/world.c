@@ -281,6 +281,37 @@ device_publish(uint32_t i, uint8_t version, uint8_t qos, uint16_t id, const char
 }
 
 void
+device_publish_next(uint32_t i, uint8_t version, uint8_t qos, const char *topic)
+{
+	static uint32_t number, id;
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", ++number);
+	device_publish(i, version, qos, (uint16_t)(id++ % 60000 + 1), topic, text);
+}
+
+void
+device_goes_on(uint32_t i, uint8_t version, uint8_t qos, uint32_t n)
+{
+	uint8_t type = qos == 2 ? PW_MQTT_PUBREC << 4 : PW_MQTT_PUBACK << 4, reasons[8];
+	uint16_t ids[8];
+
+	for (uint32_t k = 0; k < n; k += 8) {
+		device_clear(i);
+		for (uint32_t j = 0; j < 8; j++)
+			device_publish_next(i, version, qos, "t");
+		world_run(3);
+		assert_int_equal(device_answers(i, type, version, ids, reasons, 8), 8);
+		for (uint32_t j = 0; j < 8; j++) {
+			assert_true(reasons[j] < 0x80);
+			if (qos == 2)
+				device_ack(i, PW_MQTT_PUBREL, ids[j]);
+		}
+	}
+	world_run(3);
+}
+
+void
 device_ack(uint32_t i, uint8_t type, uint16_t id)
 {
 	uint8_t out[8];
@@ -349,8 +380,10 @@ broker_accepted(void *ctx, struct pw_tcp_conn *c, uint64_t now)
 			continue;
 		memset(l, 0, sizeof(*l));
 		l->buf = buf != NULL ? buf : malloc(4 << 20);
-		l->conn = c;
 		l->number = ++b->connects;
+		if (b->resets == 1)
+			return -1;
+		l->conn = c;
 		pw_tcp_set_user(c, (uint64_t)(b - w.broker) << 8 | i);
 		return 0;
 	}
@@ -626,6 +659,9 @@ broker_take(struct broker *b, struct leg *l, uint32_t max)
 		}
 		memmove(l->buf, l->buf + total, l->len - total);
 		l->len -= total;
+		l->packets++;
+		if (b->resets > 1 && l->packets >= b->resets - 1)
+			return; /* turn() ends it */
 	}
 	if (pw_tcp_eof(c))
 		pw_tcp_close(w.broker_tcp, c, w.now);
@@ -741,6 +777,23 @@ deliver(void)
 	}
 }
 
+/* Those that have had as many packets as their broker bears; its last answer has left. */
+static void
+reset_legs(void)
+{
+	for (uint32_t b = 0; b < WORLD_BROKERS; b++) {
+		for (uint32_t i = 0; i < RTE_DIM(w.broker[b].leg); i++) {
+			struct leg *l = &w.broker[b].leg[i];
+
+			if (l->conn == NULL || w.broker[b].resets < 2 ||
+			    l->packets + 1 < w.broker[b].resets)
+				continue;
+			pw_tcp_abort(w.broker_tcp, l->conn, w.now);
+			l->conn = NULL;
+		}
+	}
+}
+
 static void
 turn(void)
 {
@@ -766,6 +819,7 @@ turn(void)
 	}
 	pw_tcp_flush(w.device_tcp, w.now);
 	pw_tcp_flush(w.broker_tcp, w.now);
+	reset_legs();
 }
 
 static uint64_t

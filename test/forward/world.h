@@ -67,6 +67,7 @@ struct kept {
 struct leg {
 	struct pw_tcp_conn *conn;
 	uint32_t number;
+	uint32_t packets;
 	uint8_t version;
 	struct kept *kept;
 	uint16_t held[WORLD_RECORDS];
@@ -84,6 +85,8 @@ struct broker {
 	bool hold;	  /**< PUBACKs wait for world_ack() */
 	bool deaf;	  /**< does not read, but what broker_read() says */
 	bool dark;	  /**< its cable is cut: no segment comes or goes */
+	uint32_t resets;  /**< resets each connection: 1 at once, 2 after CONNACK, 2 + n after n
+			     packets more; 0: not */
 	uint8_t reason;	  /**< of PUBACKs, 5.0 */
 	uint8_t code;	  /**< of CONNACK */
 	uint8_t only;	  /**< the version that it takes, 0: any */
@@ -171,6 +174,11 @@ uint32_t publish_bytes(uint8_t *out, uint32_t room, uint8_t version, uint8_t qos
 		       uint16_t id, const char *topic, const void *payload, uint32_t len);
 void device_publish(uint32_t i, uint8_t version, uint8_t qos, uint16_t id, const char *topic,
 		    const char *text);
+/** The same with the next number of this process as payload, and the next identifier. */
+void device_publish_next(uint32_t i, uint8_t version, uint8_t qos, const char *topic);
+/** Publish n numbers to "t", eight at a time, and see each eight acknowledged within milliseconds.
+ * What is sent at QoS 2 is completed. */
+void device_goes_on(uint32_t i, uint8_t version, uint8_t qos, uint32_t n);
 uint32_t payload_sum(const uint8_t *p, uint32_t len);
 /** Packets of a type received (0: PUBACK and PUBREC): how many, and their identifiers in order. */
 uint32_t device_answers(uint32_t i, uint8_t first, uint8_t version, uint16_t *ids, uint8_t *reasons,
