@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rules about topics. They are few for each user and are held against a topic one after the other;
- * nothing is allocated, and a client identifier that stands in a pattern is compared by its hash.
+ * Rules about topics. They are held against a topic one after the other, where they are many only
+ * those that their marks do not rule out; nothing is allocated, and a client identifier that stands
+ * in a pattern is compared by its hash.
  */
 #include <string.h>
 
@@ -117,17 +118,17 @@ pattern_matches(const struct pw_access *a, const struct pw_access_who *who,
 	}
 }
 
-/* DENY where any rule denies, else ALLOW where any allows. */
+/* DENY where any rule denies, else ALLOW where any allows. absent: marks that the topic lacks. */
 static enum pw_access_verdict
 judge(const struct pw_access *a, const struct pw_access_who *who, struct pw_access_rules rules,
-      const uint8_t *topic, uint32_t len)
+      const uint8_t *topic, uint32_t len, uint64_t absent)
 {
 	enum pw_access_verdict v = PW_ACCESS_NOTHING;
 
 	for (uint32_t i = 0; i < rules.n; i++) {
 		const struct pw_access_rule *r = &a->rule[rules.first + i];
 
-		if (r->verdict <= v)
+		if (r->verdict <= v || (r->marks & absent) != 0)
 			continue;
 		if (r->pattern ? pattern_matches(a, who, r, topic, len)
 			       : pw_mqtt_topic_match(r->filter, r->len, topic, len))
@@ -141,16 +142,20 @@ pw_access_may_publish(const struct pw_access *a, const struct pw_access_who *who
 		      const uint8_t *topic, uint32_t len)
 {
 	enum pw_access_verdict own, all;
+	struct pw_access_rules rules = a->of_anonymous;
+	uint64_t absent = 0;
 
 	if (!a->acl)
 		return true;
 	if (len == 0)
 		return false;
-	own = judge(a, who,
-		    who->user != PW_ACCESS_NOBODY ? a->user[who->user].rules : a->of_anonymous,
-		    topic, len);
+	if (who->user != PW_ACCESS_NOBODY)
+		rules = a->user[who->user].rules;
+	if (rules.n + a->of_all.n > PW_MQTT_MARKS_FEW)
+		absent = ~pw_mqtt_topic_marks(topic, len);
+	own = judge(a, who, rules, topic, len, absent);
 	if (own == PW_ACCESS_DENY)
 		return false;
-	all = judge(a, who, a->of_all, topic, len);
+	all = judge(a, who, a->of_all, topic, len, absent);
 	return all != PW_ACCESS_DENY && (own == PW_ACCESS_ALLOW || all == PW_ACCESS_ALLOW);
 }

@@ -127,6 +127,7 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 		    (conf->brokers & ~known) != 0 || conf->pool_size == 0 ||
 		    conf->pool_size > PW_FORWARD_MAX_POOL)
 			return -EINVAL;
+		r->marks[i] = pw_mqtt_filter_marks(filter, route->len);
 		if (need_of(conf) < 0)
 			return -EINVAL;
 		route->need = (uint8_t)need_of(conf);
@@ -183,10 +184,14 @@ pw_route_topic(const struct pw_route *r, const uint8_t **topic, uint32_t *len, u
 const struct pw_route *
 pw_routes_find(const struct pw_routes *r, const uint8_t *topic, uint32_t len)
 {
+	uint64_t absent = 0;
+
 	if (len == 0)
 		return NULL;
+	if (r->n > PW_MQTT_MARKS_FEW)
+		absent = ~pw_mqtt_topic_marks(topic, len);
 	for (uint32_t i = 0; i < r->n; i++) {
-		if (matches(&r->route[i], topic, len))
+		if ((r->marks[i] & absent) == 0 && matches(&r->route[i], topic, len))
 			return &r->route[i];
 	}
 	return NULL;

@@ -5,6 +5,7 @@
 /*
  * Which brokers a topic goes to: the first route, in file order, whose filter matches. Filters
  * without a wildcard are compared as bytes, "#" needs no walk, the rest go through the matcher.
+ * Where there are many, most are ruled out by their marks.
  */
 
 #include <pubwire/forward/conf.h>
@@ -44,6 +45,7 @@ struct pw_set {
 
 struct pw_routes {
 	struct pw_route route[PW_FORWARD_MAX_ROUTES];
+	uint64_t marks[PW_FORWARD_MAX_ROUTES]; /* of their filters: pw_mqtt_filter_marks() */
 	uint32_t n;
 	struct pw_set set[PW_MAX_SETS]; /* in the order in which routes first name them */
 	uint32_t nb_sets;

@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include <pubwire/mqtt/topic.h>
+
 #include "access_pvt.h"
 
 enum kind { KIND_USER, KIND_TOPIC, KIND_PATTERN };
@@ -216,6 +218,7 @@ access_rules_fill(struct access_text *t, struct pw_access *a, struct pw_access_u
 		rules = rules_of(a, user, who, r.kind);
 		rule[rules->first + rules->n++] = (struct pw_access_rule){
 			.filter = (const uint8_t *)r.rest.p,
+			.marks = pw_mqtt_filter_marks((const uint8_t *)r.rest.p, r.rest.len),
 			.len = (uint16_t)r.rest.len,
 			.verdict = (uint8_t)r.verdict,
 			.pattern = r.kind == KIND_PATTERN,

@@ -117,3 +117,53 @@ pw_mqtt_topic_match(const uint8_t *filter, uint32_t filter_len, const uint8_t *t
 		t++;
 	}
 }
+
+/* Two bits of 64 for a level: six levels leave a filter that differs in one a chance of 1 in 28. */
+static uint64_t
+mark(uint64_t level, uint32_t depth)
+{
+	level = (level + depth) * UINT64_C(0x9E3779B97F4A7C15); /* 2^64 over the golden ratio */
+	return UINT64_C(1) << (level >> 58) | UINT64_C(1) << (level >> 52 & 63);
+}
+
+static bool
+stands_for_another(const uint8_t *level, const uint8_t *end)
+{
+	if (end - level == 1)
+		return *level == '+' || *level == '#';
+	return end - level == 2 && level[0] == '%' && (level[1] == 'c' || level[1] == 'u');
+}
+
+static uint64_t
+marks(const uint8_t *p, uint32_t len, bool filter)
+{
+	const uint8_t *end = p + len, *level = p;
+	uint64_t all = 0, bytes = 0;
+	uint32_t depth = 1;
+
+	for (;; p++) {
+		if (p < end && *p != '/') {
+			bytes = (bytes << 7 | bytes >> 57) ^ *p;
+			continue;
+		}
+		if (!filter || !stands_for_another(level, p))
+			all |= mark(bytes, depth);
+		if (p == end)
+			return all;
+		level = p + 1;
+		bytes = 0;
+		depth++;
+	}
+}
+
+uint64_t
+pw_mqtt_topic_marks(const uint8_t *topic, uint32_t len)
+{
+	return marks(topic, len, false);
+}
+
+uint64_t
+pw_mqtt_filter_marks(const uint8_t *filter, uint32_t len)
+{
+	return marks(filter, len, true);
+}

@@ -10,8 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <pubwire/mqtt/topic.h>
+
 #include "hash_pvt.h"
 #include "routes_pvt.h"
+#include "sim_rng.h"
 
 static struct pw_forward_settings set;
 static struct pw_routes routes;
@@ -135,6 +138,58 @@ more_logs_than_there_may_be_are_refused(void **state)
 	assert_int_equal(routes.nb_logs, PW_FORWARD_MAX_LOGS);
 }
 
+/* A filter of up to four levels, or a topic. */
+static void
+compose(char *out, struct sim_rng *rng, bool filter)
+{
+	static const char *const level[] = {"a", "b", "plant", "7", "", "+"};
+	uint32_t n = 1 + sim_rng_below(rng, 4);
+
+	*out = '\0';
+	for (uint32_t i = 0; i < n; i++) {
+		strcat(out, i > 0 ? "/" : "");
+		strcat(out, level[sim_rng_below(rng, filter ? 6 : 5)]);
+	}
+	if (filter && sim_rng_below(rng, 3) == 0)
+		strcat(out, *out == '\0' ? "#" : "/#");
+	if (*out == '\0')
+		strcat(out, "x");
+}
+
+static void
+of_many_routes_the_first_that_matches_has_a_topic(void **state)
+{
+	struct sim_rng rng = {.s = 5};
+	char text[64];
+	uint32_t found = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < PW_FORWARD_MAX_ROUTES; i++) {
+		compose(text, &rng, true);
+		add(text, 1);
+	}
+	assert_int_equal(pw_routes_compile(&routes, &set), 0);
+	for (uint32_t i = 0; i < 20000; i++) {
+		const struct pw_route *want = NULL;
+		uint32_t len;
+
+		compose(text, &rng, false);
+		len = (uint32_t)strlen(text);
+		/* Another part of the routes each time: not always an early one. */
+		routes.n = 1 + sim_rng_below(&rng, PW_FORWARD_MAX_ROUTES);
+		for (uint32_t k = 0; k < routes.n && want == NULL; k++) {
+			const struct pw_route *r = &routes.route[k];
+
+			if (pw_mqtt_topic_match((const uint8_t *)r->conf->filter, r->len,
+						(const uint8_t *)text, len))
+				want = r;
+		}
+		assert_ptr_equal(pw_routes_find(&routes, (const uint8_t *)text, len), want);
+		found += want != NULL && want > &routes.route[4];
+	}
+	assert_true(found > 100);
+}
+
 static void
 the_hash_depends_on_key_length_and_every_byte(void **state)
 {
@@ -172,6 +227,7 @@ main(void)
 		cmocka_unit_test_setup(routes_to_the_same_brokers_share_a_set_with_the_largest_pool,
 				       setup),
 		cmocka_unit_test_setup(more_logs_than_there_may_be_are_refused, setup),
+		cmocka_unit_test_setup(of_many_routes_the_first_that_matches_has_a_topic, setup),
 		cmocka_unit_test(the_hash_depends_on_key_length_and_every_byte),
 	};
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <pubwire/manage/access.h>
+#include <pubwire/mqtt/topic.h>
 
 #define DATA   TEST_DATA_DIR "/access/"
 #define DIM(a) (sizeof(a) / sizeof((a)[0]))
@@ -125,6 +126,7 @@ rule_is(uint32_t at, const char *filter, enum pw_access_verdict verdict, bool pa
 	assert_memory_equal(r->filter, filter, r->len);
 	assert_int_equal(r->verdict, verdict);
 	assert_int_equal(r->pattern, pattern);
+	assert_int_equal(r->marks, pw_mqtt_filter_marks(r->filter, r->len));
 }
 
 static void

@@ -150,11 +150,33 @@ random_filters_match_as_a_slow_plain_matcher_says(void **state)
 		if (!pw_mqtt_filter_valid(BYTES(f)))
 			continue;
 		want = slow_match(f, fl, t, tl);
+		if (want && (pw_mqtt_filter_marks(BYTES(f)) & ~pw_mqtt_topic_marks(BYTES(t))) != 0)
+			fail_msg("%s and %s: marks", f, t);
 		if (pw_mqtt_topic_match(BYTES(f), BYTES(t)) != want)
 			fail_msg("%s and %s", f, t);
 		matched += want;
 	}
 	assert_true(matched > 500);
+}
+
+static void
+filters_have_marks_of_the_levels_that_topics_must_have(void **state)
+{
+	static const char *const none[] = {"#", "+", "+/+/#", "%c/%u/#"};
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(none); i++)
+		assert_int_equal(pw_mqtt_filter_marks(BYTES(none[i])), 0);
+	assert_int_equal(pw_mqtt_filter_marks(BYTES("a/b")), pw_mqtt_topic_marks(BYTES("a/b")));
+	assert_int_equal(pw_mqtt_filter_marks(BYTES("a/%c/+/d/#")) |
+				 pw_mqtt_filter_marks(BYTES("+/bb/c")),
+			 pw_mqtt_topic_marks(BYTES("a/bb/c/d")));
+	/* The same levels at other places, and those that differ in one byte. */
+	assert_int_not_equal(pw_mqtt_topic_marks(BYTES("a/b")), pw_mqtt_topic_marks(BYTES("b/a")));
+	assert_int_not_equal(pw_mqtt_topic_marks(BYTES("a/100")),
+			     pw_mqtt_topic_marks(BYTES("a/101")));
+	assert_int_not_equal(pw_mqtt_topic_marks(BYTES("a/100")),
+			     pw_mqtt_topic_marks(BYTES("a/010")));
 }
 
 static const struct {
@@ -261,6 +283,7 @@ main(void)
 		cmocka_unit_test(a_filter_matches_the_topics_that_the_standard_says),
 		cmocka_unit_test(an_empty_filter_or_topic_matches_nothing),
 		cmocka_unit_test(random_filters_match_as_a_slow_plain_matcher_says),
+		cmocka_unit_test(filters_have_marks_of_the_levels_that_topics_must_have),
 		cmocka_unit_test(a_filter_is_valid_where_its_wildcards_stand_right),
 		cmocka_unit_test(names_and_filters_have_at_most_65535_bytes),
 		cmocka_unit_test(a_topic_name_has_no_wildcard_and_no_null),

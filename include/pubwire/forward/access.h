@@ -35,6 +35,7 @@ enum pw_access_verdict {
 /** One line of the ACL file. */
 struct pw_access_rule {
 	const uint8_t *filter; /**< a topic filter; with %c and %u as whole levels in a pattern */
+	uint64_t marks;	       /**< pw_mqtt_filter_marks(); 0 rules nothing out */
 	uint16_t len;
 	uint8_t verdict; /**< enum pw_access_verdict */
 	bool pattern;	 /**< %c and %u stand for the client identifier and the user name */

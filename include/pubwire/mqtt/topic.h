@@ -29,6 +29,16 @@ bool pw_mqtt_filter_valid(const uint8_t *filter, uint32_t len);
 bool pw_mqtt_topic_match(const uint8_t *filter, uint32_t filter_len, const uint8_t *topic,
 			 uint32_t topic_len);
 
+/**
+ * Marks of the levels of a topic: bits that their place and their bytes choose. Of a filter only
+ * those levels have marks that are no wildcards, nor "%c" or "%u", which rules of lib/forward put
+ * names in place of. A filter that has a mark that a topic lacks does not match it, so most filters
+ * are ruled out without a look at them. A few filters are looked at sooner than marks are made.
+ */
+#define PW_MQTT_MARKS_FEW 4
+uint64_t pw_mqtt_topic_marks(const uint8_t *topic, uint32_t len);
+uint64_t pw_mqtt_filter_marks(const uint8_t *filter, uint32_t len);
+
 #ifdef __cplusplus
 }
 #endif
