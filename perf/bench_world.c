@@ -15,7 +15,7 @@
 
 #define US	    UINT64_C(1000)
 #define BURST	    32 /* as a worker takes them */
-#define QUEUE	    16384
+#define QUEUE	    131072
 #define WINDOW	    (1u << 20)
 #define FLAT	    (2u << 20)
 #define TOPIC	    "plant/7/line/12/press/temperature"
@@ -43,9 +43,13 @@ static struct pw_forward *forward;
 static struct pw_tcp *tcp, *device_tcp, *broker_tcp;
 static struct device device[BENCH_MAX_DEVICES];
 static uint32_t nb_up, nb_connected;
-static uint64_t nb_answered; /* messages whose exchange with the device is over */
+static uint64_t nb_sent;     /* messages of QoS 1 and 2 */
+static uint64_t nb_answered; /* of them, those whose exchange with the device is over */
 static uint64_t now = 1000000 * US;
 static struct queue to_device, to_broker, from_device, from_broker;
+static bool held;
+static struct pw_tcp_conn *broker_conn[2 * BENCH_MAX_BROKERS];
+static uint32_t nb_broker_conns;
 static uint8_t publish[MAX_PAYLOAD + 64];
 static uint32_t publish_len, publish_id_at;
 static uint8_t flat[FLAT];
@@ -57,10 +61,11 @@ bench_die(const char *why)
 	exit(1);
 }
 
+/* Networks 0 to 2 are the devices', the worker's and the brokers'. */
 static struct pw_addr
 address(uint32_t net, uint32_t host)
 {
-	return pw_addr_v4(rte_cpu_to_be_32(10u << 24 | net << 16 | host));
+	return pw_addr_v4(rte_cpu_to_be_32((10 + net) << 24 | host));
 }
 
 static void
@@ -106,7 +111,7 @@ worker_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_
 	if (f == NULL)
 		bench_die("no headroom");
 	*f = *flow;
-	push(flow->remote.b[13] == 0 ? &to_device : &to_broker, m);
+	push(flow->remote.b[12] == 10 ? &to_device : &to_broker, m);
 	bench_cycles.sent++;
 	return 0;
 }
@@ -357,7 +362,8 @@ broker_readable(void *ctx, struct pw_tcp_conn *c, uint64_t at)
 
 	(void)ctx;
 	(void)at;
-	read_frames(broker_tcp, c, broker_frame, &a);
+	if (!held)
+		read_frames(broker_tcp, c, broker_frame, &a);
 }
 
 static void
@@ -384,8 +390,10 @@ static int
 broker_accepted(void *ctx, struct pw_tcp_conn *c, uint64_t at)
 {
 	(void)ctx;
-	(void)c;
 	(void)at;
+	if (nb_broker_conns == RTE_DIM(broker_conn))
+		return -1;
+	broker_conn[nb_broker_conns++] = c;
 	return 0;
 }
 
@@ -396,7 +404,7 @@ gone(void *ctx, struct pw_tcp_conn *c, enum pw_tcp_end why, uint64_t at)
 	(void)c;
 	(void)at;
 	if (why != PW_TCP_END_ABORTED)
-		bench_die("a connection has ended");
+		bench_die(pw_tcp_end_str(why));
 }
 
 static const struct pw_tcp_ops device_ops = {
@@ -412,7 +420,7 @@ stack(const char *name, const struct pw_mem *m, uint32_t conns, struct pw_tcp_ho
 	struct pw_tcp_conf c = {
 		.name = name,
 		.max_conns = conns + 64,
-		.max_tx_slices = 65536,
+		.max_tx_slices = 65536 + 8 * conns,
 		.rx_window = WINDOW,
 		.tx_queue_bytes = WINDOW,
 		.seed = conns,
@@ -478,8 +486,10 @@ connect_devices(void)
 		if (pw_tcp_connect(device_tcp, &flow, &device_ops, NULL, i, &device[i].conn, now) <
 		    0)
 			bench_die("no connection");
-		if (i % 256 == 255)
+		if (i % 256 == 255) {
 			settle();
+			now += 50000 * US; /* acknowledgements that wait for data wait no longer */
+		}
 	}
 	for (uint32_t i = 0; i < 100 && nb_connected < conf.devices; i++)
 		settle();
@@ -519,6 +529,7 @@ bench_start(const struct bench_conf *c)
 		.mem = &mem, .seed = 100, .post = post, .source = source, .socket = SOCKET_ID_ANY};
 
 	conf = *c;
+	nb_broker_conns = 0;
 	settings();
 	compose();
 	device_tcp = stack("devices", &far_mem, conf.devices,
@@ -573,6 +584,7 @@ send_batch(struct device *d)
 		if (conf.qos > 0) {
 			publish[publish_id_at] = (uint8_t)(d->id >> 8);
 			publish[publish_id_at + 1] = (uint8_t)d->id;
+			nb_sent++;
 		}
 		if (pw_tcp_send_copy(device_tcp, d->conn, publish, publish_len) < 0)
 			bench_die("a device cannot send");
@@ -580,40 +592,90 @@ send_batch(struct device *d)
 }
 
 void
-bench_round(void)
+bench_publish(void)
 {
-	uint64_t due = nb_answered + (conf.qos > 0 ? conf.devices * conf.batch : 0);
-
-	for (uint32_t i = 0; i < conf.devices; i++)
+	for (uint32_t i = 0; i < conf.devices; i++) {
 		send_batch(&device[i]);
+		/* The wire holds so many. */
+		if (i % 4096 == 4095) {
+			pw_tcp_flush(device_tcp, now);
+			turns(BENCH_PUBLISH, &from_device);
+			carry(BENCH_PUBLISH, &to_broker, broker_tcp);
+		}
+	}
 	pw_tcp_flush(device_tcp, now);
 	turns(BENCH_PUBLISH, &from_device);
 	carry(BENCH_PUBLISH, &to_broker, broker_tcp);
 	carry(BENCH_REST, &to_device, device_tcp);
+}
+
+void
+bench_round(void)
+{
+	bench_publish();
 	turns(BENCH_ANSWER, &from_broker);
 	carry(BENCH_ANSWER, &to_device, device_tcp);
-	for (uint32_t i = 0; i < 100 && (i == 0 || nb_answered < due); i++)
+	for (uint32_t i = 0; i < 100 && (i == 0 || nb_answered < nb_sent); i++)
 		settle();
-	if (nb_answered < due)
+	if (nb_answered < nb_sent)
+		bench_die("messages are not answered");
+}
+
+uint32_t
+bench_buffers(void)
+{
+	return rte_mempool_in_use_count(mem.pkt);
+}
+
+void
+bench_hold(void)
+{
+	held = true;
+}
+
+uint64_t
+bench_turn(void)
+{
+	uint64_t start = rte_rdtsc();
+
+	turn(BENCH_REST, NULL, 0);
+	start = rte_rdtsc() - start;
+	now += 10 * US;
+	return start;
+}
+
+void
+bench_release(void)
+{
+	held = false;
+	for (uint32_t i = 0; i < nb_broker_conns; i++)
+		broker_readable(NULL, broker_conn[i], now);
+	pw_tcp_flush(broker_tcp, now);
+	for (uint32_t i = 0; i < 1000000 && nb_answered < nb_sent; i++) {
+		settle();
+		turn(BENCH_REST, NULL, 0);
+	}
+	if (nb_answered < nb_sent)
 		bench_die("messages are not answered");
 }
 
 void
-bench_init(void)
+bench_init(uint32_t buffers, uint32_t megabytes)
 {
 	struct pw_mem_conf m = {.name = "bench",
-				.pkt = 16383,
+				.pkt = buffers,
 				.hdr = 8191,
 				.ind = 16383,
 				.cache = 256,
 				.socket = SOCKET_ID_ANY};
 
-	(void)test_eal_init_with("0", 512, NULL, 0);
+	(void)test_eal_init_with("0", megabytes, NULL, 0);
 	pw_log_init();
 	(void)rte_log_set_level_pattern("pubwire.*", RTE_LOG_ERR);
 	if (pw_mem_create(&mem, &m) < 0)
 		bench_die("no memory");
 	m.name = "far";
+	m.pkt = 16383;
 	if (pw_mem_create(&far_mem, &m) < 0)
 		bench_die("no memory");
 }

@@ -12,7 +12,7 @@
 #include <pubwire/forward/forward.h>
 
 #define BENCH_MAX_BROKERS 8
-#define BENCH_MAX_DEVICES 1024
+#define BENCH_MAX_DEVICES 110000
 #define BENCH_MAX_BATCH	  64
 
 /* Where the cycles of a worker's turn go. */
@@ -50,8 +50,8 @@ struct bench_cycles {
 
 extern struct bench_cycles bench_cycles;
 
-/* Once a process. */
-void bench_init(void);
+/* Once a process; with so many packet buffers for the worker, and so much memory. */
+void bench_init(uint32_t buffers, uint32_t megabytes);
 void bench_fini(void);
 
 /* A world with all devices and brokers connected. */
@@ -61,6 +61,17 @@ void bench_stop(void);
 
 /* Each device publishes its batch, and everything is answered. */
 void bench_round(void);
+
+/* Brokers answer nothing from here on. */
+void bench_hold(void);
+/* Each device publishes its batch, and the worker has taken what it takes. */
+void bench_publish(void);
+/* Packet buffers of the worker that are in use. */
+uint32_t bench_buffers(void);
+/* Cycles of a turn of the worker to which nothing has come. */
+uint64_t bench_turn(void);
+/* Brokers answer again, until everything is answered. */
+void bench_release(void);
 
 void bench_die(const char *why) __attribute__((noreturn));
 

@@ -22,10 +22,11 @@
 #include "session_pvt.h"
 #include "upstream_pvt.h"
 
-#define FANS	   4 /* 1, 2, 4, 8 brokers */
-#define MAX_REPEAT 31
-#define MAX_ROUNDS 300
-#define PARTS	   (BENCH_LEGS * BENCH_NB_PARTS)
+#define FANS	    4 /* 1, 2, 4, 8 brokers */
+#define MAX_REPEAT  31
+#define MAX_ROUNDS  300
+#define HELD_ROUNDS 8
+#define PARTS	    (BENCH_LEGS * BENCH_NB_PARTS)
 
 static uint32_t nb_rounds = MAX_ROUNDS, nb_warm = 50, nb_repeat = 7;
 static bool parts;
@@ -205,11 +206,43 @@ about(void)
 	       "with assertions",
 #endif
 	       nb_repeat, nb_rounds);
-	printf("bytes: session %zu, log entry %zu and for each broker %.2f of marks, cursor %zu, "
+	printf("bytes: session %zu, log entry %zu and for each broker %.0f of marks, cursor %zu, "
 	       "(log, broker) pair %zu, block of slices %zu\n",
 	       sizeof(struct pw_session), sizeof(struct pw_flog_entry),
 	       (double)pw_cursor_words(8192) * 8 / 8192, sizeof(struct pw_cursor),
 	       sizeof(struct pw_upstream), sizeof(struct pw_run));
+}
+
+/* Packet buffers that a message keeps while brokers do not answer. */
+static void
+buffers(void)
+{
+	static const uint32_t payload[] = {64, 256, 450, 600, 1024, 1448, 4096, 16384};
+
+	printf("packet buffers that a message keeps:");
+	for (uint32_t i = 0; i < RTE_DIM(payload); i++) {
+		struct bench_conf c = {.brokers = 1,
+				       .devices = 32,
+				       .batch = 1,
+				       .version = PW_MQTT_3_1_1,
+				       .qos = 1,
+				       .payload = payload[i]};
+		uint32_t before;
+
+		bench_start(&c);
+		bench_round();
+		before = bench_buffers();
+		bench_hold();
+		for (uint32_t r = 0; r < HELD_ROUNDS; r++)
+			bench_publish();
+		for (uint32_t r = 0; r < HELD_ROUNDS; r++)
+			(void)bench_turn();
+		printf(" %u B %.2f%s", payload[i],
+		       (double)(bench_buffers() - before) / (c.devices * c.batch * HELD_ROUNDS),
+		       i + 1 < RTE_DIM(payload) ? "," : "\n");
+		bench_release();
+		bench_stop();
+	}
 }
 
 static void
@@ -253,12 +286,13 @@ main(int argc, char **argv)
 		else
 			usage();
 	}
-	bench_init();
+	bench_init(16383, 512);
 	about();
 	if (c.payload != 0) {
 		heading(&c);
 		fan_out(c);
 	} else {
+		buffers();
 		table(c);
 		c.devices = 1;
 		c.batch = 32;

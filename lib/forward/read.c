@@ -11,6 +11,7 @@
 #define PART_MIN     32768 /* larger frames than this do not wait in TCP's queue */
 #define WAKE_QUANTUM 16	   /* frames of one waiting device before the next has its turn */
 #define WAKE_MAX     256   /* devices in one poll */
+#define WAKE_VAIN    16	   /* of them, those that still had to wait: any number may */
 
 /* First bytes of the queue, up to five. */
 static uint32_t
@@ -195,7 +196,7 @@ pw_sessions_wake(struct pw_forward *f, uint64_t now)
 	struct pw_session *last = pw_list_last(f, PW_LIST_WAITING), *s;
 	bool forced = f->pressure > 0;
 	uint64_t before = f->frames;
-	uint32_t n = 0, busy = 0;
+	uint32_t n = 0, vain = 0, busy = 0;
 	const struct pw_flog *l;
 
 	PW_FOREACH_LOG (f, l)
@@ -207,11 +208,14 @@ pw_sessions_wake(struct pw_forward *f, uint64_t now)
 	 */
 	if (f->draining || (forced && busy > 0))
 		return 0;
-	while (n < WAKE_MAX && (s = pw_list_first(f, PW_LIST_WAITING)) != NULL) {
+	while (n < WAKE_MAX && vain < WAKE_VAIN &&
+	       (s = pw_list_first(f, PW_LIST_WAITING)) != NULL) {
+		uint64_t had = f->frames;
 		bool end = s == last;
 
 		pw_session_unwait(f, s);
 		pw_session_read(f, s, WAKE_QUANTUM, forced, now);
+		vain += f->frames == had;
 		n++;
 		if (end)
 			break;

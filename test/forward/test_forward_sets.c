@@ -342,6 +342,43 @@ each_set_has_connections_of_its_own_to_its_brokers_alone(void **state)
 		assert_true((u[i].set + 1) & 1u << u[i].broker);
 }
 
+/* More devices than are tried in vain in one poll stand before it in line. */
+static void
+a_device_whose_log_has_room_again_is_found_among_many_that_wait_on(void **state)
+{
+	uint16_t ids[24];
+
+	(void)state;
+	three_sets();
+	w.broker[0].hold = w.broker[1].hold = true;
+	world_start(1, 3, 0);
+	for (uint32_t i = 0; i < WORLD_DEVICES; i++) {
+		char id[8];
+
+		snprintf(id, sizeof(id), "d%u", i);
+		device_connect(i, 0, 5, id);
+	}
+	for (uint32_t i = 1; i < WORLD_DEVICES; i++)
+		flood(i, "1", 20);
+	flood(0, "0", 20);
+	world_run(20);
+	w.broker[0].hold = false;
+	world_ack(0, 99);
+	world_run(20);
+	assert_int_equal(device_acks(0, 5, NULL, NULL, 99), 20);
+	assert_int_equal(w.broker[1].nb, 16);
+	ledger();
+	w.broker[1].hold = false;
+	world_ack(1, 99);
+	world_run(100);
+	for (uint32_t i = 1; i < WORLD_DEVICES; i++) {
+		assert_int_equal(device_acks(i, 5, ids, NULL, RTE_DIM(ids)), 20);
+		for (uint32_t k = 0; k < 20; k++)
+			assert_int_equal(ids[k], k + 1);
+	}
+	ledger();
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int
@@ -358,6 +395,7 @@ main(void)
 		T(messages_for_nobody_do_not_fill_the_log_of_a_broker_that_is_away),
 		T(a_device_that_goes_leaves_messages_of_all_logs_to_nobody),
 		T(a_client_that_moves_waits_for_the_logs_that_it_used_only),
+		T(a_device_whose_log_has_room_again_is_found_among_many_that_wait_on),
 		T(a_pool_spreads_clients_and_keeps_each_on_one_connection),
 		T(each_set_has_connections_of_its_own_to_its_brokers_alone),
 	};
