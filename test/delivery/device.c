@@ -33,7 +33,6 @@ device_lost(struct device *d)
 	if (l->up) {
 		d->session = true;
 		d->session_worker = l->worker;
-		d->session_version = l->version;
 	}
 	d->session_at = d->w->now;
 	d->link = NULL;

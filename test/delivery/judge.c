@@ -140,6 +140,25 @@ first(struct leg *l, const struct message *m, uint32_t index)
 	}
 }
 
+/* Times that brokers have refused a message. */
+static uint32_t
+refusals(const struct world *w, const struct message *m)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->plan.nb_brokers; i++)
+		n += m->copy[i].refused;
+	return n;
+}
+
+/* Its PUBREC may have said an error, which ends its exchange: a device that does not learn of that
+ * sends what is another message then [MQTT-4.3.3-9]. */
+static bool
+may_be_another(const struct world *w, const struct message *m)
+{
+	return w->device[m->device].plan.version == 5 && refusals(w, m) > 0;
+}
+
 /* How often, and with which DUP. */
 static void
 counted(struct leg *l, const struct message *m, uint32_t index, const struct pw_mqtt_publish *p)
@@ -159,7 +178,7 @@ counted(struct leg *l, const struct message *m, uint32_t index, const struct pw_
 		return;
 	if (inside_upstream(w, b->id).sessions_lost > 0 && b->losses > 0)
 		return;
-	if (inside_counters(w).unmet > 0)
+	if (inside_counters(w).unmet > 0 || may_be_another(w, m))
 		return;
 	NOT("of QoS 2 was delivered %u times, and sent %u times", c->new, m->lives);
 }
@@ -292,7 +311,7 @@ judge_answer(struct link *l, const struct inflight *x, uint8_t reason)
 	/* What has expired for a broker is done there; what a broker refuses is no fault that a
 	 * 3.1.1 device could be told of. */
 	if (had >= need || (m->expiry != 0 && w->now + SEC >= m->at + m->expiry * SEC) ||
-	    (l->version != 5 && no > 0))
+	    (l->version != 5 && no + refusals(w, m) > 0))
 		return;
 	world_fault(w, "d%u.%u: m%u is acknowledged, of %u brokers that must have it %u have",
 		    d->id, l->gen, x->message, need, had);
@@ -310,9 +329,10 @@ judge_connack(struct device *d, bool present)
 		owes |= d->flight[i].state == FLIGHT_RECEIVED && d->flight[i].released == 0;
 	if (present && (d->plan.clean || !d->session))
 		world_fault(w, "d%u.%u: Session Present, and there is none", d->id, l->gen);
-	/* PUBREC has come, no PUBREL has gone: pubwire remembers. */
+	/* PUBREC has come, no PUBREL has gone: pubwire remembers, wherever the device comes back.
+	 */
 	if (!present && owes && !d->plan.clean && l->version >= 4 &&
-	    (l->version == 4 || d->plan.expiry > 0) && d->session_version == l->version &&
-	    d->session_worker == l->worker && c.sessions_not_kept + c.sessions_expired == 0)
+	    (l->version == 4 || d->plan.expiry > 0) &&
+	    c.sessions_not_kept + c.sessions_expired == 0)
 		world_fault(w, "d%u.%u: the session is lost", d->id, l->gen);
 }

@@ -217,7 +217,6 @@ struct device {
 	uint32_t nb_flight;
 	bool session; /**< it had a connection whose session it wants to go on with */
 	uint16_t session_worker;
-	uint8_t session_version;
 	uint64_t session_at; /**< when that connection ended */
 	uint64_t next;
 	uint64_t ping_at;
