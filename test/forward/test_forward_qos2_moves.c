@@ -8,6 +8,7 @@
 #include <rte_common.h>
 
 #include "qos2.h"
+#include "session_pvt.h"
 
 static const struct pw_device_counters *
 counters_of(uint32_t worker)
@@ -419,6 +420,56 @@ a_move_that_stands_still_anywhere_loses_nothing(void **state)
 		a_move_that_stands_still(ids[k / 72], k / 8 % 9, k & 1, k & 2 ? 5 : 4, k & 4);
 }
 
+static void
+a_drain_or_an_end_while_a_session_is_lent_leaves_nothing(void **state)
+{
+	for (uint32_t k = 0; k < 16; k++) {
+		world_setup(state);
+		world_start(2, 3, 3);
+		(void)come_back(0, 0, 4, k & 1 ? "a" : "e");
+		publish(0, 4, 1, false);
+		world_run(20);
+		device_reset(0);
+		world_run(20);
+		w.post_left = 1 + k / 4;
+		ask_for(1, 1, 4, k & 1 ? "a" : "e");
+		if (k & 2) {
+			pw_forward_drain(w.forward[0], world_clock(0));
+			world_run(5);
+			pw_forward_drain(w.forward[1], world_clock(1));
+			w.post_full = false;
+			w.post_left = 0;
+			world_run(100);
+			assert_true(w.device[1].closed);
+			assert_true(pw_forward_drained(w.forward[0]));
+			assert_true(pw_forward_drained(w.forward[1]));
+		}
+		world_teardown(state);
+	}
+}
+
+static void
+no_more_sessions_are_lent_at_a_time_than_messages_have_room_for(void **state)
+{
+	(void)state;
+	world_start(2, 3, 3);
+	(void)come_back(0, 0, 4, "a");
+	publish(0, 4, 1, false);
+	world_run(20);
+	device_reset(0);
+	world_run(20);
+	w.forward[0]->nb_offers = PW_DIR_OFFERS; /* as if so many were under way */
+	ask_for(1, 1, 4, "a");
+	world_run(5000);
+	assert_int_equal(w.device[1].len, 0);
+	w.forward[0]->nb_offers--;
+	world_run(5);
+	assert_true(connack(1, 1, 0));
+	assert_int_equal(counters_of(0)->overtaken, 0);
+	assert_int_equal(w.forward[0]->nb_offers, PW_DIR_OFFERS - 1);
+	ledger();
+}
+
 /* What was given up has not been taken from a 3.1.1 device: it is to be forwarded when it comes
  * again. And nothing is left to keep the session for. */
 static void
@@ -493,6 +544,8 @@ main(void)
 		T(a_connect_is_refused_where_there_is_no_memory_for_them),
 		T(claimants_that_give_up_lose_nothing),
 		cmocka_unit_test(a_move_that_stands_still_anywhere_loses_nothing),
+		cmocka_unit_test(a_drain_or_an_end_while_a_session_is_lent_leaves_nothing),
+		T(no_more_sessions_are_lent_at_a_time_than_messages_have_room_for),
 		T(a_session_whose_last_message_is_given_up_makes_room),
 		T(what_was_given_up_is_not_taken_from_a_3_1_1_device),
 	};
