@@ -1,64 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a device may do, and what it is told: CONNECT, keepalive, take-over, wills, refusals. */
+/* What a device may do, and what it is told: CONNECT, keepalive, take-over, refusals. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <rte_common.h>
 
-#include "world.h"
+#include "connect.h"
 
 #define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
 
 /* CONNECT with what a test needs. */
-struct connect {
-	uint8_t version;
-	const char *id;
-	bool dirty;
-	uint16_t keepalive;
-	const char *will; /* payload; topic "will" */
-	uint8_t will_qos;
-	uint32_t will_delay, expiry;
-};
-
-static void
-connect_with(uint32_t i, uint32_t k, const struct connect *c)
-{
-	struct pw_mqtt_prop_out expiry = {.which = PW_MQTT_PROP_SESSION_EXPIRY, .num = c->expiry};
-	struct pw_mqtt_prop_out delay = {.which = PW_MQTT_PROP_WILL_DELAY, .num = c->will_delay};
-	struct pw_mqtt_connect_out o = {
-		.version = c->version,
-		.clean = !c->dirty,
-		.keepalive = c->keepalive,
-		.client_id = {c->id, (uint32_t)strlen(c->id)},
-		.has_will = c->will != NULL,
-		.will_qos = c->will_qos,
-		.will_topic = {"will", 4},
-	};
-	static uint8_t out[70000];
-	int n;
-
-	if (c->will != NULL)
-		o.will_payload = (struct pw_mqtt_str){c->will, (uint32_t)strlen(c->will)};
-	if (c->expiry != 0)
-		o.props = (struct pw_mqtt_props_out){.p = &expiry, .n = 1};
-	if (c->will_delay != 0)
-		o.will_props = (struct pw_mqtt_props_out){.p = &delay, .n = 1};
-	n = pw_mqtt_encode_connect(out, sizeof(out), &o);
-	assert_true(n > 0);
-	device_open(i, k);
-	device_send(i, out, (uint32_t)n);
-	world_run(10);
-}
-
-static uint8_t
-connack_code(uint32_t i)
-{
-	assert_true(w.device[i].len >= 4);
-	assert_int_equal(w.device[i].rx[0], 0x20);
-	return w.device[i].rx[3];
-}
-
 static void
 connack_of_5_tells_what_is_not_available(void **state)
 {
@@ -69,8 +21,11 @@ connack_of_5_tells_what_is_not_available(void **state)
 	struct pw_mqtt_buf b = {.s = &s, .n = 1};
 
 	(void)state;
+	w.set.nb_brokers = 3;
+	w.set.route[0].brokers = 7;
 	w.broker[1].no_retain = true;
 	w.broker[0].max = 5000;
+	w.broker[2].max = 6000;
 	world_start(1, 3, 0);
 	connect_with(0, 0, &(struct connect){.version = 5, .id = "", .keepalive = 5000});
 	m.buf_addr = w.device[0].rx;
@@ -254,108 +209,6 @@ a_claim_waits_for_its_grant_and_three_in_line_leave_the_last(void **state)
 	assert_true(w.device[0].closed);
 	assert_int_equal(w.device[1].closed + w.device[2].closed + w.device[3].closed, 2);
 	assert_int_equal(pw_forward_sessions(w.forward[0]) + pw_forward_sessions(w.forward[1]), 1);
-}
-
-static void
-a_will_is_published_when_the_connection_is_lost_and_not_after_disconnect(void **state)
-{
-	(void)state;
-	world_start(1, 3, 0);
-	connect_with(0, 0,
-		     &(struct connect){.version = 4, .id = "a", .will = "lost", .will_qos = 1});
-	connect_with(1, 0, &(struct connect){.version = 4, .id = "b", .will = "kept"});
-	device_send(1, BYTES(0xE0, 0));
-	device_reset(0);
-	world_run(50);
-	assert_int_equal(w.broker[0].nb, 1);
-	assert_int_equal(w.broker[1].nb, 1);
-	assert_string_equal(w.broker[0].record[0].topic, "will");
-	assert_string_equal(w.broker[0].record[0].text, "lost");
-	assert_int_equal(w.broker[0].record[0].first, 0x32);
-	assert_int_equal(counters()->wills_published, 1);
-	assert_int_equal(counters()->disconnects, 1);
-	assert_int_equal(counters()->lost, 1);
-	ledger();
-}
-
-static void
-disconnect_with_will_message_publishes_it(void **state)
-{
-	(void)state;
-	world_start(1, 3, 0);
-	connect_with(0, 0, &(struct connect){.version = 5, .id = "a", .will = "asked"});
-	device_send(0, BYTES(0xE0, 1, 4));
-	world_run(50);
-	assert_int_equal(w.broker[0].nb, 1);
-	assert_string_equal(w.broker[0].record[0].text, "asked");
-}
-
-static void
-a_large_will_is_kept_and_published_whole(void **state)
-{
-	static char text[30001];
-
-	(void)state;
-	memset(text, 'w', sizeof(text) - 1);
-	world_start(1, 3, 0);
-	connect_with(0, 0, &(struct connect){.version = 5, .id = "a", .will = text});
-	assert_int_equal(connack_code(0), 0);
-	device_reset(0);
-	world_run(50);
-	assert_int_equal(w.broker[0].nb, 1);
-	assert_int_equal(w.broker[0].record[0].len, 30000);
-}
-
-static void
-a_delayed_will_waits_and_a_resuming_connection_cancels_it(void **state)
-{
-	const struct connect c = {
-		.version = 5, .id = "a", .will = "late", .will_delay = 10, .expiry = 100};
-	const struct connect again = {.version = 5, .id = "a", .dirty = true};
-	const struct connect clean = {.version = 5, .id = "a"};
-
-	(void)state;
-	world_start(1, 3, 0);
-	connect_with(0, 0, &c);
-	device_reset(0);
-	world_run(9000);
-	assert_int_equal(w.broker[0].nb, 0);
-	world_run(1500);
-	assert_int_equal(w.broker[0].nb, 1);
-	/* resumed: no will */
-	connect_with(1, 0, &c);
-	device_reset(1);
-	world_run(5000);
-	connect_with(2, 0, &again);
-	assert_int_equal(connack_code(2), 0);
-	world_run(10000);
-	assert_int_equal(w.broker[0].nb, 1);
-	device_send(2, BYTES(0xE0, 0));
-	/* started anew: the session has ended, the will goes out at once */
-	connect_with(3, 0, &c);
-	device_reset(3);
-	world_run(1000);
-	connect_with(4, 0, &clean);
-	assert_int_equal(connack_code(4), 0);
-	world_run(100);
-	assert_int_equal(w.broker[0].nb, 2);
-	ledger();
-}
-
-static void
-session_expiry_caps_the_will_delay(void **state)
-{
-	(void)state;
-	world_start(1, 3, 0);
-	connect_with(
-		0, 0,
-		&(struct connect){
-			.version = 5, .id = "a", .will = "soon", .will_delay = 1000, .expiry = 2});
-	device_reset(0);
-	world_run(1500);
-	assert_int_equal(w.broker[0].nb, 0);
-	world_run(1000);
-	assert_int_equal(w.broker[0].nb, 1);
 }
 
 static void
@@ -574,11 +427,6 @@ main(void)
 		T(a_second_connection_takes_the_identifier_over),
 		T(takeover_works_across_workers),
 		T(a_claim_waits_for_its_grant_and_three_in_line_leave_the_last),
-		T(a_will_is_published_when_the_connection_is_lost_and_not_after_disconnect),
-		T(disconnect_with_will_message_publishes_it),
-		T(a_large_will_is_kept_and_published_whole),
-		T(a_delayed_will_waits_and_a_resuming_connection_cancels_it),
-		T(session_expiry_caps_the_will_delay),
 		T(subscriptions_are_refused_filter_by_filter),
 		T(a_qos_that_a_broker_does_not_take_is_refused),
 		T(everything_whole_before_a_malformed_packet_is_forwarded),
