@@ -96,6 +96,63 @@ identifiers_that_crowd_the_last_places_go_on_at_the_first(void **state)
 	churn(true);
 }
 
+static bool
+try_connect(uint32_t i, uint32_t k, const char *id)
+{
+	struct pw_mqtt_connect_out c = {
+		.version = 5, .clean = true, .keepalive = 60, .client_id = {id, 1}};
+	uint8_t out[64];
+	int n = pw_mqtt_encode_connect(out, sizeof(out), &c);
+
+	device_open(i, k);
+	device_send(i, out, (uint32_t)n);
+	world_run(20);
+	return w.device[i].len >= 4 && w.device[i].rx[3] == 0;
+}
+
+/* A session of one worker whose messages brokers do not have yet, and claims of another's. */
+static void
+held(void)
+{
+	w.broker[0].hold = true;
+	world_start(2, 3, 3);
+	device_connect(0, 0, 5, "a");
+	device_publish(0, 5, 1, 1, "t", "x");
+	world_run(20);
+	assert_false(try_connect(1, 1, "a"));
+	assert_true(w.device[0].closed);
+}
+
+static void
+who_waits_and_leaves_is_not_given_the_identifier(void **state)
+{
+	(void)state;
+	held();
+	device_reset(1);
+	world_run(20);
+	world_ack(0, 9);
+	world_run(100);
+	assert_true(try_connect(2, 0, "a"));
+	assert_true(try_connect(3, 1, "a"));
+	ledger();
+}
+
+static void
+who_waits_makes_place_for_who_comes_later(void **state)
+{
+	(void)state;
+	held();
+	assert_false(try_connect(2, 1, "a"));
+	assert_true(w.device[1].closed);
+	assert_false(w.device[2].closed);
+	world_ack(0, 9);
+	world_run(100);
+	assert_true(w.device[2].len >= 4 && w.device[2].rx[3] == 0);
+	assert_int_equal(w.device[1].len, 0);
+	assert_true(try_connect(3, 1, "a"));
+	ledger();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -104,6 +161,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(identifiers_come_and_go_in_any_order_and_leave_nothing),
 		T(identifiers_that_crowd_the_last_places_go_on_at_the_first),
+		T(who_waits_and_leaves_is_not_given_the_identifier),
+		T(who_waits_makes_place_for_who_comes_later),
 	};
 
 	return cmocka_run_group_tests(tests, world_init, world_fini);

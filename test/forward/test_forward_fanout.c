@@ -304,6 +304,13 @@ a_short_absence_moves_nothing(void **state)
 	world_run(1900);
 	assert_int_equal(w.broker[2].nb, 1);
 	assert_int_equal(acks(0, 0), 1);
+	/* nor do two of them, which together were long */
+	away(2);
+	world_run(1500);
+	device_publish(0, 5, 1, 2, "t", "0 2");
+	w.broker[2].mute = false;
+	world_run(1900);
+	assert_int_equal(w.broker[2].nb, 2);
 	assert_int_equal(upstream(2, PW_LANE_5).counters.dropped_failover, 0);
 	ledger();
 	world_teardown(state);

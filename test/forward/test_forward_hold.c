@@ -252,6 +252,30 @@ what_is_on_the_wire_is_not_dropped(void **state)
 	world_teardown(state);
 }
 
+/* Once its connection is gone, what was on the wire is the oldest of all. */
+static void
+what_was_on_the_wire_goes_first_when_the_broker_has_gone(void **state)
+{
+	bounded(state, PW_WHEN_FULL_DROP);
+	w.broker[1].hold = true;
+	w.set.broker[1].max_inflight_messages = 2;
+	begin(&shapes[0]);
+	device_connect(0, 0, 5, "a");
+	flood(0, 5, "t", 1, 10);
+	assert_int_equal(w.broker[1].nb, 2);
+	away(1);
+	flood(0, 5, "t", 11, 12);
+	assert_int_equal(acks(0, 5, 0x97), 8);
+	w.broker[1].mute = w.broker[1].hold = false;
+	world_run(5000);
+	assert_int_equal(w.broker[1].nb, 2 + 4);
+	assert_string_equal(w.broker[1].record[2].text, "9");
+	assert_string_equal(w.broker[1].record[5].text, "12");
+	assert_int_equal(acks(0, 5, 0), 4);
+	ledger();
+	world_teardown(state);
+}
+
 static void
 qos0_beyond_the_hold_goes_oldest_first(void **state)
 {
@@ -631,6 +655,7 @@ main(void)
 		cmocka_unit_test(a_device_of_3_1_1_is_closed_rather_than_told_a_lie),
 		cmocka_unit_test(a_rule_that_can_do_without_the_broker_is_met_all_the_same),
 		cmocka_unit_test(what_is_on_the_wire_is_not_dropped),
+		cmocka_unit_test(what_was_on_the_wire_goes_first_when_the_broker_has_gone),
 		cmocka_unit_test(qos0_beyond_the_hold_goes_oldest_first),
 		cmocka_unit_test(a_detached_broker_goes_without_until_it_is_back),
 		cmocka_unit_test(a_hung_broker_is_detached_with_its_connection),

@@ -161,19 +161,18 @@ rules_count_pubrecs(void **state)
 }
 
 static void
-a_refusal_ends_the_exchange_on_both_legs(void **state)
+refused(uint8_t code)
 {
 	uint16_t id;
 	uint8_t reason;
 
-	(void)state;
-	w.broker[0].reason = 0x87;
+	w.broker[0].reason = code;
 	world_start(1, 3, 0);
 	device_connect(0, 0, 5, "a");
 	device_publish(0, 5, 2, 7, "t", "x");
 	world_run(20);
 	assert_int_equal(device_answers(0, 0x50, 5, &id, &reason, 9), 1);
-	assert_int_equal(reason, 0x87);
+	assert_int_equal(reason, code);
 	assert_int_equal(w.broker[0].releases, 0);
 	assert_int_equal(w.broker[1].releases, 1);
 	assert_int_equal(upstream(0, PW_LANE_5).counters.refused, 1);
@@ -184,6 +183,62 @@ a_refusal_ends_the_exchange_on_both_legs(void **state)
 	world_run(20);
 	assert_int_equal(w.broker[1].nb, 2);
 	assert_int_equal(counters()->duplicates_qos2, 0);
+	ledger();
+}
+
+static void
+a_refusal_ends_the_exchange_on_both_legs(void **state)
+{
+	refused(0x87);
+	world_teardown(state);
+	world_setup(state);
+	refused(0x80); /* the least of them */
+}
+
+/* A message that had to wait for a place in the log is no duplicate when it is read again. */
+static void
+what_waits_for_a_full_log_is_forwarded_when_there_is_room(void **state)
+{
+	(void)state;
+	w.set.limits.max_queued_messages = 8;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "a");
+	for (uint16_t i = 1; i <= 30; i++)
+		device_publish(0, 4, 2, i, "t", "x");
+	world_run(20);
+	assert_int_equal(w.broker[0].nb, 8);
+	w.broker[0].hold = false;
+	world_ack(0, 99);
+	world_run(100);
+	assert_int_equal(delivered(0), 30);
+	assert_int_equal(delivered(1), 30);
+	assert_int_equal(pubrecs(0, NULL), 30);
+	assert_int_equal(counters()->duplicates_qos2, 0);
+	ledger();
+}
+
+/* It is in the window already: one that comes again takes no more of it. */
+static void
+a_publish_that_comes_again_is_within_the_receive_maximum(void **state)
+{
+	(void)state;
+	w.set.limits.receive_maximum = 1;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		device_connect(i, 0, i == 0 ? 4 : 5, i == 0 ? "a" : "b");
+		device_publish(i, i == 0 ? 4 : 5, 2, 7, "t", "x");
+		device_publish(i, i == 0 ? 4 : 5, 2, 7, "t", "x");
+	}
+	world_run(20);
+	assert_false(w.device[0].closed || w.device[1].closed);
+	assert_int_equal(counters()->duplicates_qos2, 2);
+	w.broker[0].hold = false;
+	world_ack(0, 9);
+	world_run(20);
+	assert_int_equal(pubrecs(0, NULL), 1);
+	assert_int_equal(pubrecs(1, NULL), 1);
 	ledger();
 }
 
@@ -416,6 +471,8 @@ main(void)
 		T(acknowledgements_of_both_kinds_leave_in_the_order_of_their_messages),
 		T(rules_count_pubrecs),
 		T(a_refusal_ends_the_exchange_on_both_legs),
+		T(what_waits_for_a_full_log_is_forwarded_when_there_is_room),
+		T(a_publish_that_comes_again_is_within_the_receive_maximum),
 		T(nobody_needs_a_message_without_a_route_and_its_exchange_goes_on),
 		T(the_receive_maximum_counts_until_pubcomp),
 		T(a_3_1_1_device_may_have_more_than_a_window_unreleased),

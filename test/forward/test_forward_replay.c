@@ -165,10 +165,41 @@ the_backlog_is_replayed_at_its_rate_and_what_is_fresh_comes_behind_it(void **sta
 
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
+/* Its broker may have it, and the device was not told: it is sent again, expired or not. */
+static void
+what_was_sent_is_sent_again_though_it_has_expired(void **state)
+{
+	struct pw_mqtt_prop_out e = {.which = PW_MQTT_PROP_MESSAGE_EXPIRY, .num = 2};
+	struct pw_mqtt_props_out props = {.p = &e, .n = 1};
+	uint8_t out[64];
+	int n = pw_mqtt_encode_publish(out, sizeof(out), 5, false, 1, false,
+				       (struct pw_mqtt_str){"t", 1}, 7, &props, 0);
+
+	(void)state;
+	w.broker[0].hold = true;
+	w.set.broker[0].restart_cap = 1000;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "a");
+	device_send(0, out, (uint32_t)n);
+	world_run(20);
+	w.broker[0].mute = true;
+	broker_reset(0);
+	world_run(3000);
+	w.broker[0].mute = w.broker[0].hold = false;
+	world_run(10000);
+	assert_int_equal(w.broker[0].nb, 2);
+	assert_int_equal(w.broker[0].record[1].first, 0x3A);
+	assert_int_equal(w.broker[0].record[1].expiry, 1);
+	assert_int_equal(upstream(0, PW_LANE_5).counters.dropped_expired, 0);
+	assert_int_equal(device_acks(0, 5, NULL, NULL, 9), 1);
+	ledger();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(what_was_sent_is_sent_again_though_it_has_expired),
 		T(quota_exceeded_waits_and_is_sent_again_in_order),
 		T(quota_exceeded_waits_and_is_sent_again_in_order_across_workers),
 		T(some_of_a_window_may_be_over_quota),
