@@ -6,11 +6,28 @@
 #include "outbox_pvt.h"
 #include "session_pvt.h"
 
+/* Messages that are lost in no case, and places in all. */
+static uint32_t
+places(uint32_t max_sessions, uint32_t device_workers, uint32_t *sure)
+{
+	*sure = max_sessions + PW_DIR_OFFERS * device_workers;
+	return rte_align32pow2(max_sessions + 1024 + *sure);
+}
+
+size_t
+pw_forward_outbox_bytes(uint32_t max_connections, uint32_t device_workers)
+{
+	uint32_t sure, all = max_connections + pw_max_lingering(max_connections);
+
+	if (device_workers <= 1)
+		return 0;
+	return places(all, device_workers, &sure) * sizeof(struct pw_outgoing);
+}
+
 int
 pw_outbox_create(struct pw_forward *f)
 {
-	uint32_t sure = f->max_sessions + PW_DIR_OFFERS * f->shared->nb_device_workers;
-	uint32_t size = rte_align32pow2(f->max_sessions + 1024 + sure);
+	uint32_t sure, size = places(f->max_sessions, f->shared->nb_device_workers, &sure);
 
 	if (f->shared->nb_device_workers == 1)
 		return 0;

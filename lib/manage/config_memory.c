@@ -69,7 +69,9 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 		device_workers * (pw_forward_sessions_bytes(limits->max_connections) +
 				  pw_forward_accounts_bytes(&c->forward, pw_config_has_access(c)) +
 				  pw_forward_aliases_bytes(&c->forward));
-	m->wills = device_workers * pw_forward_wills_bytes(limits->max_connections);
+	m->wills =
+		device_workers * (pw_forward_wills_bytes(limits->max_connections) +
+				  pw_forward_outbox_bytes(limits->max_connections, device_workers));
 	m->idle = pw_tcp_conn_size() + pw_forward_session_size();
 	/* And two cache lines for the list of slices of a message that needs one. */
 	m->logs = pw_forward_logs_bytes(&c->forward, device_workers - remote, false) +

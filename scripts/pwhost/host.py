@@ -125,7 +125,7 @@ class Host:
 
     def poke(self, path, value):
         """Write to a file of the kernel that cannot be read, such as bind."""
-        if self.changed(f"write {value} to {path}"):
+        if self.changed(f"write {value} to {path}" if value.strip() else f"empty {path}"):
             try:
                 self._write(path, value)
             except OSError as e:

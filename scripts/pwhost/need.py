@@ -3,9 +3,10 @@
 
 from . import cpus, pages, pci
 
-# The plan is exact to a page or so (DPDK's heaps grow by whole pages); descriptor rings of the
-# drivers, which a plan that knows no devices cannot contain, come out of this.
-SPARE_PART, SPARE_PAGES = 16, 2
+# DPDK's heaps grow by whole pages, and leave the end of one unused where the next reservation does not
+# fit there: up to 11 % of all, measured with 60,000 connections on two workers, less with fewer.
+# Descriptor rings, which a plan that knows no devices cannot contain, come out of this too.
+SPARE_PART, SPARE_PAGES = 8, 2
 
 
 def by_node(host, config, plan):

@@ -38,6 +38,12 @@ def entries(host):
     return found
 
 
+def kept(host):
+    """Addresses of all that are bound at boot, by us or by driverctl."""
+    prefix = "/etc/driverctl.d/pci-"
+    return set(entries(host)) | {p[len(prefix):] for p in host.glob(prefix + "*")}
+
+
 def by_driverctl(host):
     return host.which("driverctl") is not None
 

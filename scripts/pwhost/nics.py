@@ -61,7 +61,7 @@ def remark(host, nic, kept):
 
 
 def show(host, args):
-    kept = nicboot.entries(host)
+    kept = nicboot.kept(host)
     there = pci.nics(host)
     if args.json:
         host.say(json.dumps([{
@@ -77,7 +77,7 @@ def show(host, args):
         host.say("no NIC on PCI")
         return
     host.say(table.render(("address", "device", "driver", "interface", "node", "link", "PMD", ""), rows))
-    for address, e in kept.items():
+    for address, e in nicboot.entries(host).items():
         why = nicboot.check(e, next((n for n in there if n.address == address), None))
         if why:
             host.say(f"{nicboot.LIST}: {address} will not be bound at boot: {why}")
@@ -132,7 +132,8 @@ def unbind(host, args):
             raise HostError(f"{nic}: {', '.join(running)} has it open: end that first")
     for nic in found:
         old = nicboot.entries(host).get(nic.address)
-        nicboot.forget(host, nic)
+        if nicboot.forget(host, nic):
+            nic = pci.find(host, nic.address)  # driverctl may have given it back by this
         if nic.bifurcated or (nic.driver and not nic.bound):
             host.say(f"{nic}: the kernel has it ({nic.driver})")
             continue

@@ -77,14 +77,14 @@ source(void *ctx, const struct pw_addr *dst, struct pw_addr *src)
 }
 
 static struct taken
-taken_by(uint32_t connections)
+taken_by(uint32_t connections, uint32_t workers)
 {
 	struct pw_forward_settings set;
 	struct pw_forward_shared_conf sc = {
 		.settings = &set,
-		.nb_workers = 1,
-		.role = {PW_ROLE_DEVICES | PW_ROLE_BROKERS},
-		.socket = {SOCKET_ID_ANY},
+		.nb_workers = workers,
+		.role = {PW_ROLE_DEVICES | PW_ROLE_BROKERS, PW_ROLE_DEVICES | PW_ROLE_BROKERS},
+		.socket = {SOCKET_ID_ANY, SOCKET_ID_ANY},
 	};
 	struct pw_tcp_conf tc = {
 		.name = "cost",
@@ -140,11 +140,11 @@ an_idle_connection_takes_at_most_512_bytes_and_as_many_as_the_plan_says(void **s
 {
 	/* The second leaves TCP's table as empty as it can be. */
 	static const uint32_t many[] = {32768, 43800};
-	struct taken few = taken_by(FEW);
+	struct taken few = taken_by(FEW, 1);
 
 	(void)state;
 	for (uint32_t i = 0; i < RTE_DIM(many); i++) {
-		struct taken t = taken_by(many[i]);
+		struct taken t = taken_by(many[i], 1);
 		size_t tcp = (t.tcp - few.tcp) / (many[i] - FEW);
 		size_t forward = t.forward - few.forward - (wills(many[i]) - wills(FEW));
 
@@ -158,6 +158,21 @@ an_idle_connection_takes_at_most_512_bytes_and_as_many_as_the_plan_says(void **s
 				pw_forward_session_size() + 1);
 	}
 	assert_true(pw_tcp_conn_size() + pw_forward_session_size() <= 512);
+}
+
+static void
+messages_that_wait_for_other_workers_take_as_many_bytes_as_the_plan_says(void **state)
+{
+	const uint32_t many = 20000;
+	size_t few_one = taken_by(FEW, 1).forward, few_two = taken_by(FEW, 2).forward;
+	size_t one = taken_by(many, 1).forward, two = taken_by(many, 2).forward;
+	size_t plan = pw_forward_outbox_bytes(many, 2) - pw_forward_outbox_bytes(FEW, 2);
+
+	(void)state;
+	assert_int_equal(pw_forward_outbox_bytes(many, 1), 0);
+	assert_true(plan > (size_t)many * 2 * sizeof(struct pw_forward_msg));
+	/* What else a second worker brings depends on no number of connections. */
+	assert_in_range((two - one) - (few_two - few_one), plan - 256, plan + 256);
 }
 
 /* What a worker takes for one route more, whose set of brokers is another one. */
@@ -288,6 +303,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			an_idle_connection_takes_at_most_512_bytes_and_as_many_as_the_plan_says),
+		cmocka_unit_test(
+			messages_that_wait_for_other_workers_take_as_many_bytes_as_the_plan_says),
 		cmocka_unit_test(logs_and_cursors_take_as_many_bytes_as_the_plan_says),
 		cmocka_unit_test(time_wait_records_take_as_many_bytes_as_the_plan_says),
 	};

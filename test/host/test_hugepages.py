@@ -95,8 +95,8 @@ class Reserve(HostTest):
     def test_what_a_configuration_needs_lies_where_its_port_and_workers_are(self):
         self.fake_pubwire()
         _, said, _ = self.run_tool(hugepages, "reserve", "--pubwire", self.host.which("pubwire"))
-        # Node 0: 5 MB and a sixteenth, and two pages; node 1: 25 MB, as much more, and two pages.
-        self.assertEqual((5, 16), (self.pool(0), self.pool(1)), said)
+        # Node 0: 5 MB and an eighth, and two pages; node 1: 25 MB and an eighth, and two pages.
+        self.assertEqual((5, 17), (self.pool(0), self.pool(1)), said)
 
     def test_a_configuration_counts_free_pages_and_its_own(self):
         self.fake_pubwire()

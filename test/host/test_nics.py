@@ -248,13 +248,17 @@ class Persistent(NicsTest):
     def test_driverctl_keeps_it_where_it_is_installed(self):
         self.host.add_program("driverctl", 'mkdir -p $PUBWIRE_HOST_ROOT/etc/driverctl.d\n'
                               'f=$PUBWIRE_HOST_ROOT/etc/driverctl.d/pci-$2\n'
-                              '[ $1 = set-override ] && echo $3 > $f || rm $f')
+                              'd=$PUBWIRE_HOST_ROOT/sys/bus/pci\n'
+                              '[ $1 = set-override ] && echo $3 > $f || rm $f\n'
+                              'ln -sfn ../../../bus/pci/drivers/${3:-e1000e} $d/devices/$2/driver')
         self.run_tool(nics, "bind", "--persistent", A)
         self.assertEqual("vfio-pci", self.host.read(f"/etc/driverctl.d/pci-{A}"))
         self.assertFalse(self.host.exists(LIST))
         self.assert_changes_nothing(nics, "bind", "--persistent", A)
-        self.run_tool(nics, "unbind", A)
+        self.assertRegex(self.run_tool(nics, "list")[1], f"{A} .* at boot too")
+        self.assertEqual(0, self.run_tool(nics, "unbind", A)[0])
         self.assertFalse(self.host.exists(f"/etc/driverctl.d/pci-{A}"))
+        self.assertEqual("e1000e", self.driver(A))
 
 
 class List(NicsTest):

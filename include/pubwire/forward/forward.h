@@ -419,6 +419,10 @@ size_t pw_forward_aliases_bytes(const struct pw_forward_settings *set);
 /** What one worker reserves for wills, and for sessions that outlive their connection. */
 size_t pw_forward_wills_bytes(uint32_t max_connections);
 
+/** What one worker reserves for messages about sessions that wait until other workers take them; 0
+ * where it is the only one with devices. */
+size_t pw_forward_outbox_bytes(uint32_t max_connections, uint32_t device_workers);
+
 #ifdef __cplusplus
 }
 #endif
