@@ -17,6 +17,14 @@ struct place {
 	bool parked; /* in no log */
 };
 
+static inline struct pw_flog_entry *
+entry(const struct pw_forward *f, const struct pw_session *s, uint32_t ref)
+{
+	if (ref & PW_FLOG_PARKED)
+		return pw_pool_at(f->parked, ref & ~PW_FLOG_PARKED);
+	return &pw_session_logs(f, s)[ref >> 16].entry[ref & 0xFFFF];
+}
+
 static struct place
 place(const struct pw_forward *f, const struct pw_session *s, uint32_t ref)
 {
@@ -53,7 +61,7 @@ enlist(struct pw_forward *f, struct pw_session *s, struct pw_flog_entry *e, uint
 
 	e->next = ref;
 	if (s->last != PW_FLOG_NONE) {
-		last = place(f, s, s->last).entry;
+		last = entry(f, s, s->last);
 		e->next = last->next;
 		last->next = ref;
 	}
@@ -88,13 +96,13 @@ pw_session_owe(struct pw_forward *f, struct pw_session *s, uint8_t qos, uint16_t
 static struct place
 oldest(const struct pw_forward *f, const struct pw_session *s)
 {
-	return place(f, s, place(f, s, s->last).entry->next);
+	return place(f, s, entry(f, s, s->last)->next);
 }
 
 static void
 pop(struct pw_forward *f, struct pw_session *s, const struct pw_flog_entry *e)
 {
-	struct pw_flog_entry *last = place(f, s, s->last).entry;
+	struct pw_flog_entry *last = entry(f, s, s->last);
 
 	if (last == e)
 		s->last = PW_FLOG_NONE;
@@ -248,7 +256,7 @@ pw_session_disown(struct pw_forward *f, struct pw_session *s, bool keep)
 static bool
 park(struct pw_forward *f, struct pw_session *s)
 {
-	struct pw_flog_entry *before = place(f, s, s->last).entry;
+	struct pw_flog_entry *before = entry(f, s, s->last);
 	uint32_t ref = before->next, last = s->last;
 
 	for (;; ref = before->next) {
