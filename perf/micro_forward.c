@@ -2,7 +2,7 @@
 /*
  * micro_forward: cycles of a worker for one message, from the device's segment to the device's
  * acknowledgement: TCP, the session, the log, a cursor for each broker, their answers. Without
- * driver and lib/wire; the far ends are not counted. 32 messages are on their way at a time (8 of
+ * driver and lib/wire; the far ends are not counted. 32 messages are on their way at a time (2 of
  * 16 KB): of 32 devices one each, as a fleet of sensors sends them, or 32 of one device, as a
  * gateway does. Brokers answer in one segment what has arrived together.
  *
@@ -170,8 +170,8 @@ table(struct bench_conf c)
 		c.version = row[i].version;
 		c.qos = row[i].qos;
 		c.payload = row[i].payload;
-		c.devices = c.payload < 16384 ? devices : RTE_MIN(devices, 8u);
-		c.batch = c.payload < 16384 ? batch : RTE_MIN(batch, 8u);
+		c.devices = c.payload < 16384 ? devices : RTE_MIN(devices, 2u);
+		c.batch = c.payload < 16384 ? batch : RTE_MIN(batch, 2u);
 		fan_out(c);
 	}
 }
