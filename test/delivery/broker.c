@@ -24,7 +24,6 @@ accepted(void *ctx, struct pw_tcp_conn *c, uint64_t now)
 {
 	struct broker *b = ctx;
 
-	RTE_SET_USED(now);
 	for (uint32_t i = 0; i < LEGS; i++) {
 		struct leg *l = &b->leg[i];
 		uint8_t *buf = l->buf;
@@ -39,6 +38,7 @@ accepted(void *ctx, struct pw_tcp_conn *c, uint64_t now)
 		l->buf = buf;
 		l->conn = c;
 		l->broker = b;
+		l->since = now;
 		l->number = ++b->nb_legs;
 		pw_tcp_set_user(c, (uint64_t)(uintptr_t)l);
 		b->w->tally->broker_connections++;
@@ -244,10 +244,14 @@ take_publish(struct leg *l, const struct pw_mqtt_buf *f)
 		return;
 	l->open[p.packet_id] = m + 1;
 	l->inflight++;
-	if (p.qos == 2 && reason < 0x80)
-		l->kept->known[p.packet_id] = m + 1;
 	w->message[m].copy[b->id].refused += reason >= 0x80;
-	answer_queue(l, p.qos == 2 ? PW_MQTT_PUBREC : PW_MQTT_PUBACK, p.packet_id, m, reason);
+	if (p.qos == 1 || b->plan.as_qos1) {
+		answer_queue(l, PW_MQTT_PUBACK, p.packet_id, m, reason);
+		return;
+	}
+	if (reason < 0x80)
+		l->kept->known[p.packet_id] = m + 1;
+	answer_queue(l, PW_MQTT_PUBREC, p.packet_id, m, reason);
 }
 
 static void

@@ -132,9 +132,11 @@ add_will(struct device *d, struct pw_mqtt_connect_out *c, uint8_t *payload, char
 	 struct pw_mqtt_prop_out *delay)
 {
 	struct world *w = d->w;
-	uint32_t i = message_new(w, d, dice(w, w->plan.nb_routes));
+	uint32_t route = dice(w, w->plan.nb_routes), i = NOBODY;
 	struct message *m;
 
+	if (!access_denies(w, d, route))
+		i = message_new(w, d, route);
 	if (i == NOBODY)
 		return i;
 	m = &w->message[i];
@@ -169,6 +171,7 @@ connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 	struct pw_mqtt_prop_out p[1], delay;
 	static uint8_t payload[512], out[1024];
 	char topic[64];
+	struct pw_mqtt_str user, password = {access_password, (uint32_t)strlen(access_password)};
 	struct pw_mqtt_connect_out c = {
 		.version = l->version,
 		.clean = d->plan.clean,
@@ -185,6 +188,13 @@ connected(void *ctx, struct pw_tcp_conn *conn, uint64_t now)
 	if (l->version == 5 && d->plan.expiry != 0)
 		p[c.props.n++] = (struct pw_mqtt_prop_out){.which = PW_MQTT_PROP_SESSION_EXPIRY,
 							   .num = d->plan.expiry};
+	if (d->plan.user != 0) {
+		user = access_user(d);
+		l->wrong = !d->w->calm && chance(d->w, d->plan.wrong);
+		password.len -= l->wrong;
+		c.username = &user;
+		c.password = &password;
+	}
 	if (d->plan.wills)
 		l->will = add_will(d, &c, payload, topic, &delay);
 	n = pw_mqtt_encode_connect(out, sizeof(out), &c);
@@ -227,6 +237,8 @@ take_connack(struct device *d, const struct pw_mqtt_buf *f)
 		l->no_retain = number(&c.props, PW_MQTT_PROP_RETAIN_AVAILABLE, 1) == 0;
 	}
 	l->up = true;
+	if (l->wrong)
+		world_fault(d->w, "d%u.%u: a wrong password is taken", d->id, l->gen);
 	judge_connack(d, c.session_present);
 	d->w->tally->device_connections++;
 	d->w->tally->device_sessions_resumed += c.session_present;

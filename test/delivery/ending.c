@@ -28,7 +28,8 @@ promised(struct world *w)
 		const struct message *m = &w->message[i];
 		uint32_t had = 0;
 
-		if (m->will || !m->answered || m->reason >= 0x80 || m->route >= w->plan.nb_routes)
+		if (m->will || m->denied || !m->answered || m->reason >= 0x80 ||
+		    m->route >= w->plan.nb_routes)
 			continue;
 		for (uint32_t b = 0; b < w->plan.nb_brokers; b++) {
 			if (!(w->set.route[m->route].brokers & 1u << b))

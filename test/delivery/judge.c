@@ -8,7 +8,7 @@
 #include "world.h"
 
 #define MAGIC	  0x31564c44u
-#define TRANSIT	  (1500 * MS) /* from one end to the other, retransmissions among it */
+#define CLOCKS	  (5 * MS) /* of two workers differ by less */
 #define MAX_BYTES FRAME_MAX
 
 /* The message of a payload; NOBODY where it is nobody's. */
@@ -40,6 +40,8 @@ same(struct leg *l, const struct message *m, uint32_t index, const uint8_t *byte
 	uint32_t n = message_topic(w, m, true, topic, sizeof(topic));
 
 #define NOT(what, ...) world_fault(w, "b%u.%u: m%u " what, b->id, l->number, index, ##__VA_ARGS__)
+	if (m->denied)
+		NOT("may not be published");
 	if (m->route >= w->plan.nb_routes || !(w->set.route[m->route].brokers & 1u << b->id))
 		NOT("is not for this broker");
 	if (p->topic.len != n || memcmp(bytes + p->topic.off, topic, n) != 0)
@@ -58,13 +60,26 @@ same(struct leg *l, const struct message *m, uint32_t index, const uint8_t *byte
 		NOT("has lost, or won, an expiry interval");
 }
 
+/* When pubwire had it for sure: a broker had it by then. */
+static uint64_t
+taken_by(const struct world *w, const struct message *m)
+{
+	uint64_t at = NEVER;
+
+	for (uint32_t i = 0; i < w->plan.nb_brokers; i++) {
+		if (m->copy[i].first != 0)
+			at = RTE_MIN(at, m->copy[i].first);
+	}
+	return at;
+}
+
 /* The interval has shrunk by what it waited, and nothing is begun when it is over. */
 static void
 expires(struct leg *l, const struct message *m, uint32_t index, const struct pw_mqtt_publish *p)
 {
 	struct broker *b = l->broker;
 	struct world *w = b->w;
-	uint64_t age = w->now - m->at;
+	uint64_t age = w->now - m->at, known = taken_by(w, m), waited = 0;
 	uint32_t left = pw_mqtt_has(&p->props, PW_MQTT_PROP_MESSAGE_EXPIRY)
 				? p->props.value[PW_MQTT_PROP_MESSAGE_EXPIRY].num
 				: 0;
@@ -73,8 +88,17 @@ expires(struct leg *l, const struct message *m, uint32_t index, const struct pw_
 		return;
 	if (left > m->expiry)
 		NOT("expires in %u s, more than the %u it was sent with", left, m->expiry);
-	if (left != 0 && left != 1 && left + age / SEC + 1 < m->expiry)
+	if (left > 1 && left + age / SEC + 1 < m->expiry)
 		NOT("expires in %u s, %u less %u ms", left, m->expiry, (unsigned)(age / MS));
+	/* It waited for this connection at least, if it came but once. */
+	if (m->submitted > 1 || known >= l->since - CLOCKS)
+		return;
+	waited = (l->since - known - CLOCKS) / SEC;
+	if (left > 1 && left + waited > m->expiry)
+		NOT("expires in %u s of %u, and waited for %u", left, m->expiry, (unsigned)waited);
+	if (!p->dup && waited >= m->expiry)
+		NOT("is begun %u s after it came, it was to expire in %u", (unsigned)waited,
+		    m->expiry);
 }
 
 /* Its identifier, and how many are in flight. */
@@ -171,7 +195,7 @@ counted(struct leg *l, const struct message *m, uint32_t index, const struct pw_
 		NOT("came %u times as new, and was sent %u times", c->fresh, m->submitted);
 	if (p->dup && l->kept->connects < 2 && c->refused == 0)
 		NOT("has DUP on the first connection");
-	if (m->qos < 2 || c->new <= m->lives)
+	if (m->qos < 2 || c->new <= m->lives || b->plan.as_qos1)
 		return;
 	/* Exactly once, but where a session was lost, and what was given up was sent again. */
 	if (l->kept->lost_at != 0 && l->kept->lost_at >= c->first)
@@ -297,6 +321,12 @@ judge_answer(struct link *l, const struct inflight *x, uint8_t reason)
 		world_fault(w, "d%u.%u: m%u is answered behind a later one", d->id, l->gen,
 			    x->message);
 	l->answered[m->qos] = x->order;
+	if (m->denied) {
+		if (reason != (l->version == 5 ? 0x87 : 0))
+			world_fault(w, "d%u.%u: m%u, which is not allowed, is answered 0x%02X",
+				    d->id, l->gen, x->message, reason);
+		return;
+	}
 	if (reason >= 0x80) {
 		w->tally->refused++;
 		if (l->version != 5)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <rte_common.h>
+#include <rte_mbuf.h>
 
 #include "world.h"
 
@@ -20,6 +21,28 @@ static void
 later(struct world *w, uint64_t *until, uint32_t most_ms)
 {
 	*until = w->now + sim_rng_range(&w->rng, 10, most_ms) * MS;
+}
+
+/* Bytes to every connection that stands; the connection goes on, or not. */
+static void
+say_nonsense(struct world *w, struct broker *b, bool garbage)
+{
+	for (uint32_t i = 0; i < LEGS; i++) {
+		struct leg *l = &b->leg[i];
+		uint8_t out[8] = {0xf0, 0x02, 0x00, 0x00};
+		uint16_t id = (uint16_t)(1 + dice(w, IDS - 1));
+		int n = 4;
+
+		if (!l->up || l->conn == NULL || l->open[id] != 0 || l->kept->known[id] != 0)
+			continue;
+		if (!garbage)
+			n = pw_mqtt_encode_ack(out, sizeof(out),
+					       (enum pw_mqtt_type[]){PW_MQTT_PUBACK, PW_MQTT_PUBREC,
+								     PW_MQTT_PUBCOMP}[dice(w, 3)],
+					       l->version, id, 0, NULL);
+		if (n > 0)
+			(void)!pw_tcp_send_copy(w->broker_tcp, l->conn, out, (uint32_t)n);
+	}
 }
 
 static void
@@ -52,6 +75,10 @@ harm_broker(struct world *w, struct broker *b, enum fault f)
 	case FAULT_SLOW:
 		later(w, &b->slow_until, 4000);
 		break;
+	case FAULT_STRAY:
+	case FAULT_BROKER_GARBAGE:
+		say_nonsense(w, b, f == FAULT_BROKER_GARBAGE);
+		break;
 	case FAULT_FORGET:
 		later(w, &b->hole_until, 1000);
 		broker_cut(b, END_SILENT);
@@ -75,6 +102,7 @@ send_garbage(struct device *d)
 		{0x82, 0x00},			      /* an empty SUBSCRIBE */
 		{0x62, 0x02, 0x00, 0x00},	      /* PUBREL of identifier 0 */
 		{0x90, 0x03, 0x00, 0x01, 0x00},	      /* what only servers send */
+		{0x30, 0xff, 0xff, 0xff, 0x7f},	      /* larger than CONNACK said */
 	};
 	struct world *w = d->w;
 
@@ -203,6 +231,38 @@ set_pressure(struct world *w, uint32_t level)
 	}
 }
 
+/* Take what a pool has, but for a few; and give it back. */
+static void
+eat(struct world *w)
+{
+	struct rte_mempool *pools[] = {w->mem.hdr, w->mem.ind, w->mem.pkt};
+	uint32_t left = dice(w, 30);
+	struct rte_mbuf *m;
+
+	if (w->eaten != NULL)
+		return;
+	w->famine = pools[dice(w, RTE_DIM(pools))];
+	while (rte_mempool_avail_count(w->famine) > left &&
+	       (m = rte_mbuf_raw_alloc(w->famine)) != NULL) {
+		m->next = w->eaten;
+		w->eaten = m;
+	}
+	later(w, &w->famine_until, 300);
+}
+
+void
+mischief_feed(struct world *w)
+{
+	while (w->eaten != NULL) {
+		struct rte_mbuf *m = w->eaten;
+
+		w->eaten = m->next;
+		m->next = NULL;
+		rte_mbuf_raw_free(m);
+	}
+	w->famine_until = 0;
+}
+
 static void
 happens(struct world *w)
 {
@@ -224,6 +284,8 @@ happens(struct world *w)
 		SAY(w, "%s", fault_text(f));
 		if (f == FAULT_STRANGER) {
 			stranger(w);
+		} else if (f == FAULT_FAMINE) {
+			eat(w);
 		} else {
 			set_pressure(w, 1);
 			later(w, &w->pressure_until, 300);
@@ -238,6 +300,8 @@ mischief(struct world *w)
 		w->pressure_until = 0;
 		set_pressure(w, 0);
 	}
+	if (w->famine_until != 0 && w->famine_until <= w->now)
+		mischief_feed(w);
 	if (w->fault_at > w->now)
 		return;
 	w->fault_at = w->now + 1 + sim_rng_next(&w->rng) % (2 * w->plan.fault_every);
@@ -254,6 +318,7 @@ mischief_ends(struct world *w)
 		stranger(w);
 	w->pressure_until = 0;
 	set_pressure(w, 0);
+	mischief_feed(w);
 	for (uint32_t i = 0; i < w->plan.nb_brokers; i++) {
 		struct broker *b = &w->broker[i];
 

@@ -28,6 +28,8 @@ draw_workers(struct world *w)
 		p->role[1] = chance(w, 700) ? PW_ROLE_BROKERS : PW_ROLE_DEVICES | PW_ROLE_BROKERS;
 	}
 	p->behind = chance(w, 500) ? 3 * US : 2 * MS;
+	p->passwords = chance(w, 150);
+	p->buffers = chance(w, 200) ? range(w, 100, 2000) : 0;
 	p->post_full = chance(w, 100) ? range(w, 1, 300) : 0;
 }
 
@@ -66,6 +68,7 @@ draw_broker(struct world *w, uint32_t i)
 	p->quota = chance(w, 150) ? range(w, 5, 100) : 0;
 	p->cuts = chance(w, 200) ? range(w, 1, 25) : 0;
 	p->halves = chance(w, 200) ? range(w, 1, 20) : 0;
+	p->as_qos1 = p->only == 4 && chance(w, 200);
 	snprintf(c->name, sizeof(c->name), "b%u", i);
 	c->address = wire_broker(i);
 	c->port = PORT;
@@ -133,6 +136,10 @@ draw_limits(struct world *w)
 		l->message_rate = range(w, 20, 200);
 	if (chance(w, 100))
 		l->byte_rate = range(w, 20000, 200000);
+	if (chance(w, 100))
+		w->set.listener[0].max_connections = w->plan.nb_devices + dice(w, 3);
+	if (chance(w, 100))
+		w->set.listener[0].connect_rate = range(w, 3, 20);
 }
 
 static void
@@ -145,6 +152,10 @@ draw_device(struct world *w, uint32_t i)
 	*p = (struct device_plan){.version = (uint8_t)(chance(w, 50) ? 3 : 4 + dice(w, 2))};
 	p->clean = p->version == 3 || chance(w, 300);
 	p->expiry = chance(w, 800) ? range(w, 20, 4000) : 0;
+	if (chance(w, 100))
+		p->expiry = range(w, 1, 3);
+	p->user = w->plan.passwords ? 1 + dice(w, 2) : 0;
+	p->wrong = chance(w, 300) ? range(w, 50, 500) : 0;
 	p->keepalive = chance(w, 700) ? (uint16_t)range(w, 2, 30) : 0;
 	p->wills = chance(w, 300);
 	p->will_delay = chance(w, 400) ? range(w, 1, 4) : 0;

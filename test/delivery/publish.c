@@ -247,6 +247,7 @@ publish_new(struct device *d)
 		m->property = chance(w, 200);
 	}
 	m->lives = 1;
+	m->denied = access_denies(w, d, route);
 	w->tally->messages++;
 	w->tally->messages_qos2 += m->qos == 2;
 	if (m->qos == 0)
@@ -330,7 +331,6 @@ ping(struct device *d)
 		return;
 	if (d->ping_at <= d->w->now && n > 0 && device_write(d, out, (uint32_t)n))
 		d->ping_at = d->w->now + d->plan.keepalive * SEC / 2;
-	wake(d, d->ping_at);
 }
 
 void
@@ -358,6 +358,8 @@ device_work(struct device *d)
 		ping(d);
 	}
 	device_pump(d);
+	if (d->plan.keepalive != 0)
+		wake(d, RTE_MAX(d->ping_at, w->now + MS));
 	if (!w->calm)
 		wake(d, w->now + 1 + sim_rng_next(&w->rng) % (2 * d->plan.pause));
 	else if (d->nb_flight > 0)

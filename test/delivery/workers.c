@@ -44,6 +44,12 @@ source(void *ctx, const struct pw_addr *dst, struct pw_addr *src)
 	return 0;
 }
 
+static int
+authenticate(void *ctx, const struct pw_auth_request *r)
+{
+	return access_ask(((struct place *)ctx)->w, r);
+}
+
 static struct pw_tcp *
 stack(struct world *w, const char *name, uint64_t seed, bool worker, uint64_t now)
 {
@@ -74,6 +80,7 @@ worker_up(struct world *w, uint32_t k)
 		.seed = w->plan.seed + k,
 		.ctx = &place[k],
 		.post = post,
+		.authenticate = authenticate,
 		.source = source,
 		.socket = SOCKET_ID_ANY,
 	};
@@ -99,6 +106,9 @@ workers_up(struct world *w)
 		.settings = &w->set, .nb_workers = w->plan.nb_workers, .seed = w->plan.seed};
 	int rc = 0;
 
+	if (w->plan.passwords)
+		conf.access = access_tables();
+	conf.buffers = w->plan.buffers;
 	for (uint32_t k = 0; k < w->plan.nb_workers; k++) {
 		conf.role[k] = w->plan.role[k];
 		conf.socket[k] = SOCKET_ID_ANY;

@@ -60,6 +60,10 @@ next_event(const struct world *w)
 	uint64_t at = RTE_MIN(wire_next(w), workers_next(w));
 
 	at = RTE_MIN(at, w->fault_at);
+	if (w->nb_questions > 0)
+		at = RTE_MIN(at, access_next(w));
+	if (w->famine_until != 0)
+		at = RTE_MIN(at, w->famine_until);
 	if (!w->drained)
 		at = RTE_MIN(at, w->plan.drain_at);
 	if (w->pressure_until != 0)
@@ -93,6 +97,7 @@ step(struct world *w)
 	if (w->plan.drain_at <= w->now && !w->drained)
 		drain(w);
 	mischief(w);
+	access_answer(w);
 	for (uint32_t i = 0; i < w->plan.nb_brokers; i++) {
 		if (w->broker[i].next <= w->now)
 			broker_act(&w->broker[i]);
@@ -191,6 +196,7 @@ end(struct world *w)
 		pw_tcp_destroy(w->broker_tcp);
 	w->device_tcp = w->broker_tcp = NULL;
 	wire_clear(w);
+	mischief_feed(w);
 	if (!pw_mem_full(&w->mem))
 		world_fault(w, "buffers are missing after the end");
 }

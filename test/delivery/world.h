@@ -21,6 +21,7 @@
  *     judge.c     what must be true of every packet that a broker or a device is given
  *     ending.c    what must be true when all is over
  *     inside.c    ledgers and buffers
+ *     access.c    passwords and rules
  */
 
 #include <stdbool.h>
@@ -71,6 +72,7 @@ struct message {
 	uint16_t lives;	      /**< times that it was sent as a new message */
 	bool answered;	      /**< PUBACK or PUBREC has come */
 	uint8_t reason;	      /**< of it */
+	bool denied;	      /**< its user may not publish it */
 	bool cancelled;	      /**< a will that may not be published */
 	bool due;	      /**< a will that must be */
 	struct copy copy[BROKERS];
@@ -99,6 +101,7 @@ struct leg {
 	struct pw_tcp_conn *conn;
 	struct broker *broker;
 	struct kept *kept; /**< NULL before CONNECT */
+	uint64_t since;	   /**< ns, when it began */
 	uint32_t number;
 	uint8_t version;
 	bool up;	   /**< CONNACK of success was sent */
@@ -127,6 +130,7 @@ struct broker_plan {
 	uint32_t quota;	  /**< per mille of messages that it has no room for now */
 	uint32_t cuts;	  /**< per mille of frames at which the connection ends */
 	uint32_t halves;  /**< per mille of answers of which half is sent, then the end */
+	bool as_qos1;	  /**< 3.1.1: answers QoS 2 with PUBACK */
 };
 
 struct broker {
@@ -167,6 +171,7 @@ struct link {
 	uint8_t gen; /**< of its address */
 	bool tcp;    /**< established */
 	bool up;     /**< CONNACK of success */
+	bool wrong;  /**< it has named a password that is not its own */
 	bool left;   /**< DISCONNECT was sent, or it closes */
 	bool eof;
 	bool garbage; /**< it has sent what ends a connection */
@@ -200,6 +205,8 @@ struct device_plan {
 	uint32_t large;	 /**< per mille of messages of tens of kilobytes */
 	uint32_t qos[3]; /**< weights */
 	bool aliases;
+	uint32_t user;	/**< 0: names none */
+	uint32_t wrong; /**< per mille of its passwords that are wrong */
 };
 
 struct device {
@@ -240,9 +247,11 @@ struct plan {
 	uint64_t drain_at;    /**< NEVER */
 	uint64_t device_delay, broker_delay; /**< ns, one way */
 	uint32_t loss, dup, reorder;	     /**< per mille of segments */
-	uint32_t post_full;		     /**< per mille of messages between workers */
-	uint64_t behind;		     /**< ns: clock of the second worker */
+	bool passwords;
+	uint32_t post_full; /**< per mille of messages between workers */
+	uint64_t behind;    /**< ns: clock of the second worker */
 	uint32_t rx_window, rx_copy_break;
+	uint32_t buffers; /**< that backlogs of brokers are held against, 0: no bound */
 };
 
 /** What happens; row: name, text. */
@@ -256,6 +265,8 @@ struct plan {
 	X(DEAF, "broker reads nothing")                                                            \
 	X(SLOW, "broker reads little")                                                             \
 	X(CABLE, "broker's cable is cut for a while")                                              \
+	X(STRAY, "broker answers what nobody asked")                                               \
+	X(BROKER_GARBAGE, "broker sends garbage")                                                  \
 	X(FORGET, "broker forgets its sessions while connections are cut")                         \
 	X(VANISH, "device vanishes")                                                               \
 	X(DEVICE_RESET, "device resets its connection")                                            \
@@ -265,7 +276,8 @@ struct plan {
 	X(GARBAGE, "device sends garbage")                                                         \
 	X(HALF, "device sends half a packet, and no more")                                         \
 	X(STRANGER, "somebody connects and sends nonsense")                                        \
-	X(PRESSURE, "buffers run short for a while")
+	X(PRESSURE, "devices are not read for a while")                                            \
+	X(FAMINE, "a pool of buffers is empty for a while")
 
 #define FAULT_ENUM(name, text) FAULT_##name,
 enum fault { FAULTS(FAULT_ENUM) FAULT_MAX };
@@ -319,8 +331,16 @@ struct segment {
 	struct pw_tcp *to;
 };
 
-#define SEGMENTS 16384
-#define POSTS	 4096
+/** A password that is being verified. */
+struct question {
+	uint64_t at;
+	uint32_t worker;
+	struct pw_auth_answer answer;
+};
+
+#define QUESTIONS 64
+#define SEGMENTS  16384
+#define POSTS	  4096
 
 struct post {
 	uint32_t worker;
@@ -346,7 +366,11 @@ struct world {
 	uint64_t serial, last_at[3][256];
 	struct post post[POSTS];
 	uint32_t post_head, post_tail;
-	uint64_t fault_at, pressure_until;
+	struct question question[QUESTIONS];
+	uint32_t nb_questions;
+	uint64_t fault_at, pressure_until, famine_until;
+	struct rte_mempool *famine; /**< the pool whose buffers are away, */
+	struct rte_mbuf *eaten;	    /**< and these */
 	struct pw_tcp_conn *stranger;
 	bool calm;    /**< nothing bad happens any more */
 	bool drained; /**< pubwire is draining, or has */
@@ -391,6 +415,15 @@ chance(struct world *w, uint32_t per_mille)
 /* plan.c */
 void plan_draw(struct world *w, uint64_t seed);
 void plan_print(struct world *w);
+
+/* access.c */
+extern const char access_password[];
+const struct pw_access *access_tables(void);
+struct pw_mqtt_str access_user(const struct device *d);
+bool access_denies(const struct world *w, const struct device *d, uint32_t route);
+int access_ask(struct world *w, const struct pw_auth_request *r);
+uint64_t access_next(const struct world *w);
+void access_answer(struct world *w);
 
 /* wire.c */
 struct pw_addr wire_device(const struct device *d, uint8_t gen);
@@ -459,6 +492,8 @@ uint32_t message_topic(const struct world *w, const struct message *m, bool at_b
 void mischief(struct world *w);
 /** Everybody is well from now on. */
 void mischief_ends(struct world *w);
+/** Give back the buffers that a famine has taken. */
+void mischief_feed(struct world *w);
 const char *fault_text(enum fault f);
 
 /* judge.c */
