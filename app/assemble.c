@@ -116,8 +116,7 @@ reserve_memory(struct app *a)
 	if (rc == 0)
 		return APP_EXIT_OK;
 	fprintf(stderr,
-		"pubwire: packet buffers: %s. Reserve more hugepages (dpdk-hugepages.py --setup "
-		"64M), "
+		"pubwire: packet buffers: %s. Reserve more hugepages (pubwire-hugepages reserve), "
 		"give more with -m, or ask for fewer buffers in 'memory'; the plan:\n",
 		strerror(-rc));
 	app_report_memory(&a->config, stderr);

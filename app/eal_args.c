@@ -181,9 +181,9 @@ const char *
 app_eal_hint(const struct app_eal *e, int err)
 {
 	if (!e->no_huge && hugepages("/sys/kernel/mm/hugepages/*/nr_hugepages") == 0)
-		return "No hugepages are reserved: run 'dpdk-hugepages.py --setup 64M' as root, or "
-		       "try "
-		       "without them: pubwire ... -- --no-huge";
+		return "No hugepages are reserved: run 'pubwire-hugepages reserve' as root "
+		       "(scripts/hugepages in the source tree), or try without them: pubwire ... "
+		       "-- --no-huge";
 	if (!e->no_huge && err == EACCES && !hugetlbfs_mounted())
 		return "No hugetlbfs is mounted: 'mount -t hugetlbfs none /dev/hugepages' as root, "
 		       "or try without hugepages: pubwire ... -- --no-huge";
@@ -194,13 +194,14 @@ app_eal_hint(const struct app_eal *e, int err)
 	if (!e->no_huge && hugepages("/sys/kernel/mm/hugepages/*/free_hugepages") == 0)
 		return "All hugepages are in use: end what uses them (files below /dev/hugepages "
 		       "tell), "
-		       "or reserve more with 'dpdk-hugepages.py --setup 64M'";
+		       "or reserve more with 'pubwire-hugepages reserve'";
 	if (err == EINVAL || err == EPROTO)
-		return "An EAL argument is wrong: see EAL's line above; the arguments are those of "
-		       "'eal' in the file and those after --";
+		return "An EAL argument is wrong, or a driver of DPDK cannot be loaded: see EAL's "
+		       "line above; the arguments are those of 'eal' in the file and those after "
+		       "--";
 	if (err == ENOTSUP)
 		return "A device given by --vdev or --allow could not be set up: see the lines "
 		       "above";
-	return "See EAL's lines above. Another process with the same --file-prefix makes it fail "
-	       "too";
+	return "See EAL's lines above, and pubwire-doctor. Another process with the same "
+	       "--file-prefix makes it fail too";
 }

@@ -100,6 +100,15 @@ def hugepages(host, config, plan):
         Row("hugepages", BAD, found, "scripts/hugepages reserve (with the same --config), --boot to keep them")
 
 
+def mappings(host):
+    """DPDK maps each page by itself, and twice while it starts."""
+    most = host.number("/proc/sys/vm/max_map_count")
+    wanted = 2 * sum(p.total for p in pages.pools(host)) + 4096
+    if most is not None and most < wanted:
+        yield Row("mappings", BAD, f"a program may have {most}, and DPDK makes up to {wanted} for the pages reserved",
+                  f"echo vm.max_map_count={wanted} > /etc/sysctl.d/90-pubwire.conf; sysctl --system; or pages of 1 GB")
+
+
 def hugetlbfs(host, user):
     mounts = pages.mounts(host)
     if not mounts:

@@ -92,6 +92,7 @@ def examine(host, args, connect=checks_ports.tcp):
         rows += checks.hugepages(host, config, plan)
     if not config or not config.no_huge:
         rows += checks.hugetlbfs(host, user)
+        rows += checks.mappings(host)
     rows += checks.rights(host, user, plan)
     rows += checks.iommu_and_vfio(host, config, found)
     if config:

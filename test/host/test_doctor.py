@@ -99,6 +99,12 @@ class DoctorTest(HostTest):
         self.host.add("/proc/mounts", "nodev /dev/hugepages hugetlbfs rw,pagesize=1024M 0 0")
         self.assertEqual([], self.found(BAD) + self.found(WARN))
 
+    def test_more_pages_than_a_program_may_map(self):
+        self.host.add("/proc/sys/vm/max_map_count", 65530)
+        self.assertEqual([], self.found(BAD))
+        self.host.add_pages(0, 2048, 40000)
+        self.assert_found(BAD, "mappings: a program may have 65530", "vm.max_map_count=84096")
+
     def test_no_hugetlbfs(self):
         self.host.add("/proc/mounts", "")
         self.assert_found(BAD, "hugetlbfs: is not mounted", "scripts/hugepages mount")

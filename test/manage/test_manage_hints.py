@@ -22,7 +22,7 @@ NOBODY = "setpriv --reuid nobody --regid nogroup --clear-groups"
 
 #        what is missing, the namespace, who runs it, EAL arguments, status, what is said
 CASES = (
-    ("no hugepages", NONE, "", [], 1, "No hugepages are reserved: run 'dpdk-hugepages.py --setup"),
+    ("no hugepages", NONE, "", [], 1, "No hugepages are reserved: run 'pubwire-hugepages reserve'"),
     ("no mount", f"{SOME}; {UNMOUNTED}", "", [], 1, "No hugetlbfs is mounted: 'mount -t hugetlbfs"),
     ("no rights", f"{SOME}; {ROOTS}", NOBODY, [], 1, "Permission: run as root, or give the user"),
     ("no rights, no hugepages wanted", NONE, NOBODY, ["--no-huge"], 78,
