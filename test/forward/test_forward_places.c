@@ -150,6 +150,31 @@ the_place_of_a_client_is_its_own_on_the_way_to_another_worker(void **state)
 }
 
 static void
+a_client_that_goes_to_another_listener_leaves_its_place_to_others(void **state)
+{
+	(void)state;
+	two_places(1);
+	w.set.listener[1].max_connections = 1;
+	try_connect(0, 0, OTHER, 5, "a");
+	try_connect(1, 0, OTHER, 5, "b");
+	assert_true(accepted(0) && refused(1, 0x97));
+	for (uint32_t k = 0; k < 3; k++) { /* there and back */
+		try_connect(2 + 4 * k, 0, 1883, 5, "a");
+		assert_true(accepted(2 + 4 * k));
+		try_connect(3 + 4 * k, 0, OTHER, 4, "b");
+		assert_true(accepted(3 + 4 * k));
+		try_connect(4 + 4 * k, 0, OTHER, 5, "a"); /* it has none there */
+		assert_true(refused(4 + 4 * k, 0x97));
+		assert_false(w.device[2 + 4 * k].closed);
+		device_reset(3 + 4 * k);
+		world_run(20);
+		try_connect(5 + 4 * k, 0, OTHER, 5, "a");
+		assert_true(accepted(5 + 4 * k) && w.device[2 + 4 * k].closed);
+	}
+	ledger();
+}
+
+static void
 a_place_whose_heir_has_gone_is_given_back(void **state)
 {
 	(void)state;
@@ -180,6 +205,7 @@ main(void)
 		T(a_connection_elsewhere_stays_where_the_new_one_has_no_place),
 		T(a_will_that_waits_is_not_cancelled_by_a_connection_without_a_place),
 		T(the_place_of_a_client_is_its_own_on_the_way_to_another_worker),
+		T(a_client_that_goes_to_another_listener_leaves_its_place_to_others),
 		T(a_place_whose_heir_has_gone_is_given_back),
 	};
 
