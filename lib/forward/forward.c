@@ -58,7 +58,7 @@ create_devices(struct pw_forward *f)
 	struct pw_flog *l;
 
 	f->max_lingering = pw_max_lingering(limits->max_connections);
-	f->max_sessions = limits->max_connections + f->max_lingering;
+	f->max_sessions = pw_forward_max_sessions(limits->max_connections);
 	f->scratch_max = limits->max_packet_size / 128 + 64;
 	/* A quarter of the packet buffers for frames that are not whole yet; see part.c. */
 	f->part_buffers = f->conf.mem->pkt->size / 4 + 1;

@@ -200,7 +200,8 @@ pw_forward_session_list(const struct pw_forward *f, uint32_t *at, struct pw_sess
 		if (conn == NULL || len == 0)
 			continue;
 		session_info(s, conn, &f->name[*at], len, &out[n]);
-		session_user(f, *at, &out[n++]);
+		session_user(f, *at, &out[n]);
+		out[n++].index = *at;
 	}
 	return n;
 }
@@ -210,6 +211,12 @@ sessions_bytes(uint32_t sessions)
 {
 	return pw_pool_bytes(sessions, sizeof(struct pw_session)) +
 	       sessions * sizeof(struct pw_client_name) + pw_dir_bytes(sessions);
+}
+
+uint32_t
+pw_forward_max_sessions(uint32_t max_connections)
+{
+	return max_connections + pw_max_lingering(max_connections);
 }
 
 size_t

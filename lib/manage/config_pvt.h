@@ -105,9 +105,11 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(header_buffers, hdr_buffers, NUM_COUNT, 256, 16777216)                                   \
 	X(indirect_buffers, ind_buffers, NUM_COUNT, 256, 16777216)
 
-#define WORKER_NUMBERS(X)		       X(idle_sleep, idle_sleep_us, NUM_US, 1, 100000)
+#define WORKER_NUMBERS(X) X(idle_sleep, idle_sleep_us, NUM_US, 1, 100000)
 
-#define HTTP_NUMBERS(X)			       X(port, port, NUM_COUNT, 1, 65535)
+#define HTTP_NUMBERS(X)                                                                            \
+	X(port, port, NUM_COUNT, 1, 65535)                                                         \
+	X(top_devices, top_devices, NUM_COUNT, 0, PW_HTTP_MAX_TOP)
 
 #define RAW_NUMBER(key, field, kind, min, max) char *key;
 

@@ -240,51 +240,62 @@ start_daemon(struct pw_http *h, int fd)
 }
 
 static struct metrics_shape
-shape_of(const struct pw_forward_settings *s, uint32_t workers, uint32_t broker_workers,
-	 uint32_t ports)
+shape_of(const struct pw_forward_settings *s, const uint8_t *role, uint32_t workers, uint32_t ports,
+	 uint32_t top)
 {
-	return (struct metrics_shape){
+	struct metrics_shape shape = {
 		.workers = workers,
-		.broker_workers = broker_workers,
 		.brokers = s->nb_brokers,
 		.routes = s->nb_routes,
 		.ports = ports,
+		.sessions = top != 0 ? pw_forward_max_sessions(s->limits.max_connections) : 0,
 	};
+
+	for (uint32_t w = 0; w < workers; w++) {
+		shape.broker_workers += (role[w] & PW_ROLE_BROKERS) != 0;
+		shape.device_workers += (role[w] & PW_ROLE_DEVICES) != 0;
+	}
+	return shape;
 }
 
 size_t
 pw_http_bytes(const struct pw_config *c)
 {
 	struct metrics_shape shape;
-	uint32_t n = 0;
 
 	if (!c->http.on)
 		return 0;
-	for (uint32_t w = 0; w < c->nb_workers; w++)
-		n += (c->role[w] & PW_ROLE_BROKERS) != 0;
-	shape = shape_of(&c->forward, c->nb_workers, n, c->nb_ports);
-	return sizeof(struct pw_http) + metrics_text_bytes(&shape) + metrics_broker_bytes(&shape);
+	shape = shape_of(&c->forward, c->role, c->nb_workers, c->nb_ports, c->http.top_devices);
+	return sizeof(struct pw_http) + metrics_text_bytes(&shape) + metrics_broker_bytes(&shape) +
+	       talkers_bytes(&shape);
 }
 
 static int
-reserve(struct pw_http *h, const struct pw_telemetry_sources *src, const char *version)
+reserve(struct pw_http *h, const struct pw_telemetry_sources *src, const char *version,
+	uint32_t top)
 {
-	uint32_t workers = pw_fleet_workers(src->fleet), n = 0;
+	uint32_t workers = pw_fleet_workers(src->fleet);
+	uint8_t role[PW_FORWARD_MAX_WORKERS];
 	struct metrics *m = &h->metrics;
 
 	for (uint32_t w = 0; w < workers; w++)
-		n += (pw_fleet_role(src->fleet, w) & PW_ROLE_BROKERS) != 0;
+		role[w] = pw_fleet_role(src->fleet, w);
 	m->src = src;
 	m->version = version;
 	m->started = (uint64_t)time(NULL);
 	m->http_desc = pw_http_counters_desc;
 	m->http_counters = (const uint64_t *)&h->counters;
-	m->shape = shape_of(src->settings, workers, n, src->nb_ports);
+	m->shape = shape_of(src->settings, role, workers, src->nb_ports, top);
+	m->talkers.most = top;
 	m->text.room = metrics_text_bytes(&m->shape);
 	m->text.buf = rte_malloc("pubwire_http", m->text.room, 0);
 	m->broker = rte_malloc("pubwire_http", metrics_broker_bytes(&m->shape), 0);
+	if (top != 0)
+		m->talkers.seen = rte_zmalloc("pubwire_http", talkers_bytes(&m->shape), 0);
 	metrics_init(m);
-	return m->text.buf != NULL && m->broker != NULL ? 0 : -ENOMEM;
+	if (m->text.buf == NULL || m->broker == NULL || (top != 0 && m->talkers.seen == NULL))
+		return -ENOMEM;
+	return 0;
 }
 
 struct pw_http *
@@ -297,7 +308,7 @@ pw_http_create(const struct pw_http_conf *conf, const struct pw_telemetry_source
 
 	pw_addr_port_str(&conf->address, conf->port, where);
 	if (h != NULL)
-		rc = reserve(h, src, version);
+		rc = reserve(h, src, version, conf->top_devices);
 	if (rc != 0) {
 		snprintf(err, err_len, "no hugepage memory is left for the texts");
 		goto failed;
@@ -337,6 +348,7 @@ pw_http_serve(struct pw_http *h)
 {
 	MHD_UNSIGNED_LONG_LONG wait;
 
+	talkers_step(&h->metrics, pw_clock_now());
 	if (MHD_run(h->daemon) != MHD_YES)
 		return false;
 	return MHD_get_timeout(h->daemon, &wait) == MHD_YES && wait == 0;
@@ -351,5 +363,6 @@ pw_http_destroy(struct pw_http *h)
 		MHD_stop_daemon(h->daemon);
 	rte_free(h->metrics.text.buf);
 	rte_free(h->metrics.broker);
+	rte_free(h->metrics.talkers.seen);
 	rte_free(h);
 }

@@ -17,6 +17,7 @@
 #define WORKER_BYTES  320
 #define DROP_BYTES    256
 #define BUCKET_BYTES  48 /* an edge and a count */
+#define TALKER_BYTES  512
 #define FIXED_BYTES   16384
 
 #define COUNTERS(tag) (sizeof(struct tag) / sizeof(uint64_t))
@@ -45,7 +46,7 @@ metrics_text_bytes(const struct metrics_shape *s)
 	size_t metrics = families * FAMILY_BYTES + rows * ROW_BYTES + FIXED_BYTES;
 	size_t status = (size_t)(s->brokers + s->ports) * OBJECT_BYTES + s->workers * WORKER_BYTES +
 			drops * DROP_BYTES + (size_t)2 * PW_HIST_BUCKETS * BUCKET_BYTES +
-			FIXED_BYTES;
+			PW_HTTP_MAX_TOP * TALKER_BYTES + FIXED_BYTES;
 
 	return RTE_MAX(metrics, status);
 }
@@ -53,11 +54,16 @@ metrics_text_bytes(const struct metrics_shape *s)
 void
 metrics_init(struct metrics *m)
 {
-	uint32_t n = 0;
+	uint32_t brokers = 0, devices = 0;
 
-	for (uint32_t w = 0; w < m->shape.workers; w++)
-		if (pw_fleet_role(m->src->fleet, w) & PW_ROLE_BROKERS)
-			m->broker_worker[n++] = w;
+	for (uint32_t w = 0; w < m->shape.workers; w++) {
+		uint8_t role = pw_fleet_role(m->src->fleet, w);
+
+		if (role & PW_ROLE_BROKERS)
+			m->broker_worker[brokers++] = w;
+		if (role & PW_ROLE_DEVICES)
+			m->device_worker[devices++] = w;
+	}
 }
 
 static void

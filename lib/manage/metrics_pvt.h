@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include <pubwire/base/histogram.h>
+#include <pubwire/manage/config.h>
 #include <pubwire/manage/telemetry.h>
 
 #include "text_pvt.h"
@@ -23,6 +24,7 @@
 /* What the number of rows follows from. */
 struct metrics_shape {
 	uint32_t workers, broker_workers, brokers, routes, ports;
+	uint32_t device_workers, sessions; /* of each of them; 0: talkers are not asked for */
 };
 
 /* Bytes of the longer one of the two texts, at most. */
@@ -41,6 +43,26 @@ struct metrics_broker {
 /* Bytes of the rows of connections. */
 size_t metrics_broker_bytes(const struct metrics_shape *s);
 
+/* What a place for a session was found to have sent, and when: ns, 0 for never. */
+struct talker_seen {
+	uint64_t messages, at;
+};
+
+struct talker {
+	uint64_t rate; /* messages in 1000 seconds */
+	struct pw_session_info info;
+};
+
+/* The devices that send most: those of the last sweep, and those of the one that is under way. */
+struct talkers {
+	uint32_t most; /* 0: they are not looked for */
+	uint32_t nb_shown, nb_next;
+	struct talker shown[PW_HTTP_MAX_TOP], next[PW_HTTP_MAX_TOP];
+	uint32_t worker, at; /* where the sweep is: a number of device_worker[], a place */
+	uint64_t begin_at, step_at, watched_until; /* ns */
+	struct talker_seen *seen;		   /* [device_workers][sessions] */
+};
+
 /* What both texts are made of. */
 struct metrics {
 	const struct pw_telemetry_sources *src;
@@ -49,13 +71,20 @@ struct metrics {
 	struct metrics_shape shape;
 	struct metrics_broker *broker;			/* [broker_workers][brokers] */
 	uint32_t broker_worker[PW_FORWARD_MAX_WORKERS]; /* their numbers */
+	uint32_t device_worker[PW_FORWARD_MAX_WORKERS];
+	struct talkers talkers;
 	const struct pw_counter_desc *http_desc;
 	const uint64_t *http_counters;
 	struct text text;
 };
 
-/* Find out which workers have connections. */
+/* Find out which workers have connections and devices. */
 void metrics_init(struct metrics *m);
+
+/* talkers.c: bytes of what was seen; a step of the sweep; somebody looks. now: ns. */
+size_t talkers_bytes(const struct metrics_shape *s);
+void talkers_step(struct metrics *m, uint64_t now);
+void talkers_watch(struct metrics *m, uint64_t now);
 
 /* Read every connection to a broker once. */
 void metrics_read_brokers(struct metrics *m);

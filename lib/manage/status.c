@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * /status.json: what the status page shows. Counters are running totals, and "now" is the time they
- * were read at: whoever asks twice has rates. Names of clients and topics are not among it.
+ * were read at: whoever asks twice has rates. Names of clients are among it where top_devices of
+ * the configuration asks for that; topics never.
  */
 
 #include <stdio.h>
@@ -306,6 +307,34 @@ write_latency(struct metrics *m)
 	text_put(t, "}");
 }
 
+/* Those of the last sweep, who sends most first. */
+static void
+write_talkers(struct metrics *m)
+{
+	const struct talkers *top = &m->talkers;
+	char address[PW_ADDR_STRLEN];
+	struct text *t = &m->text;
+
+	if (top->most == 0)
+		return;
+	talkers_watch(m, pw_clock_now());
+	key(t, "talkers");
+	text_put(t, "[");
+	for (uint32_t i = 0; i < top->nb_shown; i++) {
+		const struct pw_session_info *s = &top->shown[i].info;
+
+		object(t);
+		string(t, "client", s->client_id);
+		string(t, "user", s->user);
+		string(t, "address", pw_addr_str(&s->flow.remote, address));
+		number(t, "millirate", top->shown[i].rate);
+		number(t, "messages", s->messages);
+		number(t, "inflight", s->inflight);
+		text_put(t, "}");
+	}
+	text_put(t, "]");
+}
+
 bool
 status_write(struct metrics *m)
 {
@@ -329,6 +358,7 @@ status_write(struct metrics *m)
 	write_ports(m);
 	write_drops(m);
 	write_latency(m);
+	write_talkers(m);
 	text_put(t, "}\n");
 	return !t->cut;
 }

@@ -4,6 +4,7 @@
 import json
 import re
 import subprocess
+import time
 
 import kit
 from kit import LabCase, Plan
@@ -27,7 +28,7 @@ def scrape():
 
 
 class Metrics(LabCase):
-    shape = dict(kit.SHAPES["two_workers"], sections=f"http: {{port: {PORT}}}\n")
+    shape = dict(kit.SHAPES["two_workers"], sections=f"http: {{port: {PORT}, top_devices: 3}}\n")
 
     def total(self, page, name):
         return sum(page[name].values())
@@ -53,6 +54,33 @@ class Metrics(LabCase):
         self.assertGreater(len(set(seen)), 2, "messages came while it was asked")
         self.assertTrue(any(self.total(x, "pubwire_device_sessions") == 1 for x in pages))
         self.check_at_rest(before, scrape(), plan)
+
+    def test_devices_that_send_most_are_listed_by_rate(self):
+        slow, fast, mute = (kit.device(name) for name in ("slow", "fast-\"x", "mute"))
+        try:
+            rows, end, i = [], time.monotonic() + 20, 0
+            while time.monotonic() < end and [r["client"] for r in rows] != ["fast-\"x", "slow"]:
+                for _ in range(20):
+                    i += 1
+                    fast.send(kit.mq.publish("lab/fast", b"x", qos=1, pid=i % 60000 + 1))
+                    if i % 4 == 0:
+                        slow.send(kit.mq.publish("lab/slow", b"x"))
+                    fast.read()
+                    time.sleep(0.005)
+                rows = json.loads(curl("/status.json"))["talkers"]
+            self.assertEqual([r["client"] for r in rows], ["fast-\"x", "slow"])
+            self.assertEqual({r["address"] for r in rows}, {"10.77.0.2"})
+            self.assertGreater(rows[0]["millirate"], 2 * rows[1]["millirate"])
+            self.assertTrue(2000 < rows[0]["millirate"] < 1e6, rows)
+            self.assertGreater(rows[1]["millirate"], 0)
+            end = time.monotonic() + 20
+            while rows and time.monotonic() < end:
+                time.sleep(0.3)
+                rows = json.loads(curl("/status.json"))["talkers"]
+            self.assertEqual(rows, [], "who sends nothing any more is not listed")
+        finally:
+            for d in (slow, fast, mute):
+                d.close()
 
     def check_at_rest(self, before, page, plan):
         counters = kit.ask("/pubwire/counters")

@@ -171,6 +171,7 @@ every_key_reaches_its_field(void **state)
 	assert_true(conf.http.on);
 	assert_string_equal(pw_addr_str(&conf.http.address, text), "::1");
 	assert_int_equal(conf.http.port, 9100);
+	assert_int_equal(conf.http.top_devices, 7);
 	assert_int_equal(conf.tcp.keepalive_ms, 30000);
 	assert_int_equal(conf.tcp.user_timeout_ms, 300000);
 	assert_int_equal(conf.tcp.rx_window, 256 << 10);

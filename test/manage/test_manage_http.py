@@ -39,6 +39,8 @@ FEW = """\
 brokers: [{name: a, address: 10.78.0.11, connect_timeout: 500ms}, {name: b, address: 10.78.0.12}]
 routes: [{name: some, filter: "some/#", brokers: [a]}, {name: all, filter: "#", brokers: [a, b]}]
 """
+PASSWORDS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "data", "access", "accept.passwd")
+AUTH = f"authentication: {{password_file: {PASSWORDS}, allow_anonymous: true}}\n"
 # Of a broker's row in telemetry: what says which connection it is, and not how it does.
 IDENTITY = {"worker", "log_worker", "set", "pool", "connected_for"}
 
@@ -119,7 +121,7 @@ def parses(text, what):
         return
     try:
         families = list(text_string_to_metric_families(text))
-        bad = [f.name for f in families if not f.documentation or not f.samples and f.name != "pubwire_auth"]
+        bad = [f.name for f in families if not f.documentation or not f.samples]
         check(not bad, f"{what}: {len(families)} families" + (f", without help or samples: {bad}" if bad else ""))
     except ValueError as e:
         check(False, f"{what}: {e}")
@@ -133,6 +135,7 @@ def every_counter_has_a_metric(pw):
         rows = t.ask("/pubwire/brokers")["0"]
         routes = t.ask("/pubwire/ledger_routes")["0"]
         pools = t.ask("/pubwire/pools")
+        auth = t.ask("/pubwire/auth")
     names = [(room, name) for room, counters in before.items() for name in counters]
     missing = [f"{r}.{n}" for r, n in names if total(page, f"pubwire_{r}_{n}_total") is None]
     check(len(names) > 150 and not missing, f"each of {len(names)} counters has a metric {missing}")
@@ -153,6 +156,9 @@ def every_counter_has_a_metric(pw):
     check(not missing, f"all that telemetry counts of a route has a metric {missing}")
     check({f'pool="{n}"' for n, v in pools.items() if isinstance(v, dict)} ==
           set(page["pubwire_pool_buffers_in_use"]), "and each pool")
+    wrong = [n for n, v in auth.items() if v not in (total(page, f"pubwire_auth_{n}"),
+                                                     total(page, f"pubwire_auth_{n}_total"))]
+    check(len(auth) > 5 and not wrong, f"and all about passwords {wrong}")
     drops = {(m[1], m[2]) for m in map(re.compile('room="(.*)",reason="(.*)"').match,
                                        page["pubwire_dropped_total"])}
     want = {(r, re.sub("^drop(ped)?_", "", n)) for r, n in names if re.match("drop(ped)?_", n)}
@@ -193,19 +199,17 @@ def pages(pw):
 def documents_name_what_there_is(pw):
     """A dashboard or an alert about a metric that is not there would be silent for ever."""
     page = samples(pw.ask("/metrics")[2])
-    # Only with a password file.
-    known = set(page) | {"pubwire_auth_wrong_total"}
     for name in ("grafana-dashboard.json", "prometheus-alerts.yml"):
         with open(os.path.join(sys.argv[3], name), encoding="utf-8") as f:
             text = f.read()
         if name.endswith(".json"):
             json.loads(text)
         used = set(re.findall(r"\bpubwire_[a-z0-9_]+", text))
-        check(len(used) > 10 and not used - known, f"docs/{name} asks for what there is {used - known}")
+        check(len(used) > 10 and not used - set(page), f"docs/{name} asks for what there is {used - set(page)}")
     with open(os.path.join(sys.argv[3], "watching.md"), encoding="utf-8") as f:
         text = f.read()
     lost = [n for n in page if n not in text and not re.match(
-        "pubwire_(worker|wire|tcp|forward|upstream|route|port|latency|http)_", n)]
+        "pubwire_(worker|wire|tcp|forward|upstream|route|port|latency|http|auth)_", n)]
     check(not lost, f"docs/watching.md has every metric {lost}")
 
 
@@ -279,7 +283,7 @@ def many_brokers_and_routes_fit(d):
 
 def main():
     with tempfile.TemporaryDirectory() as d:
-        with Program(d, "few", FEW, free_port()) as pw:
+        with Program(d, "few", FEW + AUTH, free_port()) as pw:
             check(pw.p.poll() is None and f"status page: http://127.0.0.1:{pw.port}/\n" in pw.text(),
                   "it runs and says where its page is")
             if pw.p.poll() is None:

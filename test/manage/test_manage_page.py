@@ -27,7 +27,7 @@ listeners: [{{name: mqtt, address: 10.77.0.1}}]
 brokers: [{{name: north-of-here, address: 10.77.0.11, connect_timeout: 300ms}}, {{name: south, address: 10.77.0.12}}]
 routes: [{{filter: "#", brokers: [north-of-here, south]}}]
 limits: {{drain_deadline: 1s, max_queued_messages: 1024}}
-http: {{port: {port}}}
+http: {{port: {port}, top_devices: 5}}
 """
 # The page in a frame as wide as a phone, and how wide it wants to be.
 FRAME = b"""<!DOCTYPE html><title>phone</title>

@@ -382,11 +382,15 @@ struct pw_session_info {
 	uint32_t inflight;
 	uint16_t keepalive;
 	uint64_t messages;
+	uint32_t index; /**< its place, below pw_forward_max_sessions(): its own while it lasts */
 };
 
 /** Snapshot of the sessions from index *at on; any thread, racy by nature, never out of bounds. */
 uint32_t pw_forward_session_list(const struct pw_forward *f, uint32_t *at,
 				 struct pw_session_info *out, uint32_t max);
+
+/** Places for sessions of a worker that serves so many connections: some outlive theirs. */
+uint32_t pw_forward_max_sessions(uint32_t max_connections);
 
 /** Why a device waits: sentences, the first is what holds it up most directly. */
 struct pw_why {

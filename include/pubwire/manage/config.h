@@ -47,11 +47,14 @@ struct pw_access_conf {
 	uint64_t digest; /**< of what the files held when they were checked */
 };
 
+#define PW_HTTP_MAX_TOP 50
+
 /** Where the status page and /metrics are. */
 struct pw_http_conf {
 	bool on;		/**< [false] */
 	struct pw_addr address; /**< [127.0.0.1] */
 	uint16_t port;		/**< [9883] */
+	uint32_t top_devices;	/**< [0] devices that send most, shown by name; 0: none */
 };
 
 /** The whole configuration, defaults filled in, validated. Plain data: may be copied and zeroed. */
