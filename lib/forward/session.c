@@ -355,7 +355,7 @@ keepalive(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		return;
 	}
 	/* A device that is not read is not silent. */
-	if (s->flags & (PW_SESSION_BLOCKED | PW_SESSION_HELD))
+	if (f->draining || (s->flags & (PW_SESSION_BLOCKED | PW_SESSION_HELD)))
 		s->heard = now;
 	if (due(f, s) > now) {
 		pw_session_arm(f, s);

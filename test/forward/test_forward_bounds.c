@@ -64,6 +64,52 @@ a_drain_lets_acknowledgements_through_then_says_goodbye(void **state)
 	ledger();
 }
 
+/* It is not read any more: that it is silent is not its doing. */
+static void
+a_drain_outlasts_keepalives(void **state)
+{
+	(void)state;
+	w.set.limits.drain_deadline = 10000;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_open(0, 0);
+	device_send(0, BYTES(0x10, 13, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 1, 0, 1, 'a'));
+	world_run(20);
+	device_clear(0);
+	device_publish(0, 4, 1, 1, "t", "x");
+	world_run(20);
+	pw_forward_drain(w.forward[0], w.now);
+	world_run(5000);
+	assert_false(w.device[0].closed);
+	world_ack(0, 9);
+	world_run(20);
+	assert_int_equal(device_acks(0, 4, NULL, NULL, 9), 1);
+	assert_true(w.device[0].closed);
+	assert_int_equal(counters()->keepalive_expired, 0);
+	ledger();
+}
+
+/* A 3.1.1 device knows of no window: it is read one message at a time. */
+static void
+a_window_of_one_moves_on_with_each_acknowledgement(void **state)
+{
+	(void)state;
+	w.set.limits.receive_maximum = 1;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 4, "a");
+	for (uint16_t i = 1; i <= 3; i++)
+		device_publish(0, 4, 1, i, "t", "x");
+	for (uint32_t i = 1; i <= 3; i++) {
+		world_run(20);
+		assert_int_equal(w.broker[0].nb, i);
+		world_ack(0, 1);
+	}
+	world_run(20);
+	assert_int_equal(device_acks(0, 4, NULL, NULL, 9), 3);
+	ledger();
+}
+
 static void
 nothing_more_is_read_while_draining(void **state)
 {
@@ -351,6 +397,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_drain_lets_acknowledgements_through_then_says_goodbye),
+		T(a_drain_outlasts_keepalives),
+		T(a_window_of_one_moves_on_with_each_acknowledgement),
 		T(nothing_more_is_read_while_draining),
 		T(the_drain_deadline_ends_what_does_not_end_by_itself),
 		T(a_drain_across_workers_empties_the_log_first),
