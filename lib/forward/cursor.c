@@ -9,6 +9,7 @@
 #define RECEIVED 0x02u /* QoS 2: PUBREC came, PUBCOMP did not */
 #define COUNTED	 0x04u /* QoS 2: the log's owner was told of a PUBREC */
 #define TIED	 0x08u /* of the slot: an abandoned message has its identifier still */
+#define REFUSED	 0x10u /* the broker had no room for it: it is sent again after a rewind */
 
 static inline uint8_t *
 marks(const struct pw_cursor *c, uint64_t pos)
@@ -160,7 +161,7 @@ find(const struct pw_cursor *c, uint16_t packet_id, uint8_t qos, uint64_t *pos)
 	/* With the session goes the knowledge of what the connection before has sent. */
 	if (*pos >= c->next && !(c->resumed && *pos < c->session))
 		return -ENOENT;
-	return is_done(c, *pos) || qos_of(c, *pos) != qos ? -ENOENT : 0;
+	return (*marks(c, *pos) & (DONE | REFUSED)) || qos_of(c, *pos) != qos ? -ENOENT : 0;
 }
 
 bool
@@ -217,12 +218,15 @@ pw_cursor_acked(struct pw_cursor *c, uint16_t packet_id, uint8_t qos, uint64_t *
 }
 
 bool
-pw_cursor_refused(const struct pw_cursor *c, uint16_t packet_id, uint8_t qos)
+pw_cursor_refused(struct pw_cursor *c, uint16_t packet_id, uint8_t qos)
 {
 	uint64_t pos;
 
-	return !is_tied(c, packet_id) && find(c, packet_id, qos, &pos) == 0 && pos < c->next &&
-	       !is_received(c, pos);
+	if (is_tied(c, packet_id) || find(c, packet_id, qos, &pos) < 0 || pos >= c->next ||
+	    is_received(c, pos))
+		return false;
+	*marks(c, pos) |= REFUSED;
+	return true;
 }
 
 static int
@@ -317,6 +321,8 @@ pw_cursor_rewind(struct pw_cursor *c)
 {
 	while (c->low != c->next && is_done(c, c->low))
 		c->low++;
+	for (uint64_t pos = c->low; pos < c->next; pos++)
+		*marks(c, pos) &= (uint8_t)~REFUSED;
 	c->given = RTE_MAX(c->given, c->next);
 	c->next = c->low;
 	c->part = 0;

@@ -150,8 +150,8 @@ uint16_t pw_cursor_release(const struct pw_cursor *c, uint32_t n, bool *known);
 void pw_cursor_resume(struct pw_cursor *c, bool resumed);
 
 /* True where a PUBACK (qos 1) or a PUBREC (qos 2) that refuses finds its message in flight: it is
- * still owed, and sent again after a rewind. */
-bool pw_cursor_refused(const struct pw_cursor *c, uint16_t packet_id, uint8_t qos);
+ * still owed, is sent again after a rewind, and not looked for until then. */
+bool pw_cursor_refused(struct pw_cursor *c, uint16_t packet_id, uint8_t qos);
 
 /* Start again at the oldest message that this broker owes; nothing else is in flight. */
 void pw_cursor_rewind(struct pw_cursor *c);

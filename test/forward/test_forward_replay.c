@@ -112,6 +112,39 @@ some_of_a_window_may_be_over_quota(void **state)
 	ledger();
 }
 
+/* Each message is answered once: what is in flight beside it is waited for all the same. */
+static void
+the_same_message_is_over_quota_only_once(void **state)
+{
+	static const uint8_t again[] = {0x40, 3, 0, 1, 0x97, 0x40, 3, 0, 1, 0x97, 0x40, 2, 0, 1};
+
+	(void)state;
+	w.set.lanes = 1u << PW_LANE_5;
+	w.set.route[0].brokers = 1;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "a");
+	flood(1, 2);
+	w.broker[0].reason = 0x97;
+	world_ack(0, 1);
+	w.broker[0].reason = 0;
+	broker_send(0, again, sizeof(again));
+	world_run(500);
+	assert_int_equal(w.broker[0].nb, 2);
+	assert_int_equal(upstream(0, PW_LANE_5).counters.quota_exceeded, 1);
+	assert_int_equal(upstream(0, PW_LANE_5).counters.protocol_errors, 3);
+	assert_int_equal(device_acks(0, 5, NULL, NULL, 9), 0);
+	world_ack(0, 1);
+	world_run(100);
+	assert_int_equal(w.broker[0].nb, 3);
+	check_tail(0, 1, 1);
+	world_ack(0, 1);
+	world_run(20);
+	assert_int_equal(device_acks(0, 5, NULL, NULL, 9), 2);
+	assert_int_equal(upstream(0, PW_LANE_5).inflight, 0);
+	ledger();
+}
+
 static void
 a_broker_over_quota_is_not_taken_for_stuck(void **state)
 {
@@ -200,6 +233,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_was_sent_is_sent_again_though_it_has_expired),
+		T(the_same_message_is_over_quota_only_once),
 		T(quota_exceeded_waits_and_is_sent_again_in_order),
 		T(quota_exceeded_waits_and_is_sent_again_in_order_across_workers),
 		T(some_of_a_window_may_be_over_quota),
