@@ -6,14 +6,15 @@
 
 #include "upstream_pvt.h"
 
-#define MAX_IN		65535u /* told to 5.0 brokers; no 3.1.1 broker has reason to send more */
-#define MAX_SLICE	64     /* pieces that a packet of a broker may lie in */
-#define QUOTA_EXCEEDED	0x97
-#define QUOTA_PAUSE	100u   /* ms; doubles while the broker takes nothing */
-#define QUOTA_PAUSE_MAX 10000u /* ms */
-#define SHORT_ANSWER	4      /* bytes of one without reason code and properties */
+#define MAX_IN		  65535u /* told to 5.0 brokers; no 3.1.1 broker has reason to send more */
+#define MAX_SLICE	  64	 /* pieces that a packet of a broker may lie in */
+#define QUOTA_EXCEEDED	  0x97
+#define IDENTIFIER_IN_USE 0x91
+#define QUOTA_PAUSE	  100u	 /* ms; doubles while the broker takes nothing */
+#define QUOTA_PAUSE_MAX	  10000u /* ms */
+#define SHORT_ANSWER	  4	 /* bytes of one without reason code and properties */
 
-#define MAX_READ	4096 /* packets in one upcall; the rest at the next poll */
+#define MAX_READ	  4096 /* packets in one upcall; the rest at the next poll */
 
 static uint32_t
 number(const struct pw_mqtt_props *p, enum pw_mqtt_prop which, uint32_t absent)
@@ -198,6 +199,8 @@ answered(struct pw_upstream *u, uint8_t type, uint16_t id, uint8_t reason, uint6
 	uint64_t pos;
 	int rc;
 
+	if (reason == IDENTIFIER_IN_USE)
+		reason = 0x83; /* Implementation specific: it is ours, and not the device's */
 	if (type != PW_MQTT_PUBCOMP && reason == QUOTA_EXCEEDED &&
 	    pw_cursor_refused(&u->cursor, id, qos)) {
 		over_quota(u, now);

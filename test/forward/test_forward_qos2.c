@@ -161,7 +161,7 @@ rules_count_pubrecs(void **state)
 }
 
 static void
-refused(uint8_t code)
+refused(uint8_t code, uint8_t told)
 {
 	uint16_t id;
 	uint8_t reason;
@@ -172,7 +172,7 @@ refused(uint8_t code)
 	device_publish(0, 5, 2, 7, "t", "x");
 	world_run(20);
 	assert_int_equal(device_answers(0, 0x50, 5, &id, &reason, 9), 1);
-	assert_int_equal(reason, code);
+	assert_int_equal(reason, told);
 	assert_int_equal(w.broker[0].releases, 0);
 	assert_int_equal(w.broker[1].releases, 1);
 	assert_int_equal(upstream(0, PW_LANE_5).counters.refused, 1);
@@ -189,10 +189,13 @@ refused(uint8_t code)
 static void
 a_refusal_ends_the_exchange_on_both_legs(void **state)
 {
-	refused(0x87);
+	refused(0x87, 0x87);
 	world_teardown(state);
 	world_setup(state);
-	refused(0x80); /* the least of them */
+	refused(0x80, 0x80); /* the least of them */
+	world_teardown(state);
+	world_setup(state);
+	refused(0x91, 0x83); /* an identifier in use: ours, not the device's */
 }
 
 /* A message that had to wait for a place in the log is no duplicate when it is read again. */
