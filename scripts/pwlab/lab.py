@@ -101,12 +101,12 @@ def start_broker(i, persistence=False, ports=(1883,)):
     conf = config.write_mosquitto(i, persistence, ports)
     # "ip netns exec" becomes the program: the PID is mosquitto's.
     proc.start(name, ["ip", "netns", "exec", net.namespace("brk"), prog, "-c", conf])
-    _wait_listen(name, net.broker_address(i))
+    wait_listen(name, net.broker_address(i))
     if net.has_ipv6():
-        _wait_listen(name, net.broker_address(i, v6=True))
+        wait_listen(name, net.broker_address(i, v6=True))
 
 
-def _wait_listen(name, address, port=1883, patience=10.0):
+def wait_listen(name, address, port=1883, patience=10.0):
     # The kernel shows addresses as words of the host's order.
     raw = ipaddress.ip_address(address).packed
     want = "".join(raw[i:i + 4][::-1].hex().upper() for i in range(0, len(raw), 4)) + f":{port:04X}"

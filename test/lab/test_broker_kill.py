@@ -39,7 +39,7 @@ class Recorders:
                    + ([str(self.versions[i])] if self.versions[i] else []))
 
     def wait(self, i):
-        lab._wait_listen(self.name(i), net.broker_address(i))
+        lab.wait_listen(self.name(i), net.broker_address(i))
 
     def kill(self, i):
         proc.stop(self.name(i), sig=signal.SIGKILL)

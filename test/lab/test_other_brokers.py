@@ -75,7 +75,7 @@ def start_aedes():
 
 
 def listens(b, patience):
-    lab._wait_listen(NAMES[b], net.broker_address(b), patience=patience)
+    lab.wait_listen(NAMES[b], net.broker_address(b), patience=patience)
 
 
 class OtherBrokers(LabCase):
