@@ -42,6 +42,7 @@ struct pw_upstream;
 enum pw_list {
 	PW_LIST_NONE,
 	PW_LIST_WAITING,  /* not read until room returns; served in turn */
+	PW_LIST_SERVED,	  /* have had their turn in this poll, and wait for the next one */
 	PW_LIST_PARTS,	  /* for the budget of large frames */
 	PW_LIST_WILLS,	  /* wills that the log has no room for yet */
 	PW_LIST_SETTLING, /* brokers do not have their last messages yet */
@@ -163,6 +164,7 @@ struct pw_forward {
 	uint64_t pressure_at; /* since when nothing moves under pressure, 0: it does */
 	bool started;
 	bool draining, drain_over, destroying;
+	bool waking; /* devices that waited are being read */
 	uint64_t drain_deadline;
 
 	/* devices */

@@ -163,6 +163,7 @@ struct pw_flog {
 	uint32_t qos0;		     /* not done */
 	uint32_t shares;	     /* not done, of routes that have other brokers for them */
 	const struct rte_mbuf *last; /* in which the newest ends; not to be followed */
+	bool awaited;		     /* a device that waits found no place when it was last read */
 	bool usable;		     /* the broker, where it is one, may have its share */
 	uint64_t since;		     /* ns: when it was first seen otherwise, 0: it was not */
 	uint64_t back_at;	     /* ns: when it became usable again */

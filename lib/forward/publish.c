@@ -200,6 +200,16 @@ resolve(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_publish
 	return PW_GONE;
 }
 
+/* No place for a message that may wait for one; or others have waited for it longer. */
+static bool
+no_place(const struct pw_forward *f, struct pw_flog *l, bool blocks)
+{
+	if (!pw_flog_full(l) && !(blocks && pw_flog_over(l)))
+		return l->awaited && !f->waking;
+	l->awaited = true;
+	return true;
+}
+
 /* With r: a message whose topic has to be put back. */
 static enum pw_taken
 append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
@@ -209,7 +219,7 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
 	bool blocks = pw_route_when_full(a->route, a->qos) == PW_WHEN_FULL_BLOCK;
 	int rc;
 
-	if (l == NULL || (blocks && pw_flog_over(l)))
+	if (l == NULL || ((a->qos > 0 || blocks) && no_place(f, l, blocks)))
 		return PW_LATER;
 	rc = r->p != NULL ? pw_resolve_append(f, l, s, a, r, now) : pw_append(f, l, a, now);
 	if (rc == -EMSGSIZE) {

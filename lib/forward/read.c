@@ -190,6 +190,25 @@ pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bo
 	}
 }
 
+/* A waiting device has its turn. Who got on with it stands behind those that did not. False where
+ * it was in vain. */
+static bool
+wake(struct pw_forward *f, struct pw_session *s, bool forced, uint64_t now)
+{
+	pw_handle h = pw_pool_handle(f->sessions, s);
+	uint64_t before = f->frames;
+
+	pw_session_unwait(f, s);
+	pw_session_read(f, s, WAKE_QUANTUM, forced, now);
+	if (f->frames == before)
+		return false;
+	if (pw_pool_find(f->sessions, h) == s && s->on == PW_LIST_WAITING) {
+		pw_session_unwait(f, s);
+		pw_session_wait(f, s, PW_LIST_SERVED);
+	}
+	return true;
+}
+
 uint32_t
 pw_sessions_wake(struct pw_forward *f, uint64_t now)
 {
@@ -197,7 +216,7 @@ pw_sessions_wake(struct pw_forward *f, uint64_t now)
 	bool forced = f->pressure > 0;
 	uint64_t before = f->frames;
 	uint32_t n = 0, vain = 0, busy = 0;
-	const struct pw_flog *l;
+	struct pw_flog *l;
 
 	PW_FOREACH_LOG (f, l)
 		busy += l->outstanding + l->trailing;
@@ -208,17 +227,23 @@ pw_sessions_wake(struct pw_forward *f, uint64_t now)
 	 */
 	if (f->draining || (forced && busy > 0))
 		return 0;
+	/* Set again where one of them finds no place: what arrives now stands behind them then. */
+	PW_FOREACH_LOG (f, l)
+		l->awaited = false;
+	f->waking = true;
 	while (n < WAKE_MAX && vain < WAKE_VAIN &&
 	       (s = pw_list_first(f, PW_LIST_WAITING)) != NULL) {
-		uint64_t had = f->frames;
 		bool end = s == last;
 
-		pw_session_unwait(f, s);
-		pw_session_read(f, s, WAKE_QUANTUM, forced, now);
-		vain += f->frames == had;
+		vain += !wake(f, s, forced, now);
 		n++;
 		if (end)
 			break;
+	}
+	f->waking = false;
+	while ((s = pw_list_first(f, PW_LIST_SERVED)) != NULL) {
+		pw_session_unwait(f, s);
+		pw_session_wait(f, s, PW_LIST_WAITING);
 	}
 	return (uint32_t)(f->frames - before);
 }
