@@ -3,8 +3,8 @@
 
 import json
 import re
-import subprocess
 import time
+import urllib.request
 
 import kit
 from kit import LabCase, Plan
@@ -12,15 +12,15 @@ from kit import LabCase, Plan
 PORT = 19883
 
 
-def curl(path):
-    return subprocess.run(["curl", "-sS", "--fail", "--max-time", "10", f"http://127.0.0.1:{PORT}{path}"],
-                          check=True, capture_output=True, text=True).stdout
+def get(path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=10) as r:
+        return r.read().decode()
 
 
 def scrape():
     """{name: {labels as text: value}}"""
     page = {}
-    for line in curl("/metrics").splitlines():
+    for line in get("/metrics").splitlines():
         m = re.match(r"([a-z0-9_]+)(?:\{(.*)\})? (\S+)$", line)
         if m:
             page.setdefault(m[1], {})[m[2] or ""] = float(m[3])
@@ -67,7 +67,7 @@ class Metrics(LabCase):
                         slow.send(kit.mq.publish("lab/slow", b"x"))
                     fast.read()
                     time.sleep(0.005)
-                rows = json.loads(curl("/status.json"))["talkers"]
+                rows = json.loads(get("/status.json"))["talkers"]
             self.assertEqual([r["client"] for r in rows], ["fast-\"x", "slow"])
             self.assertEqual({r["address"] for r in rows}, {"10.77.0.2"})
             self.assertGreater(rows[0]["millirate"], 2 * rows[1]["millirate"])
@@ -76,7 +76,7 @@ class Metrics(LabCase):
             end = time.monotonic() + 20
             while rows and time.monotonic() < end:
                 time.sleep(0.3)
-                rows = json.loads(curl("/status.json"))["talkers"]
+                rows = json.loads(get("/status.json"))["talkers"]
             self.assertEqual(rows, [], "who sends nothing any more is not listed")
         finally:
             for d in (slow, fast, mute):
@@ -103,7 +103,7 @@ class Metrics(LabCase):
         self.assertEqual(page["pubwire_port_up"], {'port="devices"': 1, 'port="brokers"': 1})
         for port in ("devices", "brokers"):
             self.assertGreater(page["pubwire_port_receive_packets_total"][f'port="{port}"'], 0)
-        status = json.loads(curl("/status.json"))
+        status = json.loads(get("/status.json"))
         self.assertEqual([b["up"] for b in status["brokers"]], [b["connections"] for b in status["brokers"]])
         self.assertEqual(status["traffic"]["accepted"], counters["forward"]["accepted"])
         self.assertEqual(sum(n for _, n in status["latency"]["qos1"]),

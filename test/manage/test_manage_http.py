@@ -64,11 +64,12 @@ def free_port():
 class Program:
     """A running pubwire; a context manager."""
 
-    def __init__(self, d, name, forwarding, port):
+    def __init__(self, d, name, forwarding, port, address="127.0.0.1"):
         self.port, self.prefix = port, f"pwhttp{os.getpid()}{name}"
+        self.host = {"0.0.0.0": "127.0.0.1"}.get(address, address)
         self.conf, self.log = os.path.join(d, name + ".yaml"), os.path.join(d, name + ".log")
         with open(self.conf, "w", encoding="utf-8") as f:
-            f.write(CONFIG + forwarding + f"http: {{port: {port}}}\n")
+            f.write(CONFIG + forwarding + f"http: {{port: {port}, address: \"{address}\"}}\n")
 
     def text(self):
         with open(self.log, encoding="utf-8", errors="replace") as f:
@@ -93,7 +94,7 @@ class Program:
 
     def ask(self, path, method="GET", headers=None, body=None):
         """(status, headers, body)"""
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        c = http.client.HTTPConnection(self.host, self.port, timeout=20)
         with contextlib.closing(c):
             c.request(method, path, body=body, headers=headers or {})
             r = c.getresponse()
@@ -266,6 +267,24 @@ def taken_port_is_refused(d):
                   "Address already in use\n" in pw.text(), "a port that is taken: it says so and ends with 1")
 
 
+def other_addresses(d):
+    """Of IPv6; and all of them, where any name may stand for this host."""
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+    except OSError:
+        print("# no IPv6 here")
+    else:
+        with Program(d, "six", FEW, free_port(), "::1") as pw:
+            check(f"status page: http://[::1]:{pw.port}/\n" in pw.text() and pw.ask("/metrics")[0] == 200 and
+                  pw.ask("/", headers={"Host": "evil.example"})[0] == 403, "[::1] works as 127.0.0.1 does")
+            check("asks nobody who he is" not in pw.text(), "and is as private")
+    with Program(d, "all", FEW, free_port(), "0.0.0.0") as pw:
+        check(pw.ask("/metrics", headers={"Host": "pubwire.example"})[0] == 200 and
+              f"the status page at 0.0.0.0:{pw.port} asks nobody who he is" in pw.text(),
+              "beyond loopback every name will do, and the log warns")
+
+
 def many_brokers_and_routes_fit(d):
     """As many as there may be, with names as long as they may be."""
     name = "n" * 28
@@ -293,6 +312,7 @@ def main():
                 refusals(pw)
                 main_loop_goes_on(pw)
         taken_port_is_refused(d)
+        other_addresses(d)
         many_brokers_and_routes_fit(d)
     print(f"1..{count}")
     return failed != 0
