@@ -165,9 +165,10 @@ add(enum bench_leg leg, enum bench_part part, uint64_t *from)
 	*from = at;
 }
 
-/* A function of its own for profilers: valgrind --tool=callgrind --toggle-collect=turn. */
-static __attribute__((noipa)) void
-turn(enum bench_leg leg, struct rte_mbuf **m, uint32_t n)
+/* A function of its own for profilers: valgrind --tool=callgrind
+ * --toggle-collect='worker_turn*'. */
+static __rte_noinline void
+worker_turn(enum bench_leg leg, struct rte_mbuf **m, uint32_t n)
 {
 	uint64_t at = rte_rdtsc();
 
@@ -190,7 +191,7 @@ static void
 turns(enum bench_leg leg, struct queue *q)
 {
 	for (uint32_t i = 0; i < q->n; i += BURST) {
-		turn(leg, &q->m[i], RTE_MIN(q->n - i, (uint32_t)BURST));
+		worker_turn(leg, &q->m[i], RTE_MIN(q->n - i, (uint32_t)BURST));
 		now += 10 * US;
 	}
 	q->n = 0;
@@ -504,7 +505,7 @@ connect_brokers(void)
 	uint32_t n, up = 0;
 
 	for (uint32_t tries = 0; tries < 1000; tries++) {
-		turn(BENCH_REST, NULL, 0);
+		worker_turn(BENCH_REST, NULL, 0);
 		settle();
 		now += 1000 * US;
 		n = pw_forward_upstreams(forward, 0, u, RTE_DIM(u));
@@ -638,7 +639,7 @@ bench_turn(void)
 {
 	uint64_t start = rte_rdtsc();
 
-	turn(BENCH_REST, NULL, 0);
+	worker_turn(BENCH_REST, NULL, 0);
 	start = rte_rdtsc() - start;
 	now += 10 * US;
 	return start;
@@ -653,7 +654,7 @@ bench_release(void)
 	pw_tcp_flush(broker_tcp, now);
 	for (uint32_t i = 0; i < 1000000 && nb_answered < nb_sent; i++) {
 		settle();
-		turn(BENCH_REST, NULL, 0);
+		worker_turn(BENCH_REST, NULL, 0);
 	}
 	if (nb_answered < nb_sent)
 		bench_die("messages are not answered");
