@@ -411,6 +411,9 @@ ping(struct pw_upstream *u, uint64_t now)
 	uint8_t out[2];
 	int n = pw_mqtt_encode_ping(out, sizeof(out), PW_MQTT_PINGREQ);
 
+	/* Where all was taken long ago, its own bytes have as long as any. */
+	if (pw_tcp_unacked(u->conn) == 0)
+		u->tx_progress = now;
 	/* A message that is half queued has to be completed first; the deadline of its bytes
 	 * watches. */
 	if (n > 0 && u->cursor.part == 0 &&

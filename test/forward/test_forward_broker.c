@@ -87,6 +87,22 @@ silence_is_broken_by_pings_and_their_answer_is_awaited(void **state)
 	assert_true(upstream(0, PW_LANE_3).counters.stuck >= 1);
 }
 
+/* Its TCP acknowledges a moment later, its program within ack_timeout. */
+static void
+a_ping_after_long_silence_has_all_of_its_time(void **state)
+{
+	(void)state;
+	w.set.broker[0].keepalive_interval = 5000;
+	w.set.broker[0].ack_timeout = 1000;
+	world_start(1, 3, 0);
+	world_run(4900);
+	w.broker[0].deaf = true;
+	world_run(1000);
+	assert_int_equal(upstream(0, PW_LANE_3).counters.stuck, 0);
+	world_run(200);
+	assert_int_equal(upstream(0, PW_LANE_3).counters.stuck, 1);
+}
+
 static void
 refusals_and_silence_at_connect_are_named(void **state)
 {
@@ -577,6 +593,7 @@ main(void)
 		T(a_window_of_3_1_1_comes_from_the_configuration),
 		T(a_broker_that_stops_acknowledging_is_found_out_and_reconnected),
 		T(silence_is_broken_by_pings_and_their_answer_is_awaited),
+		T(a_ping_after_long_silence_has_all_of_its_time),
 		T(refusals_and_silence_at_connect_are_named),
 		T(identifiers_towards_brokers_name_instance_worker_and_lane),
 		T(qos0_for_an_absent_broker_is_kept_to_half_the_log_and_the_oldest_go),
