@@ -206,6 +206,49 @@ identifiers_of_what_is_given_up_are_forgotten_before_they_are_used_again(void **
 	ledger();
 }
 
+/* What its session knows is not given up while that goes on: its identifier would be another
+ * message's, which the broker would take for a duplicate. */
+static void
+what_a_session_that_goes_on_knows_is_not_given_up(void **state)
+{
+	char text[16];
+
+	(void)state;
+	w.set.limits.max_queued_messages = 16;
+	w.set.limits.receive_maximum = 100;
+	w.set.route[0].ack = PW_ACK_ANY;
+	w.set.route[0].when_full_qos1 = PW_WHEN_FULL_DROP;
+	w.set.broker[0].hold_messages = 4;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "a");
+	for (uint16_t i = 1; i <= 9; i++) {
+		snprintf(text, sizeof(text), "%u", i);
+		device_publish(0, 5, 2, i, "t", text);
+		world_run(10);
+		if (i == 3) { /* all three are known, and wait for their turn on the next one */
+			w.broker[0].receive = 1;
+			broker_reset(0);
+			world_run(3000);
+			assert_int_equal(w.broker[0].nb, 4);
+			assert_true(w.broker[0].record[3].again);
+		}
+	}
+	assert_int_equal(upstream(0, PW_LANE_5).counters.sessions_resumed, 1);
+	assert_int_equal(upstream(0, PW_LANE_5).counters.dropped_hold, 5);
+	w.broker[0].hold = false;
+	world_ack(0, 9);
+	world_run(1000);
+	assert_int_equal(delivered(0), 4);
+	assert_string_equal(w.broker[0].record[w.broker[0].nb - 1].text, "9");
+	for (uint16_t i = 10; i <= 40; i++) {
+		device_publish(0, 5, 2, i, "t", "x");
+		world_run(20);
+	}
+	assert_int_equal(delivered(0), 4 + 31);
+	ledger();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -219,6 +262,7 @@ main(void)
 		T(a_session_of_another_process_is_purged_first),
 		T(a_broker_that_keeps_what_began_clean_is_asked_with_pauses),
 		T(identifiers_of_what_is_given_up_are_forgotten_before_they_are_used_again),
+		T(what_a_session_that_goes_on_knows_is_not_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, world_init, world_fini);
