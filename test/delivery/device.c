@@ -30,7 +30,7 @@ device_lost(struct device *d)
 	world_mark(d->w, 'd', d->id, l->gen);
 	if (l->will != NOBODY && l->up && !l->left && d->plan.will_delay == 0 && !d->w->drained)
 		d->w->message[l->will].due = true;
-	if (l->up) {
+	if (l->up && l->since > d->w->restarted_at) {
 		d->session = true;
 		d->session_worker = l->worker;
 	}
@@ -107,6 +107,7 @@ device_connect(struct device *d)
 
 	memset(l, 0, sizeof(*l));
 	l->device = d;
+	l->since = w->now;
 	l->gen = ++d->gen;
 	l->version = d->plan.version;
 	l->worker = (uint16_t)choose_worker(d);

@@ -28,6 +28,8 @@ promised(struct world *w)
 		const struct message *m = &w->message[i];
 		uint32_t had = 0;
 
+		if (m->at <= w->restarted_at)
+			continue; /* what a rule did not wait for may have gone with pubwire */
 		if (m->will || m->denied || !m->answered || m->reason >= 0x80 ||
 		    m->route >= w->plan.nb_routes)
 			continue;
@@ -82,6 +84,39 @@ finished(struct world *w)
 	}
 }
 
+/* QoS 0, on connections that stand: with the brokers, or counted. */
+static void
+sent_once(struct world *w)
+{
+	struct pw_device_counters c = inside_counters(w);
+	uint64_t missing[BROKERS] = {0};
+
+	if (w->set.limits.message_rate + w->set.limits.byte_rate > 0)
+		return;
+	for (uint32_t i = 0; i < w->nb_messages; i++) {
+		const struct message *m = &w->message[i];
+		const struct link *l = w->device[m->device].link;
+
+		if (m->qos > 0 || m->will || m->denied || m->at == 0 ||
+		    m->route >= w->plan.nb_routes || l == NULL || l->gen != m->gen ||
+		    w->set.route[m->route].fanout != PW_FANOUT_ALL)
+			continue;
+		for (uint32_t b = 0; b < w->plan.nb_brokers; b++)
+			missing[b] +=
+				(w->set.route[m->route].brokers & 1u << b) && m->copy[b].first == 0;
+	}
+	for (uint32_t b = 0; b < w->plan.nb_brokers; b++) {
+		uint32_t standing = 0;
+
+		for (uint32_t i = 0; i < LEGS; i++)
+			standing += w->broker[b].leg[i].conn != NULL;
+		/* What was on its way when a connection ended is nobody's to count. */
+		if (standing == w->broker[b].nb_legs &&
+		    missing[b] > excused(w, b) + c.dropped_log_full + c.dropped_no_buffer)
+			world_fault(w, "b%u has not %" PRIu64 " messages of QoS 0", b, missing[b]);
+	}
+}
+
 static void
 wills(struct world *w)
 {
@@ -97,7 +132,8 @@ wills(struct world *w)
 		for (uint32_t b = 0; b < w->plan.nb_brokers; b++)
 			somewhere |= m->copy[b].first != 0;
 		w->tally->wills_published += m->will && somewhere;
-		if (m->will && m->due && m->qos > 0 && !somewhere && all == 0)
+		if (m->will && m->due && m->at > w->restarted_at && m->qos > 0 && !somewhere &&
+		    all == 0)
 			world_fault(w, "m%u, a will, was not published", i);
 	}
 }
@@ -112,8 +148,10 @@ ending(struct world *w)
 		finished(w);
 	if (w->fault[0] == '\0')
 		promised(w);
-	if (w->fault[0] == '\0' && !w->drained)
+	if (w->fault[0] == '\0' && !w->drained) {
 		wills(w);
+		sent_once(w);
+	}
 	w->tally->unmet += c.unmet;
 	w->tally->blocked += c.blocked;
 	w->tally->overtaken += c.overtaken;

@@ -9,7 +9,7 @@
 struct pw_device_counters
 inside_counters(const struct world *w)
 {
-	struct pw_device_counters sum = {0};
+	struct pw_device_counters sum = w->before;
 
 	for (uint32_t k = 0; k < w->plan.nb_workers; k++) {
 		const uint64_t *from = (const uint64_t *)pw_forward_counters(w->forward[k]);
@@ -28,6 +28,8 @@ inside_upstream(const struct world *w, uint32_t b)
 
 	for (uint32_t k = 0; k < w->plan.nb_workers; k++)
 		pw_forward_broker_ledger(w->forward[k], sum);
+	for (uint32_t i = 0; i < sizeof(sum[b].n) / sizeof(uint64_t); i++)
+		((uint64_t *)&sum[b].n)[i] += ((const uint64_t *)&w->before_upstream[b])[i];
 	return sum[b].n;
 }
 
@@ -78,6 +80,34 @@ brokers_and_routes(struct world *w)
 	if (left != there)
 		world_fault(w, "ledger of routes: %" PRIu64 " without an end, %" PRIu64 " in logs",
 			    left, there);
+}
+
+bool
+inside_connected(const struct world *w)
+{
+	for (uint32_t k = 0; k < w->plan.nb_workers; k++) {
+		struct pw_upstream_info u[128];
+		uint32_t n = pw_forward_upstreams(w->forward[k], 0, u, RTE_DIM(u));
+
+		for (uint32_t i = 0; i < RTE_MIN(n, RTE_DIM(u)); i++) {
+			if (u[i].state != PW_UPSTREAM_UP)
+				return false;
+		}
+	}
+	return true;
+}
+
+uint64_t
+inside_ended(const struct world *w)
+{
+	uint64_t n = 0;
+
+	for (uint32_t b = 0; b < w->plan.nb_brokers; b++) {
+		struct pw_upstream_counters u = inside_upstream(w, b);
+
+		n += u.disconnects + u.connect_failures;
+	}
+	return n;
 }
 
 /* What pubwire would tell an operator who asks. */

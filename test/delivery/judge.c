@@ -361,7 +361,7 @@ judge_connack(struct device *d, bool present)
 		world_fault(w, "d%u.%u: Session Present, and there is none", d->id, l->gen);
 	/* PUBREC has come, no PUBREL has gone: pubwire remembers, wherever the device comes back.
 	 */
-	if (!present && owes && !d->plan.clean && l->version >= 4 &&
+	if (!present && owes && d->session && !d->plan.clean && l->version >= 4 &&
 	    (l->version == 4 || d->plan.expiry > 0) &&
 	    c.sessions_not_kept + c.sessions_expired == 0)
 		world_fault(w, "d%u.%u: the session is lost", d->id, l->gen);

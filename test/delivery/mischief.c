@@ -140,9 +140,13 @@ leave(struct device *d)
 	if (n < 0 || !device_write(d, out, (uint32_t)n))
 		return;
 	device_pump(d);
-	if (d->out_at < d->out_len)
-		return; /* it goes out later, and the connection stays until then */
 	l->left = true;
+	if (d->out_at < d->out_len) {
+		/* It goes out later. */
+		d->parted = true;
+		d->connect_by = w->now + 5 * SEC;
+		return;
+	}
 	l->disconnected = idle;
 	device_close(d);
 }
@@ -291,6 +295,34 @@ happens(struct world *w)
 			later(w, &w->pressure_until, 300);
 		}
 	}
+}
+
+/* Its connections end, and what it had not acknowledged is with the devices. */
+void
+mischief_restart(struct world *w)
+{
+	SAY(w, "pubwire dies, and begins anew");
+	w->tally->restarts++;
+	w->plan.restart_at = NEVER;
+	for (uint32_t b = 0; b < w->plan.nb_brokers; b++)
+		w->before_upstream[b] = inside_upstream(w, b);
+	w->before = inside_counters(w);
+	wire_forget_workers(w);
+	workers_down(w);
+	wire_forget_workers(w);
+	w->nb_questions = 0;
+	w->pressure_until = 0;
+	w->restarted_at = w->now;
+	for (uint32_t b = 0; b < w->plan.nb_brokers; b++) {
+		broker_cut(&w->broker[b], END_RESET);
+		for (uint32_t i = 0; i < LEGS; i++)
+			w->broker[b].kept[i].proven = false;
+	}
+	for (uint32_t i = 0; i < w->plan.nb_devices; i++)
+		w->device[i].session = false;
+	mischief_feed(w);
+	if (workers_up(w) < 0)
+		world_fault(w, "pubwire does not start again");
 }
 
 void

@@ -179,7 +179,10 @@ draw_faults(struct world *w)
 	/* Some histories have a few kinds of faults only, and more of each. */
 	if (chance(w, 500))
 		p->faults = (uint32_t)(sim_rng_next(&w->rng) & sim_rng_next(&w->rng)) & p->faults;
-	p->drain_at = NEVER;
+	p->drain_at = p->restart_at = NEVER;
+	p->idle = chance(w, 150);
+	if (chance(w, 150))
+		p->restart_at = w->now + range(w, 200, 10000) * MS;
 	if (chance(w, 120))
 		p->drain_at = w->now + range(w, 500, 15000) * MS;
 }

@@ -175,6 +175,7 @@ send_publish(struct device *d, uint32_t index, struct inflight *x)
 	if (m->at == 0)
 		m->at = w->now;
 	m->submitted++;
+	m->gen = l->gen;
 	d->submission[m->route][d->nb_submissions[m->route]++] = (uint16_t)index;
 	w->tally->submissions++;
 	if (x != NULL) {
@@ -341,10 +342,11 @@ device_work(struct device *d)
 
 	if (d->parted || l->garbage) {
 		/* It says no more; pubwire ends it, or it gives up itself. */
+		d->next = d->connect_by;
 		if (d->connect_by <= w->now)
 			device_reset(d);
 		else
-			d->next = d->connect_by;
+			device_pump(d);
 		return;
 	}
 	if (!unsent(d)) {

@@ -201,11 +201,26 @@ wire_deliver(struct world *w)
 		struct segment s = pop(w);
 		uint64_t now = w->now;
 
+		if (s.m == NULL)
+			continue;
 		for (uint32_t k = 0; k < w->plan.nb_workers; k++) {
 			if (w->worker_tcp[k] == s.to)
 				now = worker_clock(w, k);
 		}
 		pw_tcp_input(s.to, &s.m, 1, now);
+	}
+}
+
+void
+wire_forget_workers(struct world *w)
+{
+	for (uint32_t i = 0; i < w->nb_segments; i++) {
+		struct segment *s = &w->heap[i];
+
+		if (s->to == w->device_tcp || s->to == w->broker_tcp)
+			continue;
+		rte_pktmbuf_free(s->m);
+		s->m = NULL;
 	}
 }
 

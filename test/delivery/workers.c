@@ -77,7 +77,7 @@ worker_up(struct world *w, uint32_t k)
 		.shared = w->shared,
 		.worker = k,
 		.mem = &w->mem,
-		.seed = w->plan.seed + k,
+		.seed = w->plan.seed + k + w->restarted_at,
 		.ctx = &place[k],
 		.post = post,
 		.authenticate = authenticate,
@@ -86,8 +86,8 @@ worker_up(struct world *w, uint32_t k)
 	};
 
 	place[k] = (struct place){w, k};
-	conf.tcp = w->worker_tcp[k] =
-		stack(w, name[k], w->plan.seed + 10 + k, true, worker_clock(w, k));
+	conf.tcp = w->worker_tcp[k] = stack(w, name[k], w->plan.seed + 10 + k + w->restarted_at,
+					    true, worker_clock(w, k));
 	if (conf.tcp == NULL)
 		return -ENOMEM;
 	w->forward[k] = pw_forward_create(&conf, worker_clock(w, k));
@@ -97,6 +97,14 @@ worker_up(struct world *w, uint32_t k)
 	w->set.listener[0].address = wire_worker(k);
 	pw_forward_poll(w->forward[k], worker_clock(w, k));
 	return 0;
+}
+
+int
+models_up(struct world *w)
+{
+	w->device_tcp = stack(w, "devices", w->plan.seed + 1, false, w->now);
+	w->broker_tcp = stack(w, "brokers", w->plan.seed + 2, false, w->now);
+	return w->device_tcp == NULL || w->broker_tcp == NULL ? -ENOMEM : 0;
 }
 
 int
@@ -113,10 +121,8 @@ workers_up(struct world *w)
 		conf.role[k] = w->plan.role[k];
 		conf.socket[k] = SOCKET_ID_ANY;
 	}
-	w->device_tcp = stack(w, "devices", w->plan.seed + 1, false, w->now);
-	w->broker_tcp = stack(w, "brokers", w->plan.seed + 2, false, w->now);
 	w->shared = pw_forward_shared_create(&conf);
-	if (w->device_tcp == NULL || w->broker_tcp == NULL || w->shared == NULL)
+	if (w->shared == NULL)
 		return -ENOMEM;
 	for (uint32_t k = 0; k < w->plan.nb_workers && rc == 0; k++)
 		rc = worker_up(w, k);

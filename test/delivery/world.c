@@ -16,6 +16,7 @@
 #define MAX_STEPS    400000
 #define PATIENCE     (150 * SEC) /* after which all has to be over */
 #define QUIET	     (3 * SEC)
+#define NOTICED	     (30 * SEC) /* keepalive and ack_timeout of any plan */
 #define LEDGER_EVERY 16
 
 void
@@ -65,7 +66,7 @@ next_event(const struct world *w)
 	if (w->famine_until != 0)
 		at = RTE_MIN(at, w->famine_until);
 	if (!w->drained)
-		at = RTE_MIN(at, w->plan.drain_at);
+		at = RTE_MIN(at, RTE_MIN(w->plan.drain_at, w->plan.restart_at));
 	if (w->pressure_until != 0)
 		at = RTE_MIN(at, w->pressure_until);
 	for (uint32_t i = 0; i < w->plan.nb_brokers; i++)
@@ -92,6 +93,8 @@ step(struct world *w)
 
 	w->steps++;
 	w->now = RTE_MAX(w->now + 1, RTE_MIN(at, w->now + SEC));
+	if (w->plan.restart_at <= w->now && !w->drained)
+		mischief_restart(w);
 	workers_advance(w);
 	wire_deliver(w);
 	if (w->plan.drain_at <= w->now && !w->drained)
@@ -106,9 +109,9 @@ step(struct world *w)
 		if (w->device[i].next <= w->now)
 			device_act(&w->device[i]);
 	}
-	if (workers_turn(w) && w->plan.post_full == 0)
+	if (w->fault[0] == '\0' && workers_turn(w) && w->plan.post_full == 0)
 		world_fault(w, "workers that have always something to do");
-	if (w->steps % LEDGER_EVERY == 0)
+	if (w->fault[0] == '\0' && w->steps % LEDGER_EVERY == 0)
 		inside_ledger(w);
 }
 
@@ -136,29 +139,60 @@ all_done(const struct world *w)
 	return inside_unfinished(w) == 0;
 }
 
+static bool
+all_connected(const struct world *w)
+{
+	return w->drained || inside_connected(w);
+}
+
+static bool
+goes_on(const struct world *w)
+{
+	return w->fault[0] == '\0' && w->steps < MAX_STEPS;
+}
+
+/* What was cut off unnoticed is noticed; then nothing ends any more. */
+static void
+rest(struct world *w)
+{
+	uint64_t until = w->now + NOTICED, before;
+
+	while (w->now < until && goes_on(w) && !w->drained)
+		step(w);
+	before = inside_ended(w);
+	until = w->now + NOTICED;
+	while (w->now < until && goes_on(w) && !w->drained)
+		step(w);
+	if (!w->drained && inside_ended(w) != before && w->fault[0] == '\0')
+		world_fault(w, "%" PRIu64 " connections to brokers end though nothing happens",
+			    inside_ended(w) - before);
+}
+
 /* Turbulence, then calm in which everything has to come to its end. */
 static void
 run(struct world *w)
 {
 	uint64_t until;
 
-	while (w->now < w->plan.calm_at && w->fault[0] == '\0' && w->steps < MAX_STEPS &&
-	       !(w->drained && all_drained(w)))
+	while (w->now < w->plan.calm_at && goes_on(w) && !(w->drained && all_drained(w)))
 		step(w);
 	mischief_ends(w);
 	until = w->now + PATIENCE;
-	while (w->now < until && w->fault[0] == '\0' && w->steps < MAX_STEPS && !all_done(w))
+	while (w->now < until && goes_on(w) && !all_done(w))
 		step(w);
 	/* Wills that are delayed, connections that close. */
 	until = w->now + 5 * SEC + QUIET;
-	while (w->now < until && w->fault[0] == '\0' && w->steps < MAX_STEPS && !w->drained)
+	while (w->now < until && goes_on(w) && !w->drained)
 		step(w);
+	if (w->plan.idle)
+		rest(w);
 	until = w->now + PATIENCE;
-	while (w->now < until && w->fault[0] == '\0' && w->steps < MAX_STEPS && w->drained &&
-	       !all_drained(w))
+	while (w->now < until && goes_on(w) && !(all_done(w) && all_connected(w)))
 		step(w);
 	if (w->steps == MAX_STEPS)
 		world_fault(w, "no end in sight after %u steps", MAX_STEPS);
+	else if (!w->drained && w->fault[0] == '\0' && !inside_connected(w))
+		world_fault(w, "pubwire is not connected to every broker");
 	else if (w->drained && !all_drained(w))
 		world_fault(w, "pubwire does not come to the end of its drain");
 	if (w->fault[0] == '\0')
@@ -212,7 +246,7 @@ world_play(struct world *w, uint64_t seed, bool verbose, struct tally *tally)
 	if (verbose)
 		plan_print(w);
 	w->fault_at = w->plan.fault_every != 0 ? w->now + w->plan.fault_every : NEVER;
-	if (workers_up(w) < 0) {
+	if (models_up(w) < 0 || workers_up(w) < 0) {
 		world_fault(w, "pubwire does not start: %s", rte_strerror(rte_errno));
 	} else {
 		for (uint32_t i = 0; i < w->plan.nb_brokers; i++)

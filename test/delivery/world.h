@@ -68,6 +68,7 @@ struct message {
 	bool retain, will, property;
 	uint32_t len, expiry; /**< bytes of payload; seconds, 0: none */
 	uint64_t at;	      /**< ns, when it was first sent, 0: it was not */
+	uint8_t gen;	      /**< of the connection that sent it last */
 	uint16_t submitted;   /**< times that it was sent */
 	uint16_t lives;	      /**< times that it was sent as a new message */
 	bool answered;	      /**< PUBACK or PUBREC has come */
@@ -169,10 +170,11 @@ struct link {
 	struct pw_tcp_conn *conn;
 	struct device *device;
 	uint8_t gen; /**< of its address */
-	bool tcp;    /**< established */
-	bool up;     /**< CONNACK of success */
-	bool wrong;  /**< it has named a password that is not its own */
-	bool left;   /**< DISCONNECT was sent, or it closes */
+	uint64_t since;
+	bool tcp;   /**< established */
+	bool up;    /**< CONNACK of success */
+	bool wrong; /**< it has named a password that is not its own */
+	bool left;  /**< DISCONNECT was sent, or it closes */
 	bool eof;
 	bool garbage; /**< it has sent what ends a connection */
 	uint8_t version;
@@ -244,10 +246,12 @@ struct plan {
 	uint64_t calm_at;     /**< when faults end, and no more messages are begun */
 	uint64_t fault_every; /**< ns, about, 0: none */
 	uint32_t faults;      /**< of those that may happen, a bit each (enum fault) */
+	uint64_t restart_at;  /**< when pubwire dies and begins anew, NEVER */
 	uint64_t drain_at;    /**< NEVER */
 	uint64_t device_delay, broker_delay; /**< ns, one way */
 	uint32_t loss, dup, reorder;	     /**< per mille of segments */
 	bool passwords;
+	bool idle;	    /**< it ends with a long silence */
 	uint32_t post_full; /**< per mille of messages between workers */
 	uint64_t behind;    /**< ns: clock of the second worker */
 	uint32_t rx_window, rx_copy_break;
@@ -308,6 +312,7 @@ enum fault { FAULTS(FAULT_ENUM) FAULT_MAX };
 	X(takeovers)                                                                               \
 	X(segments)                                                                                \
 	X(segments_lost)                                                                           \
+	X(restarts)                                                                                \
 	X(drains)                                                                                  \
 	X(dropped_hold)                                                                            \
 	X(dropped_detached)                                                                        \
@@ -352,6 +357,10 @@ struct world {
 	struct sim_rng rng;  /**< devices, brokers, mischief */
 	struct sim_rng dice; /**< wires */
 	uint64_t now, began;
+	uint64_t restarted_at; /**< 0: not yet */
+	/** What pubwire had counted until then. */
+	struct pw_device_counters before;
+	struct pw_upstream_counters before_upstream[BROKERS];
 	struct pw_mem mem;
 	struct pw_forward_settings set;
 	struct pw_forward_shared *shared;
@@ -434,10 +443,14 @@ int wire_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *seg
 uint64_t wire_next(const struct world *w);
 /** What has arrived by now goes to its stack. */
 void wire_deliver(struct world *w);
+/** Workers' stacks are about to go: what is on its way to them does not arrive. */
+void wire_forget_workers(struct world *w);
 void wire_clear(struct world *w);
 
 /* workers.c */
 uint64_t worker_clock(const struct world *w, uint32_t k);
+/** The stacks of devices and brokers; then pubwire. */
+int models_up(struct world *w);
 int workers_up(struct world *w);
 void workers_down(struct world *w);
 /** A turn of every poll loop; true where more is to be done at once. */
@@ -494,6 +507,8 @@ void mischief(struct world *w);
 void mischief_ends(struct world *w);
 /** Give back the buffers that a famine has taken. */
 void mischief_feed(struct world *w);
+/** pubwire dies, and begins anew. */
+void mischief_restart(struct world *w);
 const char *fault_text(enum fault f);
 
 /* judge.c */
@@ -518,6 +533,10 @@ void inside_ledger(struct world *w);
 uint64_t inside_unfinished(const struct world *w);
 /** Something has happened after which messages may come to a broker out of their order. */
 bool inside_overtakes(const struct world *w, uint32_t b);
+/** Every connection to a broker stands. */
+bool inside_connected(const struct world *w);
+/** Connections to brokers that have ended. */
+uint64_t inside_ended(const struct world *w);
 /** The state of affairs, for the trace. */
 void inside_explain(const struct world *w);
 struct pw_device_counters inside_counters(const struct world *w);
