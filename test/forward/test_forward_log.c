@@ -430,6 +430,14 @@ buffers_leave_before_an_older_entry_of_another_broker_does(void **state)
 }
 
 static void
+ignore(void *ctx, const struct pw_flog *l, const struct pw_flog_entry *e)
+{
+	(void)ctx;
+	(void)l;
+	(void)e;
+}
+
+static void
 a_slot_is_not_reused_while_a_reader_has_yet_to_pass_it(void **state)
 {
 	(void)state;
@@ -450,6 +458,34 @@ a_slot_is_not_reused_while_a_reader_has_yet_to_pass_it(void **state)
 		pw_flog_trim(flog);
 	}
 	assert_int_equal(flog->head, 4);
+	assert_int_equal(pw_flog_fini(flog), 0);
+	rte_free(flog);
+	all_back();
+}
+
+/* Its reader had passed it by the time that the owner hears that it was given up: its slot has
+ * another message, which that is not about. */
+static void
+what_was_given_up_is_not_taken_for_the_next_message_of_its_slot(void **state)
+{
+	(void)state;
+	start_log(4, 1);
+	for (uint32_t i = 0; i < 5; i++) {
+		if (i == 4) {
+			pw_cursor_scan(&cursor[0]);
+			for (uint32_t k = 0; k < 4 && pw_cursor_peek(&cursor[0]) != NULL; k++)
+				(void)pw_cursor_skip(&cursor[0]);
+			pw_cursor_publish(&cursor[0]);
+			assert_int_equal(pw_flog_sweep(flog, ignore, NULL), 4);
+		}
+		put(0);
+	}
+	assert_false(pw_flog_forgo(flog, 0, 0));
+	assert_int_equal(flog->qos0, 1);
+	assert_true(pw_flog_forgo(flog, 4, 0));
+	assert_int_equal(flog->qos0, 0);
+	assert_false(pw_flog_forgo(flog, 4, 0));
+	(void)pw_flog_abandon(flog);
 	assert_int_equal(pw_flog_fini(flog), 0);
 	rte_free(flog);
 	all_back();
@@ -566,6 +602,7 @@ main(void)
 		cmocka_unit_test(seeded_histories_deliver_once_in_order_and_give_every_buffer_back),
 		cmocka_unit_test(buffers_leave_before_an_older_entry_of_another_broker_does),
 		cmocka_unit_test(a_slot_is_not_reused_while_a_reader_has_yet_to_pass_it),
+		cmocka_unit_test(what_was_given_up_is_not_taken_for_the_next_message_of_its_slot),
 		cmocka_unit_test(the_worst_reason_wins_and_no_subscriber_needs_all_brokers),
 		cmocka_unit_test(a_reader_on_another_thread_sees_whole_messages_in_order),
 	};

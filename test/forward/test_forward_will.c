@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Wills: when they are published, and when not. */
+#include <stdio.h>
+
 #include "connect.h"
 
 #define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
@@ -159,6 +161,31 @@ a_will_that_the_brokers_do_not_take_is_refused_with_its_connect(void **state)
 }
 
 static void
+wills_beyond_the_places_for_those_that_wait_go_out_at_once(void **state)
+{
+	char id[8];
+
+	(void)state;
+	world_start(1, 3, 0); /* 32 / 8 + 16 places */
+	for (uint32_t i = 0; i < 22; i++) {
+		snprintf(id, sizeof(id), "d%u", i);
+		connect_with(i, 0,
+			     &(struct connect){.version = 5,
+					       .id = id,
+					       .will = "late",
+					       .will_delay = 10,
+					       .expiry = 100});
+	}
+	for (uint32_t i = 0; i < 22; i++)
+		device_reset(i);
+	world_run(100);
+	assert_int_equal(w.broker[0].nb, 2);
+	world_run(10000);
+	assert_int_equal(w.broker[0].nb, 22);
+	ledger();
+}
+
+static void
 session_expiry_caps_the_will_delay(void **state)
 {
 	(void)state;
@@ -186,6 +213,7 @@ main(void)
 		T(a_large_will_is_kept_and_published_whole),
 		T(a_delayed_will_waits_and_a_resuming_connection_cancels_it),
 		T(a_will_that_the_brokers_do_not_take_is_refused_with_its_connect),
+		T(wills_beyond_the_places_for_those_that_wait_go_out_at_once),
 		T(session_expiry_caps_the_will_delay),
 		cmocka_unit_test(a_delayed_will_goes_out_at_once_where_a_clean_start_takes_over),
 	};
