@@ -262,10 +262,12 @@ take_pubrel(struct leg *l, const struct pw_mqtt_buf *f)
 	enum pw_mqtt_error err;
 	uint32_t m;
 
-	if (pw_mqtt_decode_ack(f, l->version, &a, &err) < 0 || a.packet_id >= IDS) {
+	if (pw_mqtt_decode_ack(f, l->version, &a, &err) < 0) {
 		world_fault(b->w, "b%u.%u: a PUBREL that makes no sense", b->id, l->number);
 		return;
 	}
+	if (a.packet_id >= IDS)
+		return; /* of a PUBREC that nobody asked for */
 	m = l->kept->known[a.packet_id];
 	SAY(b->w, "b%u.%u: PUBREL %u, m%d", b->id, l->number, a.packet_id, (int)m - 1);
 	l->kept->known[a.packet_id] = 0;

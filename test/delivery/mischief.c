@@ -30,10 +30,11 @@ say_nonsense(struct world *w, struct broker *b, bool garbage)
 	for (uint32_t i = 0; i < LEGS; i++) {
 		struct leg *l = &b->leg[i];
 		uint8_t out[8] = {0xf0, 0x02, 0x00, 0x00};
-		uint16_t id = (uint16_t)(1 + dice(w, IDS - 1));
+		/* None that may be on its way, unread: that answer would be believed. */
+		uint16_t id = (uint16_t)(IDS + dice(w, 60000));
 		int n = 4;
 
-		if (!l->up || l->conn == NULL || l->open[id] != 0 || l->kept->known[id] != 0)
+		if (!l->up || l->conn == NULL)
 			continue;
 		if (!garbage)
 			n = pw_mqtt_encode_ack(out, sizeof(out),
