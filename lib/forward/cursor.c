@@ -412,6 +412,19 @@ pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, vo
 	return n;
 }
 
+bool
+pw_cursor_owes(const struct pw_cursor *c, uint64_t pos)
+{
+	return pos < c->seen && !is_done(c, pos);
+}
+
+void
+pw_cursor_repin(struct pw_cursor *c, uint64_t pos, uint32_t before, uint32_t pins)
+{
+	if (pw_cursor_owes(c, pos))
+		c->pinned = c->pinned - before + pins;
+}
+
 /* A message on the wire is done, but for its identifier. */
 static void
 abandon(struct pw_cursor *c, uint64_t pos)

@@ -68,6 +68,7 @@ struct pw_cursor {
 	uint32_t pinned_max;	     /* for all logs of the broker together */
 	uint32_t *pinned_all;	     /* of all of them, atomic; NULL: there is no bound */
 	uint64_t tried[PW_GIVE_UPS]; /* below it nothing is left to give up */
+	uint64_t compacted;	     /* nor to copy together */
 };
 
 /* Words that marks and releases of a cursor take for a capacity of the log. */
@@ -207,6 +208,12 @@ struct pw_cursor_relief pw_cursor_relieve(struct pw_cursor *c, uint64_t keep, pw
 
 /* TCP has no bytes any more of what was abandoned until now. */
 void pw_cursor_unpin(struct pw_cursor *c);
+
+/* A message that was looked at is owed to this broker. */
+bool pw_cursor_owes(const struct pw_cursor *c, uint64_t pos);
+
+/* A message keeps another number of packet buffers than when it was looked at. */
+void pw_cursor_repin(struct pw_cursor *c, uint64_t pos, uint32_t before, uint32_t pins);
 
 /* Tell the log's owner where this reader stands. */
 void pw_cursor_publish(struct pw_cursor *c);

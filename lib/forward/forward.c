@@ -249,6 +249,7 @@ pw_forward_destroy(struct pw_forward *f, uint64_t now)
 		u->conn = NULL;
 	}
 	pw_gather_release(&f->private_gather);
+	pw_gather_release(&f->compact_gather);
 	if (f->role & PW_ROLE_DEVICES)
 		destroy_devices(f, now);
 	rte_free(f->upstream);
@@ -459,4 +460,10 @@ void
 pw_forward_set_pressure(struct pw_forward *f, uint32_t level)
 {
 	f->pressure = level;
+}
+
+void
+pw_forward_set_scarce(struct pw_forward *f, bool scarce)
+{
+	f->scarce = scarce;
 }

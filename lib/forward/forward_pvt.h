@@ -218,6 +218,8 @@ struct pw_forward {
 	uint32_t nb_upstreams;
 	struct pw_wheel upstream_wheel;
 	struct pw_gather private_gather; /* bytes of ours on a broker's leg */
+	struct pw_gather compact_gather; /* messages that wait for long */
+	bool scarce;			 /* half of the packet buffers are in use */
 
 	struct pw_log_limit limit_device, limit_broker, limit_subscribe;
 	struct pw_device_counters counters;
@@ -229,6 +231,8 @@ struct pw_forward {
 /* Copy bytes; the slices, held, go to out. Number of slices, -ENOBUFS with nothing taken. */
 int pw_gather_copy(struct pw_forward *f, struct pw_gather *g, const struct pw_slice *s, uint32_t n,
 		   struct pw_slice *out, uint32_t max);
+/* Room for bytes that fit one buffer, in one piece: a held slice that the caller fills. */
+int pw_gather_space(struct pw_forward *f, struct pw_gather *g, uint32_t len, struct pw_slice *out);
 /* The same for flat bytes that fit one buffer. */
 int pw_gather_bytes(struct pw_forward *f, struct pw_gather *g, const void *data, uint32_t len,
 		    struct pw_slice *out);

@@ -52,8 +52,7 @@ pw_gather_copy(struct pw_forward *f, struct pw_gather *g, const struct pw_slice 
 }
 
 int
-pw_gather_bytes(struct pw_forward *f, struct pw_gather *g, const void *data, uint32_t len,
-		struct pw_slice *out)
+pw_gather_space(struct pw_forward *f, struct pw_gather *g, uint32_t len, struct pw_slice *out)
 {
 	if (g->m != NULL && rte_pktmbuf_tailroom(g->m) < len)
 		pw_gather_release(g);
@@ -64,9 +63,18 @@ pw_gather_bytes(struct pw_forward *f, struct pw_gather *g, const void *data, uin
 		.off = (uint16_t)(g->m->data_off + g->m->data_len),
 		.len = (uint16_t)len,
 	};
-	memcpy(pw_slice_data(out), data, len);
 	pw_slice_hold(out);
 	g->m->data_len = (uint16_t)(g->m->data_len + len);
 	g->m->pkt_len = g->m->data_len;
+	return 0;
+}
+
+int
+pw_gather_bytes(struct pw_forward *f, struct pw_gather *g, const void *data, uint32_t len,
+		struct pw_slice *out)
+{
+	if (pw_gather_space(f, g, len, out) < 0)
+		return -ENOBUFS;
+	memcpy(pw_slice_data(out), data, len);
 	return 0;
 }

@@ -119,6 +119,7 @@ void
 pw_upstream_bound(struct pw_upstream *u, uint64_t now)
 {
 	shed(u, now);
+	pw_upstream_compact(u, now);
 	bound(u, now);
 	pw_cursor_publish(&u->cursor);
 	note_hold(u, now);

@@ -101,6 +101,10 @@ uint32_t pw_upstream_pull(struct pw_upstream *u, uint64_t now);
 void pw_upstream_done(struct pw_upstream *u, uint64_t pos, enum pw_flog_end end, uint8_t reason,
 		      uint64_t now);
 
+/* compact.c */
+/* Copy small messages that wait for long together, where packet buffers are short. */
+void pw_upstream_compact(struct pw_upstream *u, uint64_t now);
+
 /* hold.c */
 /* Give up what is too much, as routes say, and publish where the cursor stands. */
 void pw_upstream_bound(struct pw_upstream *u, uint64_t now);

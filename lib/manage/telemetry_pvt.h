@@ -15,7 +15,7 @@
 #include <pubwire/manage/telemetry.h>
 
 /* Rows a page, by the bytes that a row can take in JSON. */
-#define TEL_PAGE_BROKERS 7  /* 56 fields, at most 2,080 bytes */
+#define TEL_PAGE_BROKERS 7  /* 57 fields, at most 2,110 bytes */
 #define TEL_PAGE_DEVICES 32 /* 9 fields, at most 400 bytes */
 #define TEL_PAGE_LOGS	 32 /* 9 fields, at most 430 bytes */
 #define TEL_PAGE_LEDGER	 20 /* 18 fields, at most 740 bytes */

@@ -5,6 +5,7 @@
 #define WIRE_INTERVAL	   UINT64_C(10000000)	/* ns; the wire wants 100 ms at most */
 #define LINK_INTERVAL	   UINT64_C(1000000000) /* ns */
 #define PRESSURE_TURNS	   256			/* the count walks all lcores' caches */
+#define SCARCE_PERCENT	   50			/* what waits for long is copied together */
 #define PRESSURE_1_PERCENT 75			/* devices are not read */
 #define PRESSURE_2_PERCENT 85			/* connection requests are refused */
 
@@ -83,6 +84,7 @@ watch_pressure(struct worker *w)
 	if (w->count.loops % PRESSURE_TURNS != 0)
 		return;
 	used = used_percent(w->fleet);
+	pw_forward_set_scarce(w->forward, used >= SCARCE_PERCENT);
 	level = used >= PRESSURE_2_PERCENT ? 2 : used >= PRESSURE_1_PERCENT ? 1 : 0;
 	if (level != w->pressure) {
 		w->pressure = level;

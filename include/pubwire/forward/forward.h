@@ -115,6 +115,10 @@ uint64_t pw_forward_next(const struct pw_forward *f);
 /** Buffer pressure, as pw_tcp_set_pressure(): from 1 on devices are not read. */
 void pw_forward_set_pressure(struct pw_forward *f, uint32_t level);
 
+/** Packet buffers run low, before there is pressure: small messages that wait for brokers for long
+ * are copied together. */
+void pw_forward_set_scarce(struct pw_forward *f, bool scarce);
+
 /**
  * Stop accepting, publish wills that are due, tell 5.0 devices 0x8B, let acknowledgements of what
  * is outstanding through until the deadline, then close everything.
@@ -214,6 +218,7 @@ PW_COUNTER_STRUCT(pw_device_counters, PW_DEVICE_COUNTERS);
 	X(dropped_unanswered, "Messages given up because the log was short of places and the "     \
 			      "broker had not answered them")                                      \
 	X(answered_late, "Answers to messages that had been given up")                             \
+	X(compacted, "Messages that waited long and were copied together to free packet buffers")  \
 	X(dropped_detached, "Messages given up because the broker was detached")                   \
 	X(dropped_failover, "Messages given up because the share of the broker went to others")    \
 	X(detached, "Times that the broker was detached: its hold was full")                       \
