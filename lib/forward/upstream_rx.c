@@ -33,8 +33,9 @@ smaller(uint32_t a, uint32_t b)
 static bool
 known_session(struct pw_upstream *u, bool present, uint64_t now)
 {
-	/* What began clean is not kept: it has only served to make it forget. */
-	if (u->cursor.spoilt && pw_upstream_session_expiry(u) != 0)
+	/* What began clean is not kept: it has only served to make it forget. What was given up
+	 * since CONNECT asked for it, it still knows. */
+	if (u->cursor.spoilt && (u->clean || present) && pw_upstream_session_expiry(u) != 0)
 		u->purge = true;
 	if (u->purge && !present) {
 		u->purge = u->session = false;
@@ -43,7 +44,7 @@ known_session(struct pw_upstream *u, bool present, uint64_t now)
 		pw_upstream_again(u, now);
 		return false;
 	}
-	if (!present || (!u->clean && u->session))
+	if (!present || (!u->clean && u->session && !u->purge))
 		return true;
 	/* 3.1.1: [MQTT-3.1.2-6], [MQTT-3.2.2-1]; 5.0: [MQTT-3.2.2-2], 3.1.2.11.2. */
 	if (u->clean || u->purged) {

@@ -299,6 +299,44 @@ identifiers_in_a_session_that_was_kept_are_forgotten_before_they_are_used_again(
 	}
 }
 
+/* The same where they are given up between CONNECT, which asked for the session, and CONNACK, be
+ * it lost or not. */
+static void
+identifiers_given_up_before_connack_are_forgotten_too(void **state)
+{
+	for (uint32_t k = 0; k < 4; k++) {
+		uint8_t v = 4 + k % 2;
+		uint32_t before, again = 0;
+
+		prepare(state);
+		w.set.broker[1].connect_timeout = 20000;
+		begin(&shapes[0]);
+		device_connect(0, 0, v, "a");
+		w.broker[1].hold = true;
+		device_goes_on(0, v, 2, HOLD);
+		w.broker[1].deaf = true;
+		broker_reset(1);
+		world_run(5000);
+		assert_int_equal(bad(v).counters.dropped_hold, 0);
+		device_goes_on(0, v, 2, 2 * HOLD);
+		assert_int_equal(bad(v).counters.dropped_hold, 2 * HOLD);
+		w.broker[1].deaf = w.broker[1].hold = false;
+		w.broker[1].forgets = k >= 2;
+		before = w.broker[1].nb;
+		broker_read(1, 65536);
+		w.broker[1].forgets = false;
+		world_run(5000);
+		assert_int_equal(bad(v).counters.protocol_errors, 0);
+		device_goes_on(0, v, 2, 3 * CAPACITY);
+		for (uint32_t i = before; i < w.broker[1].nb; i++)
+			again += w.broker[1].record[i].again;
+		assert_int_equal(again, 0);
+		assert_int_equal(w.broker[1].nb, before + HOLD + 3 * CAPACITY);
+		at_rest(v);
+		world_teardown(state);
+	}
+}
+
 /* What it has received of QoS 2 keeps the log as little when it is gone as when it is there. */
 static void
 a_broker_that_goes_half_way_does_not_keep_the_log(void **state)
@@ -472,6 +510,7 @@ main(void)
 		cmocka_unit_test(a_broker_whose_cable_is_cut_is_given_up_without_a_pause),
 		cmocka_unit_test(
 			identifiers_in_a_session_that_was_kept_are_forgotten_before_they_are_used_again),
+		cmocka_unit_test(identifiers_given_up_before_connack_are_forgotten_too),
 		cmocka_unit_test(a_broker_that_goes_half_way_does_not_keep_the_log),
 		cmocka_unit_test(what_a_resumed_session_may_know_ends_the_connection),
 		cmocka_unit_test(a_message_that_is_half_sent_ends_the_connection),
