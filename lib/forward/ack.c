@@ -216,7 +216,8 @@ remember(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x,
 	}
 	x->state = PW_EXCHANGE_ANSWERED;
 	x->reason = reason_for(s, e);
-	x->lost = given_up(e);
+	if (!(e->flags & PW_FLOG_NOBODY)) /* else it is known from before */
+		x->lost = given_up(e);
 }
 
 void

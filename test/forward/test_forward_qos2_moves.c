@@ -528,6 +528,47 @@ what_was_given_up_is_not_taken_from_a_3_1_1_device(void **state)
 	ledger();
 }
 
+/* And where its PUBREC stood behind another message's when the connection ended again. */
+static void
+what_was_given_up_is_not_taken_when_its_turn_has_not_come_either(void **state)
+{
+	(void)state;
+	w.set.route[0].when_full_qos1 = PW_WHEN_FULL_DROP;
+	w.set.broker[0].hold_messages = 1;
+	w.broker[0].mute = true;
+	world_start(2, 3, 3);
+	(void)come_back(0, 0, 5, "a");
+	publish(0, 5, 1, false);
+	world_run(20);
+	device_reset(0);
+	world_run(20);
+	device_connect(1, 0, 5, "b");
+	for (uint16_t id = 1; id <= 4; id++)
+		device_publish(1, 5, 1, id, "t", "other");
+	world_run(20);
+	w.broker[0].mute = false;
+	world_run(20000);
+	w.broker[0].hold = true;
+	assert_true(come_back(2, 0, 5, "a"));
+	publish(2, 5, 9, false);
+	publish(2, 5, 1, true);
+	world_run(20);
+	assert_int_equal(counters_of(0)->duplicates_qos2, 1);
+	device_reset(2);
+	world_run(20);
+	w.broker[0].hold = false;
+	world_ack(0, 99);
+	world_run(20);
+	assert_true(come_back(3, 1, 4, "a"));
+	publish(3, 4, 9, true);
+	publish(3, 4, 1, true);
+	world_run(20);
+	assert_int_equal(pubrecs(3, NULL), 2);
+	assert_int_equal(counters_of(1)->duplicates_qos2, 1);
+	assert_int_equal(counters_of(1)->publishes_qos2, 1);
+	ledger();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -548,6 +589,7 @@ main(void)
 		T(no_more_sessions_are_lent_at_a_time_than_messages_have_room_for),
 		T(a_session_whose_last_message_is_given_up_makes_room),
 		T(what_was_given_up_is_not_taken_from_a_3_1_1_device),
+		T(what_was_given_up_is_not_taken_when_its_turn_has_not_come_either),
 	};
 
 	return cmocka_run_group_tests(tests, world_init, world_fini);
