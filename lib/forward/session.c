@@ -164,6 +164,22 @@ forget_conn(struct pw_forward *f, struct pw_session *s)
 	}
 }
 
+/* Its connection has closed, and while it did others may have taken the places of those that stay
+ * without one. */
+static void
+left_alone(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	if (s->state != PW_SESSION_CLOSING || f->nb_lingering < f->max_lingering)
+		return;
+	if (pw_session_will(s) != NULL && s->more->will.at != 0)
+		pw_will_publish(f, s, now);
+	if (expires(s)) {
+		f->counters.sessions_not_kept++;
+		pw_session_unkeep(f, s);
+		pw_session_yield(f, s, now);
+	}
+}
+
 static void
 gone(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now)
 {
@@ -175,6 +191,7 @@ gone(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now)
 	forget_conn(f, s);
 	if (s->state == PW_SESSION_CLOSING) {
 		s->close_by = 0;
+		left_alone(f, s, now);
 		pw_session_settle(f, s);
 		return;
 	}
@@ -374,6 +391,7 @@ wind_down(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		if (s->conn != NULL) {
 			pw_tcp_abort(f->tcp, s->conn, now);
 			forget_conn(f, s);
+			left_alone(f, s, now);
 		}
 	}
 	if (pw_session_will(s) != NULL && s->more->will.at != 0 && s->more->will.at <= now)

@@ -196,6 +196,27 @@ no_more_sessions_are_kept_than_there_are_places(void **state)
 	ledger();
 }
 
+/* Connections that are still closing when others of their kind end. */
+static void
+no_more_are_kept_where_they_end_together_either(void **state)
+{
+	char id[8];
+
+	(void)state;
+	world_start(1, 3, 0); /* 32 / 8 + 16 places */
+	for (uint32_t i = 0; i < 22; i++) {
+		snprintf(id, sizeof(id), "d%u", i);
+		(void)come_back(i, 0, 4, id);
+		device_publish(i, 4, 2, 7, "t", "x");
+	}
+	world_run(20);
+	for (uint32_t i = 0; i < 22; i++)
+		device_send(i, BYTES(0xE0, 0));
+	world_run(10000);
+	assert_int_equal(counters()->sessions_not_kept, 2);
+	ledger();
+}
+
 /* CONNECT with a Session Expiry Interval of 100 s; what CONNACK says of it, UINT32_MAX: nothing. */
 static uint32_t
 granted_expiry(uint32_t i)
@@ -310,6 +331,7 @@ main(void)
 		T(a_pubrec_that_goes_again_stays_behind_one_that_is_waited_for),
 		T(a_new_connection_has_a_receive_maximum_of_its_own),
 		T(no_more_sessions_are_kept_than_there_are_places),
+		T(no_more_are_kept_where_they_end_together_either),
 	};
 
 	return cmocka_run_group_tests(tests, world_init, world_fini);
