@@ -85,7 +85,8 @@ forget(struct broker *b, struct kept *k)
 {
 	memset(k->known, 0, sizeof(k->known));
 	k->stays = false;
-	k->lost_at = b->w->now;
+	if (k->connects > 0)
+		b->lost_at = b->w->now;
 }
 
 void

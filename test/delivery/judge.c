@@ -198,7 +198,7 @@ counted(struct leg *l, const struct message *m, uint32_t index, const struct pw_
 	if (m->qos < 2 || c->new <= m->lives || b->plan.as_qos1)
 		return;
 	/* Exactly once, but where a session was lost, and what was given up was sent again. */
-	if (l->kept->lost_at != 0 && l->kept->lost_at >= c->first)
+	if (b->lost_at >= c->first)
 		return;
 	if (inside_upstream(w, b->id).sessions_lost > 0 && b->losses > 0)
 		return;

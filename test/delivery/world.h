@@ -93,7 +93,6 @@ struct kept {
 	bool stays;
 	bool proven;		   /**< the client has seen a CONNACK */
 	uint32_t connects, cleans; /**< accepted; of them, those with a clean start */
-	uint64_t lost_at;	   /**< when it last forgot, 0: never */
 	uint32_t known[IDS];	   /**< QoS 2 between PUBLISH and PUBREL: message + 1 */
 };
 
@@ -145,6 +144,7 @@ struct broker {
 	uint64_t slow_until; /**< or little */
 	uint64_t hole_until; /**< its cable is cut */
 	uint64_t down_until; /**< refuses connections */
+	uint64_t lost_at;    /**< when one of its sessions was last forgotten, 0: never */
 	uint32_t losses;     /**< times that it lost its sessions */
 	uint64_t next;	     /**< when it has something to do */
 	uint32_t nb_legs;    /**< connections since the beginning */
