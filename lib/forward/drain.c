@@ -5,6 +5,8 @@
  * logs are empty the broker connections are closed. At the deadline each of these happens whatever
  * is left, and what is left is counted.
  */
+#include <string.h>
+
 #include "drain_pvt.h"
 #include "session_pvt.h"
 #include "upstream_pvt.h"
@@ -20,13 +22,29 @@ pw_forward_drain(struct pw_forward *f, uint64_t now)
 	pw_drain_step(f, now);
 }
 
+/* Server shutting down; or Use another server, where there is one to name (5.0 4.11). */
+static void
+dismiss(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	const char *name = f->set->server_reference;
+	struct pw_mqtt_prop_out to = {
+		.which = PW_MQTT_PROP_SERVER_REFERENCE,
+		.str = {name, (uint32_t)strlen(name)},
+	};
+
+	if (to.str.len > 0)
+		pw_session_refuse_with(f, s, 0x9C, &to, now);
+	else
+		pw_session_refuse(f, s, 0x8B, now);
+}
+
 static void
 drain_session(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	switch (s->state) {
 	case PW_SESSION_UP:
 		if (s->inflight == 0 || f->drain_over)
-			pw_session_refuse(f, s, 0x8B, now); /* Server shutting down */
+			dismiss(f, s, now);
 		return;
 	case PW_SESSION_CLOSING:
 	case PW_SESSION_LINGER:

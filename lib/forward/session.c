@@ -331,19 +331,31 @@ pw_session_send(struct pw_forward *f, struct pw_session *s, const void *data, ui
 }
 
 void
-pw_session_refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, uint64_t now)
+pw_session_refuse_with(struct pw_forward *f, struct pw_session *s, uint8_t reason,
+		       const struct pw_mqtt_prop_out *prop, uint64_t now)
 {
-	uint8_t out[8];
+	struct pw_mqtt_props_out props = {.p = prop, .n = prop != NULL};
+	uint8_t out[16 + PW_FORWARD_STR_LEN];
 
 	if (s->state == PW_SESSION_UP && s->version == PW_MQTT_5 && s->conn != NULL) {
 		int n = pw_mqtt_encode_disconnect(out, sizeof(out), PW_MQTT_DISCONNECT, s->version,
-						  reason, NULL);
+						  reason, &props);
 
+		/* [MQTT-3.1.2-24]: too long for the device, which has the reason at least. */
+		if (n > 0 && prop != NULL && !pw_session_takes(s, (uint32_t)n))
+			n = pw_mqtt_encode_disconnect(out, sizeof(out), PW_MQTT_DISCONNECT,
+						      s->version, reason, NULL);
 		if (n > 0 && pw_session_takes(s, (uint32_t)n) &&
 		    pw_tcp_send_copy(f->tcp, s->conn, out, (uint32_t)n) == 0)
 			f->counters.disconnects_sent++;
 	}
 	pw_session_end(f, s, true, false, now);
+}
+
+void
+pw_session_refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, uint64_t now)
+{
+	pw_session_refuse_with(f, s, reason, NULL, now);
 }
 
 void

@@ -157,6 +157,9 @@ void pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool 
 		    uint64_t now);
 /* Tell a 5.0 device why, then end. */
 void pw_session_refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, uint64_t now);
+/* The same with a property of DISCONNECT, if the device takes it. */
+void pw_session_refuse_with(struct pw_forward *f, struct pw_session *s, uint8_t reason,
+			    const struct pw_mqtt_prop_out *prop, uint64_t now);
 /* The same for what the device did wrong, counted and logged. */
 void pw_session_bad(struct pw_forward *f, struct pw_session *s, uint8_t type,
 		    enum pw_mqtt_error err, uint64_t now);

@@ -365,6 +365,27 @@ pw_config_neighbours(const struct pw_config *c)
 	return (uint32_t)RTE_MIN(RTE_MAX(n, NEIGHBOURS), (uint64_t)PW_WIRE_NEIGH_MAX);
 }
 
+/* 5.0 4.11, 3.14.2.2.5 */
+static int
+take_server_reference(struct config_loader *l)
+{
+	const char *text = l->raw->server_reference;
+	size_t n = text != NULL ? strlen(text) : 0;
+
+	if (n >= PW_FORWARD_STR_LEN)
+		return config_refuse(l, "server_reference", "%zu bytes; expected at most %d", n,
+				     PW_FORWARD_STR_LEN - 1);
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return config_refuse(l, "server_reference",
+					     "a control character; expected names or addresses, "
+					     "separated by spaces");
+	}
+	if (n > 0)
+		snprintf(l->c->forward.server_reference, PW_FORWARD_STR_LEN, "%s", text);
+	return 0;
+}
+
 int
 config_take_limits(struct config_loader *l)
 {
@@ -377,6 +398,8 @@ config_take_limits(struct config_loader *l)
 	if (rc == 0 && raw->clientid_prefix != NULL)
 		rc = config_name(l, "clientid_prefix", raw->clientid_prefix,
 				 c->forward.clientid_prefix);
+	if (rc == 0)
+		rc = take_server_reference(l);
 	if (rc == 0 && raw->limits != NULL)
 		rc = config_numbers(l, "limits", config_limit_keys, raw->limits,
 				    &c->forward.limits);

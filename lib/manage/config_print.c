@@ -255,6 +255,8 @@ pw_config_print(const struct pw_config *c, FILE *out)
 	quote(out, s->instance);
 	fprintf(out, "\nclientid_prefix: ");
 	quote(out, s->clientid_prefix);
+	fprintf(out, "\nserver_reference: ");
+	quote(out, s->server_reference);
 	fprintf(out, "\nlog:\n  level: %s\n", c->log_level);
 	print_workers(c, out);
 	fprintf(out, "memory:\n");

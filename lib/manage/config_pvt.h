@@ -187,7 +187,7 @@ struct raw_tcp {
 /* The file, as text; a pointer is NULL where the key is absent. */
 struct raw_config {
 	struct raw_list eal;
-	char *instance, *clientid_prefix;
+	char *instance, *clientid_prefix, *server_reference;
 	struct raw_log *log;
 	struct raw_workers *workers;
 	struct raw_memory *memory;

@@ -121,6 +121,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	TEXTS(raw_config, eal),
 	TEXT(raw_config, instance),
 	TEXT(raw_config, clientid_prefix),
+	TEXT(raw_config, server_reference),
 	PART(raw_config, log, raw_log, log_fields),
 	PART(raw_config, workers, raw_workers, workers_fields),
 	PART(raw_config, memory, raw_memory, memory_fields),

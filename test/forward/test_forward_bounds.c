@@ -66,6 +66,34 @@ a_drain_lets_acknowledgements_through_then_says_goodbye(void **state)
 
 /* It is not read any more: that it is silent is not its doing. */
 static void
+a_drain_names_the_server_to_go_to(void **state)
+{
+	static const uint8_t connect[] = {0x10, 20, 0,	  4, 'M', 'Q', 'T', 'T', 5, 2,	 0,
+					  60,	5,  0x27, 0, 0,	  0,   22,  0,	 2, 'l', 'i'};
+
+	(void)state;
+	snprintf(w.set.server_reference, sizeof(w.set.server_reference), "b.example:1883 c");
+	world_start(1, 3, 0);
+	device_connect(0, 0, 5, "a");
+	device_connect(1, 0, 4, "b");
+	/* Maximum Packet Size 22: DISCONNECT with the name has 23 bytes. */
+	device_open(2, 0);
+	device_send(2, connect, sizeof(connect));
+	world_run(10);
+	for (uint32_t i = 0; i < 3; i++)
+		device_clear(i);
+	pw_forward_drain(w.forward[0], w.now);
+	world_run(100);
+	assert_true(device_got(0, BYTES(0xE0, 21, 0x9C, 19, 0x1C, 0, 16, 'b', '.', 'e', 'x', 'a',
+					'm', 'p', 'l', 'e', ':', '1', '8', '8', '3', ' ', 'c')));
+	assert_int_equal(w.device[1].len, 0);
+	assert_true(device_got(2, BYTES(0xE0, 1, 0x9C)) || device_got(2, BYTES(0xE0, 2, 0x9C, 0)));
+	assert_true(w.device[0].closed && w.device[1].closed && w.device[2].closed);
+	world_run(1500);
+	assert_true(pw_forward_drained(w.forward[0]));
+}
+
+static void
 a_drain_outlasts_keepalives(void **state)
 {
 	(void)state;
@@ -397,6 +425,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_drain_lets_acknowledgements_through_then_says_goodbye),
+		T(a_drain_names_the_server_to_go_to),
 		T(a_drain_outlasts_keepalives),
 		T(a_window_of_one_moves_on_with_each_acknowledgement),
 		T(nothing_more_is_read_while_draining),

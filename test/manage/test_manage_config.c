@@ -96,6 +96,7 @@ every_key_reaches_its_field(void **state)
 	assert_string_equal(conf.eal[1], "--file-prefix=a\"b\\c");
 	assert_string_equal(conf.forward.instance, "edge-7");
 	assert_string_equal(conf.forward.clientid_prefix, "pw");
+	assert_string_equal(conf.forward.server_reference, "b.example:1883 c.example");
 	assert_string_equal(conf.log_level, "debug");
 	assert_int_equal(pw_config_log_level(&conf), RTE_LOG_DEBUG);
 	assert_int_equal(conf.nb_workers, 2);
@@ -396,7 +397,7 @@ key_is_found_where_it_stands(void **state)
 
 	(void)state;
 	pw_config_where(DATA "accept-everything.yaml", "ports[1].device", where, sizeof(where));
-	assert_non_null(strstr(where, "accept-everything.yaml:18:25: ports[1].device"));
+	assert_non_null(strstr(where, "accept-everything.yaml:19:25: ports[1].device"));
 	pw_config_where(DATA "nosuch.yaml", "ports", where, sizeof(where));
 	assert_non_null(strstr(where, "nosuch.yaml: ports"));
 }

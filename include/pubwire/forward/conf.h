@@ -147,6 +147,8 @@ struct pw_limits_conf {
 struct pw_forward_settings {
 	char instance[PW_FORWARD_NAME_LEN];	   /**< in client identifiers towards brokers */
 	char clientid_prefix[PW_FORWARD_NAME_LEN]; /**< [pubwire] */
+	/** Where a drain sends devices of 5.0 (4.11): names separated by spaces; UTF-8. [""] */
+	char server_reference[PW_FORWARD_STR_LEN];
 	struct pw_listener_conf listener[PW_FORWARD_MAX_LISTENERS];
 	uint32_t nb_listeners;
 	struct pw_broker_conf broker[PW_FORWARD_MAX_BROKERS];
