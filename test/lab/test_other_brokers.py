@@ -81,7 +81,6 @@ def listens(b, patience):
 class OtherBrokers(LabCase):
     shape = dict(kit.SHAPES["one_worker"], no_brokers=True, brokers=3, forwarding=forwarding(),
                  sections="protocols: [3.1.1]\n")
-    logs = 1
 
     @classmethod
     def setUpClass(cls):
