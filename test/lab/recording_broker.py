@@ -67,17 +67,22 @@ class Broker:
             answers.append(mq.packet(0x20, b"\0\x84\0" if self.only == 5 else b"\0\1"))
             return None
         clean = body[3 + n] & 2
+        # With 3.1.1 a session that began clean ends with its connection [MQTT-3.1.2-6].
+        keep = not clean
         pos = 6 + n
         if peer.version == 5:
-            pos += 1 + body[pos]  # properties: less than 128 bytes from a forwarder
+            end = pos + 1 + body[pos]  # properties: less than 128 bytes from a forwarder
+            keep = session_expiry(body[pos + 1:end]) > 0
+            pos = end
         size = int.from_bytes(body[pos:pos + 2], "big")
         client = body[pos + 2:pos + 2 + size].decode()
         if clean:
             self.sessions.discard(client)
         present = client in self.sessions
-        # With 3.1.1 a session that began clean ends with its connection [MQTT-3.1.2-6].
-        if peer.version == 5 or not clean:
+        if keep:
             self.sessions.add(client)
+        else:
+            self.sessions.discard(client)
         answers.append(mq.packet(0x20, bytes([present, 0]) + (b"\0" if peer.version == 5 else b"")))
         return client
 
@@ -88,6 +93,18 @@ class Broker:
                      f"{hashlib.sha1(payload).hexdigest()}\t{start}\t{version}\n")
         if qos:
             answers.append(mq.puback(pid))
+
+
+def session_expiry(props):
+    """Of the properties of CONNECT (5.0 3.1.2.11.2): 0 where it is not there."""
+    sizes = {0x11: 4, 0x21: 2, 0x22: 2, 0x27: 4, 0x17: 1, 0x19: 1}
+    at = 0
+    while at < len(props):
+        size = sizes[props[at]]
+        if props[at] == 0x11:
+            return int.from_bytes(props[at + 1:at + 5], "big")
+        at += 1 + size
+    return 0
 
 
 class Parser:
