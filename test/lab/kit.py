@@ -250,7 +250,9 @@ def brokers_up(n, timeout=20.0):
         except TelemetryError:
             pass
         time.sleep(0.03)
-    raise AssertionError(f"brokers are not all up: {rows}")
+    keys = ("broker", "worker", "protocol", "set", "pool", "state", "last_error")
+    down = [{k: r.get(k) for k in keys} for r in rows if str(r.get("state")) != "up"]
+    raise AssertionError(f"{len(rows)} of {n} connections, of which are not up: {down}")
 
 
 # --- cases ------------------------------------------------------------------------------------------
