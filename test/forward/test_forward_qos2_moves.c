@@ -470,6 +470,27 @@ no_more_sessions_are_lent_at_a_time_than_messages_have_room_for(void **state)
 	ledger();
 }
 
+/* A message of client "a" is given up for others, behind it in a hold, while the client is away. */
+static void
+given_up_while_away(uint8_t version)
+{
+	w.set.route[0].when_full_qos1 = PW_WHEN_FULL_DROP;
+	w.set.broker[0].hold_messages = 1;
+	w.broker[0].mute = true;
+	world_start(2, 3, 3);
+	(void)come_back(0, 0, version, "a");
+	publish(0, version, 1, false);
+	world_run(20);
+	device_reset(0);
+	world_run(20);
+	device_connect(1, 0, version, "b");
+	for (uint16_t id = 1; id <= 4; id++)
+		device_publish(1, version, 1, id, "t", "other");
+	world_run(20);
+	w.broker[0].mute = false;
+	world_run(20000);
+}
+
 /* What was given up has not been taken from a 3.1.1 device: it is to be forwarded when it comes
  * again. And nothing is left to keep the session for. */
 static void
@@ -477,21 +498,7 @@ a_session_whose_last_message_is_given_up_makes_room(void **state)
 {
 	(void)state;
 	w.set.limits.max_session_expiry = 10;
-	w.set.route[0].when_full_qos1 = PW_WHEN_FULL_DROP;
-	w.set.broker[0].hold_messages = 1;
-	w.broker[0].mute = true;
-	world_start(2, 3, 3);
-	(void)come_back(0, 0, 4, "a");
-	publish(0, 4, 1, false);
-	world_run(20);
-	device_reset(0);
-	world_run(20);
-	device_connect(1, 0, 4, "b");
-	for (uint16_t id = 1; id <= 4; id++)
-		device_publish(1, 4, 1, id, "t", "other");
-	world_run(20);
-	w.broker[0].mute = false;
-	world_run(20000);
+	given_up_while_away(4);
 	assert_false(come_back(2, 1, 4, "a"));
 	publish(2, 4, 1, true);
 	world_run(20);
@@ -505,21 +512,7 @@ static void
 what_was_given_up_is_not_taken_from_a_3_1_1_device(void **state)
 {
 	(void)state;
-	w.set.route[0].when_full_qos1 = PW_WHEN_FULL_DROP;
-	w.set.broker[0].hold_messages = 1;
-	w.broker[0].mute = true;
-	world_start(2, 3, 3);
-	(void)come_back(0, 0, 5, "a");
-	publish(0, 5, 1, false);
-	world_run(20);
-	device_reset(0);
-	world_run(20);
-	device_connect(1, 0, 5, "b");
-	for (uint16_t id = 1; id <= 4; id++)
-		device_publish(1, 5, 1, id, "t", "other");
-	world_run(20);
-	w.broker[0].mute = false;
-	world_run(20000);
+	given_up_while_away(5);
 	assert_false(come_back(2, 1, 4, "a"));
 	publish(2, 4, 1, true);
 	world_run(20);
@@ -533,21 +526,7 @@ static void
 what_was_given_up_is_not_taken_when_its_turn_has_not_come_either(void **state)
 {
 	(void)state;
-	w.set.route[0].when_full_qos1 = PW_WHEN_FULL_DROP;
-	w.set.broker[0].hold_messages = 1;
-	w.broker[0].mute = true;
-	world_start(2, 3, 3);
-	(void)come_back(0, 0, 5, "a");
-	publish(0, 5, 1, false);
-	world_run(20);
-	device_reset(0);
-	world_run(20);
-	device_connect(1, 0, 5, "b");
-	for (uint16_t id = 1; id <= 4; id++)
-		device_publish(1, 5, 1, id, "t", "other");
-	world_run(20);
-	w.broker[0].mute = false;
-	world_run(20000);
+	given_up_while_away(5);
 	w.broker[0].hold = true;
 	assert_true(come_back(2, 0, 5, "a"));
 	publish(2, 5, 9, false);

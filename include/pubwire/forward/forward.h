@@ -116,7 +116,7 @@ uint64_t pw_forward_next(const struct pw_forward *f);
 void pw_forward_set_pressure(struct pw_forward *f, uint32_t level);
 
 /** Packet buffers run low, before there is pressure: small messages that wait for brokers for long
- * are copied together. */
+ * are copied together. On the worker's lcore. */
 void pw_forward_set_scarce(struct pw_forward *f, bool scarce);
 
 /**

@@ -36,7 +36,7 @@ struct pw_http *pw_http_create(const struct pw_http_conf *conf,
 			       const struct pw_telemetry_sources *src, const char *version,
 			       char *err, size_t err_len);
 
-/** A descriptor that is readable when there is something to serve. */
+/** A descriptor that is readable when there is something to serve. Main lcore, as all below. */
 int pw_http_fd(const struct pw_http *h);
 
 /** Serve what is there, never waiting; also now and then without, for timeouts. True: call again at
