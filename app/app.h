@@ -13,6 +13,7 @@
 #include <pubwire/base/pool.h>
 #include <pubwire/manage/access.h>
 #include <pubwire/manage/config.h>
+#include <pubwire/manage/control.h>
 #include <pubwire/manage/http.h>
 #include <pubwire/manage/telemetry.h>
 #include <pubwire/wire/selftest.h>
@@ -33,6 +34,7 @@ struct app {
 	const struct pw_port *port_ref[PW_CONFIG_MAX_PORTS];
 	const char *port_name[PW_CONFIG_MAX_PORTS];
 	struct pw_telemetry_sources sources;
+	struct pw_control control;
 	bool telemetry;
 	struct pw_http *http; /* NULL: not asked for */
 };

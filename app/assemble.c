@@ -218,6 +218,10 @@ start_telemetry(struct app *a)
 		.selftest = (const struct pw_selftest_row(*)[PW_SELFTEST_ROWS])a->selftest,
 		.selftest_rows = a->selftest_rows,
 		.auth = &a->auth,
+		.control = &a->control,
+		.version = PUBWIRE_VERSION,
+		.file = a->file,
+		.started = pw_clock_now(),
 	};
 	int rc = pw_telemetry_start(&a->sources);
 

@@ -20,7 +20,8 @@
 /* Where devices wait for their passwords to be verified. */
 #define WAIT_AUTH_NS (1000 * 1000)
 /* Beyond the drain's own deadline: time for what it decides to get out. */
-#define GRACE_NS (2000ull * 1000 * 1000)
+#define GRACE_NS    (2000ull * 1000 * 1000)
+#define LISTENER_NS (1000ull * 1000 * 1000)
 
 static void
 waited_for(sigset_t *set)
@@ -62,18 +63,54 @@ check_again(const struct app *a)
 		       a->file);
 }
 
+/* How a drain goes. */
+struct drain {
+	bool on;
+	uint64_t deadline; /* ns */
+	struct app_lost before;
+};
+
+static void
+begin_drain(struct app *a, struct drain *d, const char *by)
+{
+	uint32_t ms = a->config.forward.limits.drain_deadline;
+
+	d->on = true;
+	d->deadline = pw_clock_now() + GRACE_NS + ms * 1000000ull;
+	PW_LOG(app, NOTICE, "%s: draining for at most %u ms (a signal: stop at once)", by, ms);
+	app_lost_take(a, &d->before);
+	pw_control_set_state(&a->control, PW_RUN_DRAINING);
+	pw_fleet_drain(a->fleet);
+}
+
+/* Whoever asked for the drain through telemetry has a moment to read how it went. */
+static void
+wait_for_listener(const struct app *a)
+{
+	const uint64_t end = pw_clock_now() + LISTENER_NS;
+	const struct timespec moment = {.tv_nsec = 5 * 1000 * 1000};
+
+	while (pw_control_unheard(&a->control) && pw_clock_now() < end)
+		nanosleep(&moment, NULL);
+}
+
 /* Whether everything came through, or the deadline cut it. */
 static void
-say_drained(const struct app *a, const struct app_lost *before)
+end_drain(struct app *a, const struct app_lost *before, bool in_time)
 {
 	struct app_lost l;
 
 	app_lost_take(a, &l);
 	l.wills -= before->wills; /* those of before have nothing to do with the drain */
-	if (l.given_up + l.cut + l.wills == 0) {
+	a->control.given_up = l.given_up;
+	a->control.cut = l.cut;
+	a->control.wills = l.wills;
+	if (in_time && l.given_up + l.cut + l.wills == 0) {
+		pw_control_set_state(&a->control, PW_RUN_DRAINED);
 		PW_LOG(app, NOTICE, "drained");
 		return;
 	}
+	pw_control_set_state(&a->control, PW_RUN_CUT);
 	PW_LOG(app, WARNING,
 	       "the drain_deadline of %u ms cut the drain: %lu messages are given up, %lu that "
 	       "were acknowledged are not at every broker, %lu wills are dropped",
@@ -104,9 +141,8 @@ serve(struct app *a, int signals, const sigset_t *set)
 	const bool auth = a->access.access.passwords;
 	const struct timespec wait = {.tv_nsec = auth ? WAIT_AUTH_NS : WAIT_NS}, none = {0};
 	bool more = false;
-	uint64_t deadline = UINT64_MAX;
-	struct app_lost before = {0};
-	bool draining = false;
+	struct drain drain = {0};
+	bool drained;
 
 	for (;;) {
 		int sig = next_signal(a, signals, set, more ? &none : &wait);
@@ -121,27 +157,24 @@ serve(struct app *a, int signals, const sigset_t *set)
 			PW_LOG(app, NOTICE,
 			       "USR1: logs go to stderr, there is no file to open again");
 		if (sig == SIGTERM || sig == SIGINT) {
-			if (draining) {
+			if (drain.on) {
 				PW_LOG(app, NOTICE, "second signal: stopping at once");
 				return;
 			}
-			draining = true;
-			deadline = pw_clock_now() + GRACE_NS +
-				   a->config.forward.limits.drain_deadline * 1000000ull;
-			PW_LOG(app, NOTICE, "%s: draining for at most %u ms (again: stop at once)",
-			       sig == SIGTERM ? "TERM" : "INT",
-			       a->config.forward.limits.drain_deadline);
-			app_lost_take(a, &before);
-			pw_fleet_drain(a->fleet);
+			begin_drain(a, &drain, sig == SIGTERM ? "TERM" : "INT");
 		}
-		if (draining && pw_fleet_drained(a->fleet)) {
-			say_drained(a, &before);
-			return;
-		}
-		if (pw_clock_now() > deadline) {
+		if (pw_control_serve(&a->control) && !drain.on)
+			begin_drain(a, &drain, "telemetry");
+		if (!drain.on)
+			continue;
+		drained = pw_fleet_drained(a->fleet);
+		if (!drained && pw_clock_now() <= drain.deadline)
+			continue;
+		if (!drained)
 			PW_LOG(app, WARNING, "the drain did not end in time: stopping");
-			return;
-		}
+		end_drain(a, &drain.before, drained);
+		wait_for_listener(a);
+		return;
 	}
 }
 

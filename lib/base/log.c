@@ -71,6 +71,44 @@ pw_log_start(void)
 	return 0;
 }
 
+const char *
+pw_log_type_str(enum pw_log_type type)
+{
+	return type < PW_LOG_TYPE_MAX ? name[type] : "?";
+}
+
+uint32_t
+pw_log_level(enum pw_log_type type)
+{
+	int level = rte_log_get_level(type_of(type));
+
+	return level > 0 ? (uint32_t)level : 0;
+}
+
+void
+pw_log_set_level(enum pw_log_type type, uint32_t level)
+{
+	(void)rte_log_set_level(type_of(type), level);
+}
+
+#define LEVEL_NAME(level, text) [RTE_LOG_##level] = text,
+static const char *const level_name[] = {PW_LOG_LEVELS(LEVEL_NAME)};
+
+const char *
+pw_log_level_str(uint32_t level)
+{
+	return level < RTE_DIM(level_name) && level_name[level] != NULL ? level_name[level] : "?";
+}
+
+int
+pw_log_level_of(const char *text)
+{
+	for (uint32_t i = 0; i < RTE_DIM(level_name); i++)
+		if (level_name[i] != NULL && strcmp(level_name[i], text) == 0)
+			return (int)i;
+	return -EINVAL;
+}
+
 static void
 emit(const struct line *l)
 {

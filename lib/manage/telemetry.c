@@ -28,7 +28,10 @@
 	X(ledger, tel_ledger, "Where every accepted message is")                                   \
 	X(ledger_brokers, tel_ledger_brokers, "The same for each broker. Parameter: START")        \
 	X(ledger_routes, tel_ledger_routes, "The same for each route. Parameter: START")           \
-	X(why, tel_why, "Why a device waits. Parameter: CLIENT, its identifier")
+	X(why, tel_why, "Why a device waits. Parameter: CLIENT, its identifier")                   \
+	X(info, tel_info, "What runs: version, instance, file, PID, uptime, state")                \
+	X(drain, tel_drain, "How a drain goes. Parameter: start, to begin one")                    \
+	X(log_level, tel_log_level, "Log levels. Parameters: TYPE,LEVEL sets one")
 
 /* Held by a command while it runs, and by stop while it takes the sources away. Never by a worker.
  */

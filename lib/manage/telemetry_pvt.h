@@ -72,6 +72,10 @@ int tel_ledger(const struct pw_telemetry_sources *src, const char *params, struc
 int tel_why(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_ledger_brokers(const struct pw_telemetry_sources *src, const char *params,
 		       struct rte_tel_data *d);
+int tel_info(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_drain(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_log_level(const struct pw_telemetry_sources *src, const char *params,
+		  struct rte_tel_data *d);
 int tel_ledger_routes(const struct pw_telemetry_sources *src, const char *params,
 		      struct rte_tel_data *d);
 

@@ -57,11 +57,22 @@ def refused(t, command):
     return False
 
 
+def ask_levels(t):
+    check(set(t.ask("/pubwire/log_level").values()) == {"info"}, "log levels: those of the file")
+    t.ask("/pubwire/log_level,pubwire.tcp,debug")
+    wait("log levels: one is set soon",
+         lambda: [k for k, v in t.ask("/pubwire/log_level").items() if v == "debug"] == ["pubwire_tcp"])
+    t.ask("/pubwire/log_level,all,info")
+    wait("log levels: all are", lambda: set(t.ask("/pubwire/log_level").values()) == {"info"})
+    for bad in ("pubwire.tcp", "pubwire.tcp,loud", "pubwire.none,info", ",info"):
+        check(refused(t, "/pubwire/log_level," + bad), f"log levels: '{bad}' is refused")
+
+
 def ask_everything(prefix):
     with Telemetry(prefix) as t:
         commands = t.ask("/")
         ours = [c for c in commands if c.startswith("/pubwire/")]
-        check(len(ours) == 13 and all(len(c) < 56 for c in ours), "thirteen commands are there")
+        check(len(ours) == 16 and all(len(c) < 56 for c in ours), "sixteen commands are there")
         w = t.ask("/pubwire/workers")
         check(w["total"] == 2 and w["0"]["role"] == "devices" and w["1"]["role"] == "brokers"
               and w["0"]["lcore"] == 1 and w["1"]["total_cycles"] > 0, "workers: lcores, roles, cycles")
@@ -96,6 +107,12 @@ def ask_everything(prefix):
         check(row["accepted"] == 0 and row["unexplained"] == 0, "ledger of a broker")
         routes = t.ask("/pubwire/ledger_routes")
         check(routes["0"]["accepted"] == 0 and routes["unexplained"] == 0, "ledger of a route")
+        info = t.ask("/pubwire/info")
+        check(info["program"] == "pubwire" and info["pid"] == t.pid and info["state"] == "running"
+              and info["file"].endswith("c.yaml") and info["workers"] == 2, "info: what runs")
+        check(t.ask("/pubwire/drain")["state"] == "running" and refused(t, "/pubwire/drain,now"),
+              "drain: nobody asked for it, and what it does not know is refused")
+        ask_levels(t)
 
 
 def answers(prefix):

@@ -39,6 +39,32 @@ enum pw_log_type { PW_LOG_TYPES(PW_LOG_ENUM) PW_LOG_TYPE_MAX };
 /** Register the types with rte_log. Idempotent; any time after or before rte_eal_init(). */
 void pw_log_init(void);
 
+/** "pubwire.tcp". */
+const char *pw_log_type_str(enum pw_log_type type);
+
+/** The level from which on lines of the type are left out: those above it. Any thread. */
+uint32_t pw_log_level(enum pw_log_type type);
+
+/** Lines up to this level (RTE_LOG_...) are written. One thread at a time. */
+void pw_log_set_level(enum pw_log_type type, uint32_t level);
+
+/** Levels as users write them. */
+#define PW_LOG_LEVELS(X)                                                                           \
+	X(EMERG, "emergency")                                                                      \
+	X(ALERT, "alert")                                                                          \
+	X(CRIT, "critical")                                                                        \
+	X(ERR, "error")                                                                            \
+	X(WARNING, "warning")                                                                      \
+	X(NOTICE, "notice")                                                                        \
+	X(INFO, "info")                                                                            \
+	X(DEBUG, "debug")
+
+/** Name of a level; "?" where there is no such. */
+const char *pw_log_level_str(uint32_t level);
+
+/** The level of a name; -EINVAL. */
+int pw_log_level_of(const char *name);
+
 /** Give every worker lcore a ring. Main lcore, after rte_eal_init(). 0 or -errno. */
 int pw_log_start(void) __attribute__((warn_unused_result));
 

@@ -16,10 +16,14 @@
  *     /pubwire/ports               queues, offloads in use, self-test, link
  *     /pubwire/auth                passwords: users, how many wait, what was found
  *     /pubwire/ledger              accepted = acknowledged + outstanding + queued + dropped
+ *     /pubwire/info                version, instance, file, PID, uptime (s), state
+ *     /pubwire/drain[,start]       how a drain goes; start begins one, as SIGTERM does
+ *     /pubwire/log_level[,TYPE,LEVEL]  log levels; sets one within moments
  */
 
 #include <pubwire/base/pool.h>
 #include <pubwire/manage/access.h>
+#include <pubwire/manage/control.h>
 #include <pubwire/wire/selftest.h>
 #include <pubwire/worker/worker.h>
 
@@ -38,6 +42,10 @@ struct pw_telemetry_sources {
 	const struct pw_selftest_row (*selftest)[PW_SELFTEST_ROWS];
 	const uint32_t *selftest_rows; /**< rows a port */
 	const struct pw_authenticator *auth;
+	struct pw_control *control;
+	const char *version; /**< of the program */
+	const char *file;    /**< that the configuration was read from */
+	uint64_t started;    /**< ns of pw_clock_now() */
 };
 
 /** Register the commands (once a process). Main lcore, after the fleet is built. 0 or -errno. */
