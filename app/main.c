@@ -104,6 +104,9 @@ main(int argc, char **argv)
 		printf("pubwire %s, %s\n", PUBWIRE_VERSION, rte_version());
 		return APP_EXIT_OK;
 	}
+	if (o.action == APP_PRINT_SCHEMA)
+		return pw_config_print_schema(&app.config, stdout) == 0 ? APP_EXIT_OK
+									: APP_EXIT_FATAL;
 	app.file = o.config;
 	if (pw_config_load_as(&app.config, o.config,
 			      app_eal_chooses_lcores(&o) ? PW_CONFIG_EAL_LCORES : 0, err,

@@ -7,9 +7,13 @@
 #include "options.h"
 
 static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
-	{"print-config", no_argument, NULL, 'p'}, {"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+	{"config", required_argument, NULL, 'c'},
+	{"check-config", no_argument, NULL, 'k'},
+	{"print-config", no_argument, NULL, 'p'},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{"print-schema", no_argument, NULL, 's'},
+	{NULL, 0, NULL, 0},
 };
 
 /* One action a run; --help and --version win over nothing but the default. */
@@ -18,8 +22,8 @@ choose(struct app_options *o, enum app_action action, char *err, size_t err_len)
 {
 	if (o->action != APP_RUN && o->action != action) {
 		snprintf(err, err_len,
-			 "--check-config, --print-config, --version and --help exclude "
-			 "each other");
+			 "--check-config, --print-config, --print-schema, --version and --help "
+			 "exclude each other");
 		return -EINVAL;
 	}
 	o->action = action;
@@ -46,6 +50,9 @@ app_options_parse(struct app_options *o, int argc, char **argv, char *err, size_
 			break;
 		case 'p':
 			rc = choose(o, APP_PRINT_CONFIG, err, err_len);
+			break;
+		case 's':
+			rc = choose(o, APP_PRINT_SCHEMA, err, err_len);
 			break;
 		case 'V':
 			rc = choose(o, APP_VERSION, err, err_len);
@@ -92,6 +99,7 @@ app_options_help(FILE *out)
 	      "  -c, --config FILE  configuration [" APP_DEFAULT_CONFIG "]\n"
 	      "      --check-config check it, print the memory plan, and end\n"
 	      "      --print-config print it with every default, and end\n"
+	      "      --print-schema print what a file may say as JSON Schema, and end\n"
 	      "  -V, --version      print the versions of pubwire and DPDK, and end\n"
 	      "  -h, --help         print this, and end\n"
 	      "\n"

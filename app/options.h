@@ -10,7 +10,14 @@
 /* Exit status; the last two are those of sysexits.h, which init systems and people know. */
 enum app_exit { APP_EXIT_OK = 0, APP_EXIT_FATAL = 1, APP_EXIT_USAGE = 64, APP_EXIT_CONFIG = 78 };
 
-enum app_action { APP_RUN, APP_CHECK_CONFIG, APP_PRINT_CONFIG, APP_VERSION, APP_HELP };
+enum app_action {
+	APP_RUN,
+	APP_CHECK_CONFIG,
+	APP_PRINT_CONFIG,
+	APP_PRINT_SCHEMA,
+	APP_VERSION,
+	APP_HELP
+};
 
 /* The command line. Strings are borrowed from argv. */
 struct app_options {

@@ -12,21 +12,14 @@
 
 #include "config_pvt.h"
 
-#define LEAST_PACKET	 256u /* as of limits.max_packet_size */
-#define LEAST_DEADLINE	 100u /* ms, as of limits.connect_deadline */
-#define LEAST_NEIGHBOURS 64u  /* that a file may ask for */
-/*
- * ms; probes come at a quarter of it, and a peer like us answers those of a connection only once
- * in 500 ms (RFC 5961 10).
- */
-#define LEAST_KEEPALIVE 2000u
-#define NEIGHBOURS	1024u /* that are reserved at least where it does not ask */
+#define NEIGHBOURS 1024u /* that are reserved at least where it does not ask */
 
 static int
 take_restart(struct config_loader *l, const char *section, const struct raw_list *r,
 	     struct pw_broker_conf *b)
 {
-	static const struct num_key wait = {.kind = NUM_MS, .min = 10, .max = 86400000};
+	static const struct num_key wait = {
+		.kind = NUM_MS, .min = CONFIG_RESTART_LEAST_MS, .max = CONFIG_RESTART_MOST_MS};
 	char path[CONFIG_PATH_LEN];
 	uint64_t v[2];
 
@@ -56,25 +49,10 @@ static int
 take_hold(struct config_loader *l, const char *section, const struct raw_hold *r,
 	  struct pw_broker_conf *b)
 {
-	static const struct num_key keys[] = {{.kind = NUM_COUNT, .max = 32768},
-					      {.kind = NUM_BYTES, .max = UINT32_MAX}};
 	char path[CONFIG_PATH_LEN];
-	uint64_t v;
-	int rc = 0;
 
-	if (r != NULL && r->messages != NULL) {
-		snprintf(path, sizeof(path), "%s.hold.messages", section);
-		rc = config_number(l, path, r->messages, &keys[0], &v);
-		if (rc == 0)
-			b->hold_messages = (uint32_t)v;
-	}
-	if (rc == 0 && r != NULL && r->bytes != NULL) {
-		snprintf(path, sizeof(path), "%s.hold.bytes", section);
-		rc = config_number(l, path, r->bytes, &keys[1], &v);
-		if (rc == 0)
-			b->hold_bytes = (uint32_t)v;
-	}
-	return rc;
+	snprintf(path, sizeof(path), "%s.hold", section);
+	return r != NULL ? config_numbers(l, path, config_hold_keys, r, b) : 0;
 }
 
 static int
@@ -175,9 +153,9 @@ take_broker(struct config_loader *l, const char *section, const struct raw_broke
 	if (rc != 0)
 		return rc;
 	snprintf(path, sizeof(path), "%s.max_packet_size", section);
-	if (b->max_packet_size != 0 && b->max_packet_size < LEAST_PACKET)
+	if (b->max_packet_size != 0 && b->max_packet_size < CONFIG_LEAST_PACKET)
 		return config_refuse(l, path, "%u is too small; expected 0 or at least %u",
-				     b->max_packet_size, LEAST_PACKET);
+				     b->max_packet_size, CONFIG_LEAST_PACKET);
 	snprintf(path, sizeof(path), "%s.address", section);
 	for (uint32_t i = 0; i < s->nb_brokers; i++)
 		if (pw_addr_eq(&s->broker[i].address, &b->address) && s->broker[i].port == b->port)
@@ -205,21 +183,10 @@ config_take_brokers(struct config_loader *l)
 		return config_refuse(l, "brokers", "%u brokers; expected 1 to %d",
 				     l->raw->nb_brokers, PW_FORWARD_MAX_BROKERS);
 	for (uint32_t i = 0; i < l->raw->nb_brokers; i++) {
-		struct pw_broker_conf *b = &s->broker[i];
 		int rc;
 
-		b->port = 1883;
-		b->keepalive_interval = 60000;
-		b->connect_timeout = 5000;
-		b->ack_timeout = 20000;
-		b->restart_base = 500;
-		b->restart_cap = 30000;
-		b->max_inflight_messages = 1024;
-		b->failover_delay = 5000;
-		b->failback_delay = 30000;
-		b->session_expiry_interval = 3600000;
 		snprintf(section, sizeof(section), "brokers[%u]", i);
-		rc = take_broker(l, section, &l->raw->brokers[i], b);
+		rc = take_broker(l, section, &l->raw->brokers[i], &s->broker[i]);
 		if (rc != 0)
 			return rc;
 		s->nb_brokers++;
@@ -271,16 +238,16 @@ check_listeners(struct config_loader *l)
 
 		snprintf(path, sizeof(path), "listeners[%u].max_packet_size", i);
 		if (n->max_packet_size != 0 &&
-		    (n->max_packet_size < LEAST_PACKET || n->max_packet_size > most))
+		    (n->max_packet_size < CONFIG_LEAST_PACKET || n->max_packet_size > most))
 			return config_refuse(l, path,
 					     "%u does not fit; expected 0, or %u to "
 					     "limits.max_packet_size (%u)",
-					     n->max_packet_size, LEAST_PACKET, most);
+					     n->max_packet_size, CONFIG_LEAST_PACKET, most);
 		snprintf(path, sizeof(path), "listeners[%u].connect_deadline", i);
-		if (n->connect_deadline != 0 && n->connect_deadline < LEAST_DEADLINE)
+		if (n->connect_deadline != 0 && n->connect_deadline < CONFIG_LEAST_DEADLINE)
 			return config_refuse(l, path,
 					     "%u ms is too short; expected 0 or at least %u ms",
-					     n->connect_deadline, LEAST_DEADLINE);
+					     n->connect_deadline, CONFIG_LEAST_DEADLINE);
 	}
 	return 0;
 }
@@ -307,17 +274,17 @@ check_sizes(struct config_loader *l)
 				     "%u is more than %u packet_buffers can collect; expected at "
 				     "most %" PRIu64 ", or more packet_buffers",
 				     m->max_packet_size, c->pkt_buffers, most);
-	if (c->neighbours != 0 && c->neighbours < LEAST_NEIGHBOURS)
+	if (c->neighbours != 0 && c->neighbours < CONFIG_LEAST_NEIGHBOURS)
 		return config_refuse(l, "limits.neighbours",
 				     "%u is too small; expected 0 or at least %u", c->neighbours,
-				     LEAST_NEIGHBOURS);
+				     CONFIG_LEAST_NEIGHBOURS);
 	if (c->tcp.max_rto_ms < c->tcp.min_rto_ms)
 		return config_refuse(l, "tcp.max_rto", "%u is below min_rto; expected at least %u",
 				     c->tcp.max_rto_ms, c->tcp.min_rto_ms);
-	if (c->tcp.keepalive_ms != 0 && c->tcp.keepalive_ms < LEAST_KEEPALIVE)
+	if (c->tcp.keepalive_ms != 0 && c->tcp.keepalive_ms < CONFIG_LEAST_KEEPALIVE)
 		return config_refuse(l, "tcp.keepalive",
 				     "%u ms is too short; expected 0, or at least %us",
-				     c->tcp.keepalive_ms, LEAST_KEEPALIVE / 1000);
+				     c->tcp.keepalive_ms, CONFIG_LEAST_KEEPALIVE / 1000);
 	return 0;
 }
 
@@ -356,7 +323,7 @@ config_size(struct config_loader *l)
 uint32_t
 pw_config_neighbours(const struct pw_config *c)
 {
-	uint64_t n = LEAST_NEIGHBOURS;
+	uint64_t n = CONFIG_LEAST_NEIGHBOURS;
 
 	if (c->neighbours != 0)
 		return c->neighbours;

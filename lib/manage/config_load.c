@@ -82,6 +82,12 @@ static const struct {
 	[NUM_US] = {us_suffix, " microseconds (or us, ms)"},
 };
 
+const char *
+config_number_suffix(enum num_kind kind, uint32_t i)
+{
+	return num_kinds[kind].suffix[i].text;
+}
+
 /* Decimal digits and a suffix; false where it is anything else or too large to count. */
 static bool
 parse_number(const char *text, const struct suffix *suffix, uint64_t *out)
@@ -217,6 +223,12 @@ pw_config_defaults(struct pw_config *c)
 	pw_forward_defaults(&c->forward);
 	snprintf(c->forward.instance, sizeof(c->forward.instance), "pubwire");
 	c->forward.lanes = (1u << PW_LANE_3) | (1u << PW_LANE_5);
+	for (uint32_t i = 0; i < PW_FORWARD_MAX_LISTENERS; i++)
+		c->forward.listener[i].port = 1883;
+	for (uint32_t i = 0; i < PW_FORWARD_MAX_BROKERS; i++)
+		c->forward.broker[i].port = 1883;
+	for (uint32_t i = 0; i < PW_CONFIG_MAX_PORTS; i++)
+		c->port[i].mtu = 1500;
 	c->access.allow_anonymous = true;
 	c->http.address = pw_addr_v4(rte_cpu_to_be_32(0x7f000001)); /* 127.0.0.1 */
 	c->http.port = 9883;

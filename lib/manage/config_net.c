@@ -215,7 +215,6 @@ take_port(struct config_loader *l, const char *section, const struct raw_port *r
 			return config_refuse(l, path,
 					     "'%s' is port '%s' already; expected each device once",
 					     p->device, l->c->port[i].name);
-	p->mtu = 1500;
 	rc = config_numbers(l, section, config_port_keys, r, p);
 	if (rc == 0)
 		rc = take_addresses(l, section, r, p);
@@ -268,8 +267,6 @@ config_take_ports(struct config_loader *l)
 	return 0;
 }
 
-static const struct num_key listener_port = {.kind = NUM_COUNT, .min = 1, .max = 65535};
-
 int
 config_take_listeners(struct config_loader *l)
 {
@@ -282,7 +279,6 @@ config_take_listeners(struct config_loader *l)
 	for (uint32_t i = 0; i < l->raw->nb_listeners; i++) {
 		const struct raw_listener *r = &l->raw->listeners[i];
 		struct pw_listener_conf *n = &s->listener[i];
-		uint64_t port = 1883;
 		int rc;
 
 		snprintf(path, sizeof(path), "listeners[%u].name", i);
@@ -303,13 +299,11 @@ config_take_listeners(struct config_loader *l)
 					     "%s is no port's address; expected one of those in "
 					     "ports",
 					     r->address);
+		snprintf(path, sizeof(path), "listeners[%u]", i);
+		rc = config_numbers(l, path, config_listener_keys, r, n);
+		if (rc != 0)
+			return rc;
 		snprintf(path, sizeof(path), "listeners[%u].port", i);
-		if (r->port != NULL) {
-			rc = config_number(l, path, r->port, &listener_port, &port);
-			if (rc != 0)
-				return rc;
-		}
-		n->port = port;
 		for (uint32_t o = 0; o < i; o++)
 			if (pw_addr_eq(&s->listener[o].address, &n->address) &&
 			    s->listener[o].port == n->port)
@@ -317,10 +311,6 @@ config_take_listeners(struct config_loader *l)
 						     "listener '%s' has this address and port; "
 						     "expected each pair once",
 						     s->listener[o].name);
-		snprintf(path, sizeof(path), "listeners[%u]", i);
-		rc = config_numbers(l, path, config_listener_keys, r, n);
-		if (rc != 0)
-			return rc;
 		s->nb_listeners++;
 	}
 	return 0;

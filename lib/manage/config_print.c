@@ -147,7 +147,7 @@ print_brokers(const struct pw_config *c, FILE *out)
 		quote(out, s->listener[i].name);
 		fprintf(out, "\n    address: ");
 		print_addr(out, &s->listener[i].address);
-		fprintf(out, "\n    port: %u\n", s->listener[i].port);
+		fputc('\n', out);
 		numbers(out, "    ", config_listener_keys, &s->listener[i]);
 	}
 	fprintf(out, "brokers:\n");

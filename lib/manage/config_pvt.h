@@ -24,6 +24,19 @@
 #define CONFIG_PATH_LEN	   160
 #define CONFIG_SECTION_LEN 64 /* of a path: "ports[7]" and the like */
 
+/* Least values of keys of which 0 means something of its own. */
+#define CONFIG_LEAST_PACKET	256u
+#define CONFIG_LEAST_DEADLINE	100u /* ms */
+#define CONFIG_LEAST_NEIGHBOURS 64u
+/*
+ * ms; probes come at a quarter of it, and a peer like us answers those of a connection only once
+ * in 500 ms (RFC 5961 10).
+ */
+#define CONFIG_LEAST_KEEPALIVE 2000u
+/* brokers[].restart_timeout */
+#define CONFIG_RESTART_LEAST_MS 10
+#define CONFIG_RESTART_MOST_MS	86400000
+
 /* A list of texts as libcyaml leaves it. */
 struct raw_list {
 	char **v;
@@ -45,6 +58,7 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 
 /* 0: as in limits, or none. */
 #define LISTENER_NUMBERS(X)                                                                        \
+	X(port, port, NUM_COUNT, 1, 65535)                                                         \
 	X(max_connections, max_connections, NUM_COUNT, 0, 268435456)                               \
 	X(connect_rate, connect_rate, NUM_COUNT, 0, 10000000)                                      \
 	X(message_rate, message_rate, NUM_COUNT, 0, 10000000)                                      \
@@ -63,6 +77,11 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(replay_rate, replay_rate, NUM_COUNT, 0, 1000000)                                         \
 	X(failover_delay, failover_delay, NUM_MS, 0, 3600000)                                      \
 	X(failback_delay, failback_delay, NUM_MS, 0, 3600000)
+
+/* 0: as much as the log, and the buffers, have room for. */
+#define HOLD_NUMBERS(X)                                                                            \
+	X(messages, hold_messages, NUM_COUNT, 0, 32768)                                            \
+	X(bytes, hold_bytes, NUM_BYTES, 0, 4294967295)
 
 #define ROUTE_NUMBERS(X) X(pool_size, pool_size, NUM_COUNT, 1, PW_FORWARD_MAX_POOL)
 
@@ -135,12 +154,12 @@ struct raw_port {
 };
 
 struct raw_listener {
-	char *name, *address, *port;
+	char *name, *address;
 	LISTENER_NUMBERS(RAW_NUMBER)
 };
 
 struct raw_hold {
-	char *messages, *bytes;
+	HOLD_NUMBERS(RAW_NUMBER)
 };
 
 struct raw_broker {
@@ -217,10 +236,14 @@ struct num_key {
 };
 
 extern const struct num_key config_port_keys[], config_listener_keys[], config_broker_keys[],
-	config_route_keys[], config_limit_keys[], config_wire_keys[], config_tcp_keys[],
-	config_memory_keys[], config_worker_keys[], config_http_keys[]; /* ended by a NULL key */
+	config_hold_keys[], config_route_keys[], config_limit_keys[], config_wire_keys[],
+	config_tcp_keys[], config_memory_keys[], config_worker_keys[],
+	config_http_keys[]; /* ended by a NULL key */
 
 extern const cyaml_schema_value_t config_schema;
+
+/* Suffix of a number of this kind: the first is "", and NULL follows the last. */
+const char *config_number_suffix(enum num_kind kind, uint32_t i);
 
 /* Value of a number's destination. */
 uint64_t config_number_get(const struct num_key *k, const void *dst);
@@ -234,6 +257,8 @@ extern const char *const config_hash_by_words[];
 extern const char *const config_when_full_words[];
 extern const char *const config_bool_words[];
 extern const char *const config_protocol_words[];
+extern const char *const config_lane_words[];
+extern const char *const config_offload_words[]; /* in the order of config_cap_words */
 
 struct cap_word {
 	const char *word;

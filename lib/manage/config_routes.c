@@ -200,7 +200,6 @@ take_route(struct config_loader *l, uint32_t index, const struct raw_route *r,
 	char section[32], path[CONFIG_PATH_LEN];
 	int rc = 0;
 
-	t->pool_size = 1;
 	snprintf(section, sizeof(section), "routes[%u]", index);
 	snprintf(path, sizeof(path), "%s.name", section);
 	snprintf(t->name, sizeof(t->name), "route-%u", index + 1);

@@ -38,6 +38,7 @@ static const cyaml_schema_value_t text_value = {
 #define PORT_TEXT(key, ...)	TEXT(raw_port, key),
 #define LISTENER_TEXT(key, ...) TEXT(raw_listener, key),
 #define BROKER_TEXT(key, ...)	TEXT(raw_broker, key),
+#define HOLD_TEXT(key, ...)	TEXT(raw_hold, key),
 #define ROUTE_TEXT(key, ...)	TEXT(raw_route, key),
 #define LIMIT_TEXT(key, ...)	TEXT(raw_limits, key),
 #define TCP_TEXT(key, ...)	TEXT(raw_tcp, key),
@@ -66,13 +67,12 @@ static const cyaml_schema_value_t port_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields)};
 
 static const cyaml_schema_field_t listener_fields[] = {
-	TEXT(raw_listener, name), TEXT(raw_listener, address), TEXT(raw_listener, port),
+	TEXT(raw_listener, name), TEXT(raw_listener, address),
 	LISTENER_NUMBERS(LISTENER_TEXT) CYAML_FIELD_END};
 static const cyaml_schema_value_t listener_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_listener, listener_fields)};
 
-static const cyaml_schema_field_t hold_fields[] = {TEXT(raw_hold, messages), TEXT(raw_hold, bytes),
-						   CYAML_FIELD_END};
+static const cyaml_schema_field_t hold_fields[] = {HOLD_NUMBERS(HOLD_TEXT) CYAML_FIELD_END};
 
 static const cyaml_schema_field_t broker_fields[] = {TEXT(raw_broker, name),
 						     TEXT(raw_broker, address),
@@ -151,6 +151,7 @@ const cyaml_schema_value_t config_schema = {
 #define PORT_KEY(...)	  KEY(raw_port, pw_config_port, __VA_ARGS__)
 #define LISTENER_KEY(...) KEY(raw_listener, pw_listener_conf, __VA_ARGS__)
 #define BROKER_KEY(...)	  KEY(raw_broker, pw_broker_conf, __VA_ARGS__)
+#define HOLD_KEY(...)	  KEY(raw_hold, pw_broker_conf, __VA_ARGS__)
 #define ROUTE_KEY(...)	  KEY(raw_route, pw_route_conf, __VA_ARGS__)
 #define LIMIT_KEY(...)	  KEY(raw_limits, pw_limits_conf, __VA_ARGS__)
 #define WIRE_KEY(...)	  KEY(raw_limits, pw_config, __VA_ARGS__)
@@ -162,6 +163,7 @@ const cyaml_schema_value_t config_schema = {
 const struct num_key config_port_keys[] = {PORT_NUMBERS(PORT_KEY){NULL}};
 const struct num_key config_listener_keys[] = {LISTENER_NUMBERS(LISTENER_KEY){NULL}};
 const struct num_key config_broker_keys[] = {BROKER_NUMBERS(BROKER_KEY){NULL}};
+const struct num_key config_hold_keys[] = {HOLD_NUMBERS(HOLD_KEY){NULL}};
 const struct num_key config_route_keys[] = {ROUTE_NUMBERS(ROUTE_KEY){NULL}};
 const struct num_key config_limit_keys[] = {LIMIT_NUMBERS(LIMIT_KEY){NULL}};
 const struct num_key config_wire_keys[] = {WIRE_NUMBERS(WIRE_KEY){NULL}};
@@ -177,16 +179,20 @@ const char *const config_fanout_words[] = {"all", "hash", "failover", "round_rob
 const char *const config_hash_by_words[] = {"client_id", "topic", NULL};
 const char *const config_ack_words[] = {"all", "any", "quorum:K", "local", NULL};
 const char *const config_protocol_words[] = {"auto", "3.1.1", "5.0", NULL};
+const char *const config_lane_words[] = {"3.1.1", "5.0", NULL};
 const char *const config_bool_words[] = {"false", "true", NULL};
 const char *const config_when_full_words[] = {"block", "drop", "detach", NULL};
 
-const struct cap_word config_cap_words[] = {
-	{"rx-cksum", PW_PORT_RX_CKSUM},
-	{"ip-cksum", PW_PORT_TX_IP_CKSUM},
-	{"tcp-cksum", PW_PORT_TX_TCP_CKSUM},
-	{"multi-seg", PW_PORT_TX_MULTI_SEG},
-	{"tso", PW_PORT_TX_TSO},
-	{"rss", PW_PORT_RX_RSS},
-	{"vlan", PW_PORT_TX_VLAN},
-	{NULL, 0},
-};
+#define OFFLOADS(X)                                                                                \
+	X("rx-cksum", PW_PORT_RX_CKSUM)                                                            \
+	X("ip-cksum", PW_PORT_TX_IP_CKSUM)                                                         \
+	X("tcp-cksum", PW_PORT_TX_TCP_CKSUM)                                                       \
+	X("multi-seg", PW_PORT_TX_MULTI_SEG)                                                       \
+	X("tso", PW_PORT_TX_TSO)                                                                   \
+	X("rss", PW_PORT_RX_RSS)                                                                   \
+	X("vlan", PW_PORT_TX_VLAN)
+#define OFFLOAD_CAP(word, cap)	{word, cap},
+#define OFFLOAD_WORD(word, cap) word,
+
+const struct cap_word config_cap_words[] = {OFFLOADS(OFFLOAD_CAP){NULL, 0}};
+const char *const config_offload_words[] = {OFFLOADS(OFFLOAD_WORD) NULL};

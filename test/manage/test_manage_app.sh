@@ -42,6 +42,7 @@ expect 64 err "'--no-huge'" --no-huge
 expect 64 err "after --" somefile.yaml
 expect 64 err "needs a value" --config
 expect 64 err "exclude each other" --check-config --print-config
+expect 0 out "https://json-schema.org/draft/2020-12/schema" --print-schema
 
 expect 0 out "memory plan" --config "$data/accept-least.yaml" --check-config
 expect 0 out "an idle device connection takes 504 bytes" --config "$data/accept-least.yaml" --check-config

@@ -59,6 +59,8 @@ every_option_is_taken(void **state)
 	assert_int_equal(o.action, APP_CHECK_CONFIG);
 	assert_int_equal(PARSE("--print-config"), 0);
 	assert_int_equal(o.action, APP_PRINT_CONFIG);
+	assert_int_equal(PARSE("--print-schema"), 0);
+	assert_int_equal(o.action, APP_PRINT_SCHEMA);
 	assert_int_equal(PARSE("--version"), 0);
 	assert_int_equal(o.action, APP_VERSION);
 	assert_int_equal(PARSE("-h"), 0);

@@ -126,6 +126,15 @@ void pw_config_where(const char *file, const char *path, char *buf, size_t len);
 /** Write the effective configuration as YAML that pw_config_load() takes. Passwords as "***". */
 void pw_config_print(const struct pw_config *c, FILE *out);
 
+/**
+ * Write what a file may say as JSON Schema 2020-12: keys, kinds, ranges, words, defaults. Units of
+ * numbers stand in "x-unit".
+ *
+ * @param scratch  overwritten with the defaults
+ * @return         0; -ENOENT: a key is in one of the tables only (a mistake in the program)
+ */
+int pw_config_print_schema(struct pw_config *scratch, FILE *out);
+
 /** Size of each worker's neighbour table: as the file says, else from the devices there may be. */
 uint32_t pw_config_neighbours(const struct pw_config *c);
 
