@@ -157,7 +157,7 @@ def main():
     if {"build", "unit", "lab"} & set(parts):
         release = build(count, "release")
     if "build" in parts:
-        build(count, "debug")
+        # The debug build is that of the sanitizers without them, and is not made a second time.
         build(count, "clang")
         build(count, "lto", "--no-tests")
     if "asan" in parts:
