@@ -21,6 +21,7 @@
 
 struct app {
 	const char *file;
+	uint32_t load_flags; /* that the file is read with, whenever */
 	struct pw_config config;
 	struct pw_access_files access;
 	struct pw_authenticator auth;

@@ -108,9 +108,8 @@ main(int argc, char **argv)
 		return pw_config_print_schema(&app.config, stdout) == 0 ? APP_EXIT_OK
 									: APP_EXIT_FATAL;
 	app.file = o.config;
-	if (pw_config_load_as(&app.config, o.config,
-			      app_eal_chooses_lcores(&o) ? PW_CONFIG_EAL_LCORES : 0, err,
-			      sizeof(err)) != 0) {
+	app.load_flags = app_eal_chooses_lcores(&o) ? PW_CONFIG_EAL_LCORES : 0;
+	if (pw_config_load_as(&app.config, o.config, app.load_flags, err, sizeof(err)) != 0) {
 		fprintf(stderr, "%s\n", err);
 		return APP_EXIT_CONFIG;
 	}

@@ -51,7 +51,7 @@ check_again(const struct app *a)
 	static struct pw_config fresh;
 	char err[1024];
 
-	if (pw_config_load_as(&fresh, a->file, PW_CONFIG_EAL_LCORES, err, sizeof(err)) != 0)
+	if (pw_config_load_as(&fresh, a->file, a->load_flags, err, sizeof(err)) != 0)
 		PW_LOG(app, ERR, "HUP: the running configuration stays; the file is refused: %s",
 		       err);
 	else if (memcmp(&fresh, &a->config, sizeof(fresh)) == 0)

@@ -4,7 +4,6 @@
  */
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,16 +20,6 @@ pw_config_log_level(const struct pw_config *c)
 		if (strcmp(config_level_words[i], c->log_level) == 0)
 			return RTE_LOG_EMERG + i;
 	return RTE_LOG_INFO;
-}
-
-bool
-pw_config_cpu_usable(uint32_t cpu)
-{
-	cpu_set_t set;
-
-	if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof(set), &set) != 0)
-		return false;
-	return CPU_ISSET(cpu, &set);
 }
 
 bool
@@ -105,6 +94,11 @@ take_lcores(struct config_loader *l, const char *key, const struct raw_list *lis
 		int rc;
 
 		snprintf(path, sizeof(path), "workers.%s[%u]", key, i);
+		if (config_is_auto(list->v[i]) && list->n == 1)
+			return config_auto_lcores(l, path, list->v[i], role);
+		if (config_is_auto(list->v[i]))
+			return config_refuse(l, path, "'%.40s' beside others; expected it alone",
+					     list->v[i]);
 		rc = config_number(l, path, list->v[i], &lcore_key, &id);
 		if (rc != 0)
 			return rc;
@@ -200,9 +194,9 @@ config_take_workers(struct config_loader *l)
 	if (w == NULL || (w->lcores.n == 0 && w->devices.n == 0 && w->brokers.n == 0))
 		return config_refuse(l, "workers",
 				     "no worker; expected lcores, or devices and brokers");
-	rc = take_roles(l, w);
+	rc = take_main_cpu(l, w->main_cpu);
 	if (rc == 0)
-		rc = take_main_cpu(l, w->main_cpu);
+		rc = take_roles(l, w);
 	if (rc == 0)
 		rc = config_numbers(l, "workers", config_worker_keys, w, c);
 	if (rc == 0 && w->idle != NULL) {

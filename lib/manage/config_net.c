@@ -209,7 +209,9 @@ take_port(struct config_loader *l, const char *section, const struct raw_port *r
 				     "0000:01:00.0), at most %zu bytes",
 				     r->device == NULL ? "missing" : "not a device name",
 				     sizeof(p->device) - 1);
-	snprintf(p->device, sizeof(p->device), "%s", r->device);
+	rc = config_device(l, path, r->device, p->device, sizeof(p->device));
+	if (rc != 0)
+		return rc;
 	for (uint32_t i = 0; i < l->c->nb_ports; i++)
 		if (strcmp(l->c->port[i].device, p->device) == 0)
 			return config_refuse(l, path,

@@ -325,6 +325,16 @@ int config_prefix(struct config_loader *l, const char *path, const char *text,
 bool config_on_link(const struct pw_wire_addr *net, const struct pw_addr *a);
 bool config_is_link_local(const struct pw_addr *a);
 
+/* config_found.c */
+/* True for "auto" and "auto:N". */
+bool config_is_auto(const char *text);
+/* Add workers on CPUs that the process may use, N of them or all but one, with a role. */
+int config_auto_lcores(struct config_loader *l, const char *path, const char *text, uint8_t role);
+/* A device's name, or "env:NAME[:N]": the Nth PCI address in a variable, which EAL is told to
+ * allow. */
+int config_device(struct config_loader *l, const char *path, const char *text, char *dst,
+		  size_t room);
+
 /* The sections, in the order in which they are checked. */
 int config_take_eal(struct config_loader *l);
 int config_take_workers(struct config_loader *l);

@@ -95,7 +95,7 @@ pw_config_has_access(const struct pw_config *c)
 /** Level of pubwire's log types: RTE_LOG_* of struct pw_config's log_level. */
 uint32_t pw_config_log_level(const struct pw_config *c);
 
-/** True where this process may run on a CPU. */
+/** True where this process might run on a CPU when it was asked for the first time. */
 bool pw_config_cpu_usable(uint32_t cpu);
 
 /** True where an EAL argument says which lcores there are (-l, -c, --lcores, ...). */
