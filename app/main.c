@@ -16,6 +16,7 @@
 
 #include "app.h"
 #include "eal_args.h"
+#include "notify.h"
 #include "options.h"
 
 static struct app app; /* large, and one */
@@ -56,6 +57,7 @@ run(const struct app_options *o)
 	int status, rc;
 
 	app_signals_block();
+	app_notify_open();
 	status = start_eal(o);
 	if (status != APP_EXIT_OK)
 		return status;
@@ -73,6 +75,7 @@ run(const struct app_options *o)
 	}
 	printf("pubwire %s is running\n", PUBWIRE_VERSION);
 	fflush(stdout);
+	app_notify_ready(&app);
 	app_serve(&app);
 	pw_fleet_stop(app.fleet);
 	app_summary_take(&app, &summary);
@@ -83,6 +86,7 @@ dismantle:
 	if (status == APP_EXIT_OK)
 		app_report_end(&summary, stdout);
 	rte_eal_cleanup();
+	app_notify_close();
 	return status;
 }
 

@@ -15,6 +15,7 @@
 #include <pubwire/base/log.h>
 
 #include "app.h"
+#include "notify.h"
 
 #define WAIT_NS (20 * 1000 * 1000)
 /* Where devices wait for their passwords to be verified. */
@@ -78,6 +79,7 @@ begin_drain(struct app *a, struct drain *d, const char *by)
 	d->on = true;
 	d->deadline = pw_clock_now() + GRACE_NS + ms * 1000000ull;
 	PW_LOG(app, NOTICE, "%s: draining for at most %u ms (a signal: stop at once)", by, ms);
+	app_notify_stopping();
 	app_lost_take(a, &d->before);
 	pw_control_set_state(&a->control, PW_RUN_DRAINING);
 	pw_fleet_drain(a->fleet);
@@ -148,6 +150,7 @@ serve(struct app *a, int signals, const sigset_t *set)
 		int sig = next_signal(a, signals, set, more ? &none : &wait);
 
 		pw_log_drain();
+		app_notify_watch(a, pw_clock_now());
 		more = auth && pw_auth_serve(&a->auth, a->fleet);
 		if (a->http != NULL)
 			more |= pw_http_serve(a->http);

@@ -8,15 +8,22 @@ from . import boot, cli, names, program
 from .host import HostError
 
 CONFIG = "/etc/pubwire/pubwire.yaml"
+DEFAULTS = "/etc/default/pubwire"
+# Written where there is none: (source, mode). The configuration may come to hold passwords of brokers.
+KEPT = {CONFIG: ("docs/pubwire.yaml", 0o640), DEFAULTS: ("app/pubwire.default", 0o644)}
+# Programs of the build; the first has to be there.
+PROGRAMS = ("pubwire", "pubwirectl")
+COMPLETIONS = "share/bash-completion/completions"
 BUILDS = ("release", "lto")
 EPILOG = """\
   install                              the newest of build/release and build/lto, below /usr/local
   install --prefix /usr --destdir D    below D, for a package or an image
 
-What goes where: sbin/pubwire, the program; sbin/pubwire-doctor, -hugepages, -nics, -tune, with what they
-need in lib/pubwire; the unit pubwire.service; share/doc/pubwire; man pages. /etc/pubwire/pubwire.yaml is
-written where there is none, and never after. Nothing is started or enabled. lib/pubwire/manifest
-lists it all; scripts/uninstall, or lib/pubwire/uninstall, removes it."""
+What goes where: sbin/pubwire and sbin/pubwirectl, the programs; sbin/pubwire-doctor, -hugepages, -nics, -tune,
+with what they need in lib/pubwire; the unit pubwire.service; share/doc/pubwire; man pages; completion for
+bash. /etc/pubwire/pubwire.yaml and /etc/default/pubwire are written where there are none, and never after.
+Nothing is started or enabled. lib/pubwire/manifest lists it all; scripts/uninstall, or lib/pubwire/uninstall,
+removes it. scripts/package makes a Debian package of the same files."""
 
 
 def parser(prog="install", verb="Install pubwire below a prefix.", epilog=EPILOG):
@@ -75,16 +82,25 @@ def _tree(directory, suffix):
 def files(args, prefix):
     """{path: (bytes, mode)} of all that install puts below the prefix."""
     lib, doc = f"{prefix}/lib/pubwire", f"{prefix}/share/doc/pubwire"
-    found = {f"{prefix}/sbin/pubwire": (_read(_built(args)), 0o755)}
-    for tool in names.TOOLS + ("uninstall",):
+    built = _built(args)
+    found = {f"{prefix}/sbin/pubwire": (_read(built), 0o755)}
+    for other in PROGRAMS[1:]:
+        beside = os.path.join(os.path.dirname(built), other)
+        if os.access(beside, os.X_OK):
+            found[f"{prefix}/sbin/{other}"] = (_read(beside), 0o755)
+    for tool in names.TOOLS + (() if args.packaged else ("uninstall",)):
         found[f"{lib}/{tool}"] = (_read(f"{names.SCRIPTS}/{tool}"), 0o755)
     for path in _tree("scripts/pwhost", ".py"):
         found[f"{lib}/pwhost/{os.path.basename(path)}"] = (_read(path), 0o644)
-    for path in _tree("docs", ".md") + _tree("docs", ".yaml") + [f"{program.TREE}/LICENSE"]:
+    documents = [p for suffix in (".md", ".yaml", ".yml", ".json") for p in _tree("docs", suffix)]
+    for path in documents + [f"{program.TREE}/LICENSE"]:
         found[f"{doc}/{os.path.basename(path)}"] = (_read(path), 0o644)
     for section in "158":
         for path in _tree("docs/man", f".{section}"):
             found[f"{prefix}/share/man/man{section}/{os.path.basename(path)}"] = (_read(path), 0o644)
+    for path in _tree("scripts/completion", ".bash"):
+        name = os.path.basename(path)[:-len(".bash")]
+        found[f"{prefix}/{COMPLETIONS}/{name}"] = (_read(path), 0o644)
     unit = _read(f"{program.TREE}/app/pubwire.service.in").decode().replace("@prefix@", prefix)
     found[unit_path(prefix)] = (unit.encode(), 0o644)
     return found
@@ -111,14 +127,13 @@ def work(host, args):
     for path in listed(host, destdir, prefix):
         if path not in put and path not in link:
             host.remove(destdir + path)
-    if not host.exists(destdir + CONFIG):
-        # It may come to hold passwords of brokers.
-        host.file(destdir + CONFIG, _read(f"{program.TREE}/docs/pubwire.yaml"), 0o640)
-    else:
-        host.say(f"{CONFIG} is there and stays as it is")
-    lines = [f"{hashlib.sha256(data).hexdigest()} {path}" for path, (data, _) in sorted(put.items())]
-    lines += [f"{'link':64} {path}" for path in sorted(link)]
-    host.file(destdir + manifest_path(prefix), "\n".join(lines) + "\n")
+    for path, (source, mode) in KEPT.items():
+        if host.exists(destdir + path):
+            host.say(f"{path} is there and stays as it is")
+        else:
+            host.file(destdir + path, _read(f"{program.TREE}/{source}"), mode)
+    if not args.packaged:
+        _manifest(host, destdir, prefix, put, link)
     if not destdir and host.changes:
         boot.reload(host)
     host.finish()
@@ -127,7 +142,16 @@ def work(host, args):
                  "enable --now pubwire")
 
 
+def _manifest(host, destdir, prefix, put, link):
+    lines = [f"{hashlib.sha256(data).hexdigest()} {path}" for path, (data, _) in sorted(put.items())]
+    lines += [f"{'link':64} {path}" for path in sorted(link)]
+    host.file(destdir + manifest_path(prefix), "\n".join(lines) + "\n")
+
+
 def main(argv=None, host=None):
     p = parser()
-    p.add_argument("--program", metavar="FILE", help="the built pubwire [the newest of build/release, lto]")
+    p.add_argument("--program", metavar="FILE", help="the built pubwire, others beside it [the newest of "
+                   "build/release, lto]")
+    p.add_argument("--packaged", action="store_true", help="for a package, which lists and removes files itself: no "
+                   "manifest, no uninstall")
     return cli.run("install", p, work, argv, host)

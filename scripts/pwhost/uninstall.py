@@ -7,9 +7,9 @@ from . import boot, cli, install, nicboot, tune
 from .host import HostError
 
 EPILOG = """\
-Removes what the manifest of scripts/install lists, and directories that are empty then. /etc/pubwire stays,
-unless --purge. NICs that are bound and pages that are reserved stay so until the next boot; hugepages
-undo, nics unbind and tune --undo, run before, undo them at once."""
+Removes what the manifest of scripts/install lists, and directories that are empty then. /etc/pubwire and
+/etc/default/pubwire stay, unless --purge. NICs that are bound and pages that are reserved stay so until the
+next boot; hugepages undo, nics unbind and tune --undo, run before, undo them at once."""
 
 
 def _stop(host, prefix):
@@ -50,8 +50,9 @@ def work(host, args):
             if not host.isdir(path):
                 host.remove(path)
         directories.add(destdir + "/etc/pubwire")
+        host.remove(destdir + install.DEFAULTS)
     elif host.isdir(destdir + "/etc/pubwire"):
-        host.say("/etc/pubwire stays (--purge removes it)")
+        host.say("/etc/pubwire and /etc/default/pubwire stay (--purge removes them)")
     _prune(host, directories | {f"{destdir}{prefix}/lib/pubwire"})
     if not destdir and host.changes:
         boot.reload(host)
@@ -60,5 +61,5 @@ def work(host, args):
 
 def main(argv=None, host=None):
     p = install.parser("uninstall", "Remove what install put below a prefix.", EPILOG)
-    p.add_argument("--purge", action="store_true", help="/etc/pubwire too")
+    p.add_argument("--purge", action="store_true", help="/etc/pubwire and /etc/default/pubwire too")
     return cli.run("uninstall", p, work, argv, host)

@@ -11,6 +11,7 @@ from made_up import SCRIPTS, HostTest
 from pwhost import install, program, uninstall
 
 CONFIG = "/etc/pubwire/pubwire.yaml"
+DEFAULTS = "/etc/default/pubwire"
 MANIFEST = "/usr/local/lib/pubwire/manifest"
 
 
@@ -43,7 +44,7 @@ class InstallTest(Installed):
             self.assertTrue(os.path.exists(self.host.path("/usr/local/" + path)), path)
         unit = self.host.read("/usr/local/lib/systemd/system/pubwire.service")
         self.assertIn("ExecStart=/usr/local/sbin/pubwire --config", unit)
-        self.assertNotIn("@", unit)
+        self.assertNotIn("@prefix@", unit)
         self.assertEqual(0o640, stat.S_IMODE(os.stat(self.host.path(CONFIG)).st_mode))
         self.assertIn("systemctl enable --now pubwire", said)
 
@@ -105,6 +106,23 @@ class InstallTest(Installed):
         self.assertNotIn("image", self.host.read("/image/lib/systemd/system/pubwire.service"))
         self.assertNotIn("image", self.host.read("/image/usr/lib/pubwire/manifest"))
 
+    def test_programs_beside_the_one_that_is_named_go_along(self):
+        shutil.copy(self.program, os.path.join(self.dir, "pubwirectl"))
+        self.install()
+        self.assertTrue(os.access(self.host.path("/usr/local/sbin/pubwirectl"), os.X_OK))
+
+    def test_what_people_have_set_in_etc_default_stays(self):
+        self.host.add(DEFAULTS, "PUBWIRE_EAL=--mine")
+        self.install()
+        self.assertEqual("PUBWIRE_EAL=--mine", self.host.read(DEFAULTS))
+
+    def test_a_package_lists_and_removes_files_itself(self):
+        self.install()
+        mine = set(self.files("/usr"))
+        self.run_tool(uninstall)
+        self.install("--packaged")
+        self.assertEqual({MANIFEST, "/usr/local/lib/pubwire/uninstall"}, mine - set(self.files("/usr")))
+
     def test_nothing_built_says_what_to_do(self):
         builds, install.BUILDS = install.BUILDS, ()
         try:
@@ -120,7 +138,7 @@ class UninstallTest(Installed):
         self.install()
         self.host.add("/usr/local/sbin/other", "")
         self.assertEqual(0, self.run_tool(uninstall)[0])
-        self.assertEqual(sorted(before + [CONFIG, "/usr/local/sbin/other"]), self.files())
+        self.assertEqual(sorted(before + [CONFIG, DEFAULTS, "/usr/local/sbin/other"]), self.files())
         self.assertFalse(self.host.exists("/usr/local/lib/pubwire"))
         self.assertFalse(self.host.exists("/usr/local/share/doc/pubwire"))
 
@@ -128,6 +146,7 @@ class UninstallTest(Installed):
         self.install()
         self.run_tool(uninstall, "--purge")
         self.assertFalse(self.host.exists("/etc/pubwire"))
+        self.assertFalse(self.host.exists(DEFAULTS))
         self.assertIn("nothing to change", self.assert_changes_nothing(uninstall, "--purge")[1])
 
     def test_a_second_time_says_that_nothing_is_there(self):

@@ -105,6 +105,20 @@ void pw_fleet_drain(struct pw_fleet *f);
 /** True once every worker has drained. Any thread. */
 bool pw_fleet_drained(const struct pw_fleet *f);
 
+/** What is known of the workers' progress; of whoever watches, zeroed at first. */
+struct pw_fleet_pulse {
+	uint64_t loops[PW_FORWARD_MAX_WORKERS]; /**< turns at the last look */
+	uint64_t seen[PW_FORWARD_MAX_WORKERS];	/**< ns: when they were seen to be as many */
+};
+
+/**
+ * For how many ns the worker that stands still for longest is known to have made no turn, and which
+ * that is; 0 where all have turned since the last look. Sleeps of idle workers are between turns
+ * and bounded: whoever calls a worker hung allows for them. Any thread.
+ */
+uint64_t pw_fleet_stands(const struct pw_fleet *f, struct pw_fleet_pulse *p, uint64_t now,
+			 uint32_t *worker);
+
 /** Stop the loops and wait for the lcores. Main lcore. */
 void pw_fleet_stop(struct pw_fleet *f);
 
