@@ -179,17 +179,35 @@ handle(struct pw_wire *w, const struct rte_arp_hdr *arp, const struct rx *rx)
 			 arp->arp_data.arp_sip, sha, sha);
 }
 
+/*
+ * What is settled here without the kernel, which has the same addresses: questions for them, and
+ * who claims them. Answers both have to hear, and it may have further addresses to be asked for.
+ */
+static bool
+ours_alone(const struct iface *f, const struct rte_arp_hdr *arp)
+{
+	return is_ours(f, arp->arp_data.arp_sip) ||
+	       (arp->arp_opcode == rte_cpu_to_be_16(RTE_ARP_OP_REQUEST) &&
+		is_ours(f, arp->arp_data.arp_tip));
+}
+
 void
 wire_arp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 {
+	const struct iface *f = &w->iface[rx->iface];
 	struct rte_arp_hdr room;
 	const struct rte_arp_hdr *arp = rte_pktmbuf_read(m, m->l2_len, sizeof(room), &room);
 
-	if (arp == NULL)
+	if (arp == NULL) {
 		w->n.drop_runt++;
-	else if (!sane(&w->iface[rx->iface], arp))
+	} else if (!sane(f, arp)) {
 		w->n.arp_invalid++;
-	else
+	} else {
 		handle(w, arp, rx);
+		if (!ours_alone(f, arp)) {
+			wire_leave(w, m, rx, NULL);
+			return;
+		}
+	}
 	rte_pktmbuf_free(m);
 }

@@ -164,21 +164,22 @@ wire_icmp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 	}
 	switch (icmp->icmp_type) {
 	case WIRE_ICMP_ECHO:
+		if (wire_echo_is_kernels(w, rx))
+			break;
 		echo(w, m, rx);
 		return;
 	case WIRE_ICMP_UNREACHABLE:
 	case WIRE_ICMP_TIME_EXCEEDED:
 	case WIRE_ICMP_PARAMETER_PROBLEM:
-		if (error_in(w, m, icmp, rx))
-			w->n.icmp_errors_in++;
-		else
-			w->n.icmp_ignored++;
-		break;
+		if (!error_in(w, m, icmp, rx))
+			break;
+		w->n.icmp_errors_in++;
+		wire_leave(w, m, rx, NULL); /* whose flow it is about can't be seen here */
+		return;
 	default:
-		w->n.icmp_ignored++;
 		break;
 	}
-	rte_pktmbuf_free(m);
+	wire_leave(w, m, rx, &w->n.icmp_ignored);
 }
 
 /* RFC 1122 3.2.2 and RFC 1812 4.3.2.7: what no error may be sent about. */

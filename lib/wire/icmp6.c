@@ -35,20 +35,19 @@ echo(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, const struct pa
 	(void)wire_ip6_out(w, rx->iface, src, &p->src, IPPROTO_ICMPV6, 0, m, rx->now);
 }
 
-/* A quoted packet whose data starts, as if it were a frame, at its IPv6 header. */
+/* A quoted packet, from its IPv6 header on at an offset of a borrowed frame. */
 static bool
-quoted_flow(struct pw_wire *w, struct rte_mbuf *quote, struct pw_flow *flow, uint32_t *seq)
+quoted_flow(struct pw_wire *w, const struct rte_mbuf *m, uint32_t off, struct pw_flow *flow,
+	    uint32_t *seq)
 {
 	struct {
 		rte_be16_t ports[2];
 		rte_be32_t seq;
 	} room;
 	struct rte_ipv6_hdr ip_room;
-	const struct rte_ipv6_hdr *ip = rte_pktmbuf_read(quote, 0, sizeof(ip_room), &ip_room);
+	const struct rte_ipv6_hdr *ip = rte_pktmbuf_read(m, off, sizeof(ip_room), &ip_room);
 	const void *th;
-	uint32_t off;
 
-	quote->l2_len = 0;
 	if (ip == NULL || (rte_be_to_cpu_32(ip->vtc_flow) >> 28) != 6)
 		return false;
 	memcpy(&flow->local, ip->src_addr, sizeof(flow->local));
@@ -57,10 +56,10 @@ quoted_flow(struct pw_wire *w, struct rte_mbuf *quote, struct pw_flow *flow, uin
 		return false;
 	flow->lport = 0;
 	/* We send no extension headers, so there are none to be stepped over. */
-	off = sizeof(*ip);
+	off += sizeof(*ip);
 	if (ip->proto != IPPROTO_TCP)
 		return true;
-	th = rte_pktmbuf_read(quote, off, QUOTE_MIN, &room);
+	th = rte_pktmbuf_read(m, off, QUOTE_MIN, &room);
 	if (th == NULL)
 		return false;
 	memcpy(&room, th, sizeof(room));
@@ -72,16 +71,16 @@ quoted_flow(struct pw_wire *w, struct rte_mbuf *quote, struct pw_flow *flow, uin
 
 /* An error about a packet of ours (borrowed). False where it is not. */
 static bool
-error_in(struct pw_wire *w, struct rte_mbuf *m, const struct icmp6 *icmp, const struct rx *rx)
+error_in(struct pw_wire *w, const struct rte_mbuf *m, const struct icmp6 *icmp, const struct rx *rx)
 {
+	uint32_t quote = m->l2_len + m->l3_len + sizeof(*icmp);
 	uint32_t word = rte_be_to_cpu_32(icmp->word);
 	uint8_t type = icmp->type, code = icmp->code;
 	struct pw_flow flow;
 	uint16_t mtu = 0;
 	uint32_t seq = 0;
 
-	rte_pktmbuf_adj(m, m->l2_len + m->l3_len + sizeof(*icmp));
-	if (!quoted_flow(w, m, &flow, &seq))
+	if (!quoted_flow(w, m, quote, &flow, &seq))
 		return false;
 	/* RFC 8201 4: less than what every link carries is no honest answer. */
 	if (type == ICMP6_TOO_BIG && word < IP6_MTU_MIN)
@@ -102,15 +101,15 @@ message_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, const str
 {
 	if (!wire_addr_is_set(&p->src) || pw_wire_is_local(w, &p->src)) {
 		w->n.drop_ip_src++;
-	} else if (icmp->type == ICMP6_ECHO) {
+		rte_pktmbuf_free(m);
+	} else if (icmp->type == ICMP6_ECHO && !wire_echo_is_kernels(w, rx)) {
 		echo(w, m, rx, p);
-		return;
 	} else if (icmp->type < ICMP6_INFORMATIONAL && error_in(w, m, icmp, rx)) {
 		w->n.icmp_errors_in++;
+		wire_leave(w, m, rx, NULL); /* whose flow it is about can't be seen here */
 	} else {
-		w->n.icmp_ignored++;
+		wire_leave(w, m, rx, &w->n.icmp_ignored);
 	}
-	rte_pktmbuf_free(m);
 }
 
 void

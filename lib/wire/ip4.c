@@ -148,6 +148,33 @@ tcp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 	return NULL;
 }
 
+/* Takes m, of a protocol that is not spoken here, or pieces of what the kernel answers. */
+static void
+other_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
+{
+	/* RFC 1122 3.2.2.1; UDP is known here, but none of its ports (4.1.3.1). */
+	if (w->iface[rx->iface].conf.kernel == PW_WIRE_KERNEL_NONE)
+		pw_wire_icmp_error(w, rx->iface, m, WIRE_ICMP_UNREACHABLE,
+				   header(m)->next_proto_id == IPPROTO_UDP
+					   ? WIRE_ICMP_CODE_PORT
+					   : WIRE_ICMP_CODE_PROTOCOL,
+				   rx->now);
+	wire_leave(w, m, rx, &w->n.drop_proto);
+}
+
+/* Takes m, which failed a check. What is merely for somebody else, or for all, may be the kernel's.
+ */
+static void
+refuse(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, uint64_t *drop)
+{
+	if (drop == &w->n.drop_ip_dst) {
+		wire_leave(w, m, rx, drop);
+		return;
+	}
+	(*drop)++;
+	rte_pktmbuf_free(m);
+}
+
 struct rte_mbuf *
 wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx)
 {
@@ -164,34 +191,25 @@ wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx)
 		return NULL;
 	drop = failed_check(w, m, rx);
 	if (drop != NULL) {
-		(*drop)++;
-		rte_pktmbuf_free(m);
+		refuse(w, m, rx, drop);
 		return NULL;
 	}
 	ip = header(m);
 	m->l3_len = rte_ipv4_hdr_len(ip);
 	/* Short frames are padded to Ethernet's minimum: the datagram says where it ends. */
 	wire_chain_trim(m, m->l2_len + rte_be_to_cpu_16(ip->total_length));
-	if (is_fragment(ip)) {
+	if (is_fragment(ip) &&
+	    !(ip->next_proto_id == IPPROTO_ICMP && wire_echo_is_kernels(w, rx))) {
 		m = wire_frag4_in(w, m, rx);
 		if (m == NULL)
 			return NULL;
 		ip = header(m);
 	}
-	switch (ip->next_proto_id) {
-	case IPPROTO_TCP:
+	if (ip->next_proto_id == IPPROTO_TCP)
 		return tcp_in(w, m, rx);
-	case IPPROTO_ICMP:
+	if (ip->next_proto_id == IPPROTO_ICMP && !is_fragment(ip))
 		wire_icmp_in(w, m, rx);
-		return NULL;
-	default:
-		/* RFC 1122 3.2.2.1; UDP is known here, but none of its ports (4.1.3.1). */
-		w->n.drop_proto++;
-		pw_wire_icmp_error(w, rx->iface, m, WIRE_ICMP_UNREACHABLE,
-				   ip->next_proto_id == IPPROTO_UDP ? WIRE_ICMP_CODE_PORT
-								    : WIRE_ICMP_CODE_PROTOCOL,
-				   rx->now);
-		rte_pktmbuf_free(m);
-		return NULL;
-	}
+	else
+		other_in(w, m, rx);
+	return NULL;
 }

@@ -107,7 +107,6 @@ static void
 refuse_upper(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx,
 	     const struct packet6 *p)
 {
-	w->n.drop_proto++;
 	switch (p->proto) {
 	case IPPROTO_NONE: /* RFC 8200 4.7: nothing follows, and that is all right */
 		return;
@@ -140,12 +139,38 @@ upper_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx, const struct pack
 		if (drop == NULL)
 			return m;
 	} else {
-		refuse_upper(w, m, rx, p);
+		if (w->iface[rx->iface].conf.kernel == PW_WIRE_KERNEL_NONE)
+			refuse_upper(w, m, rx, p);
+		wire_leave(w, m, rx, &w->n.drop_proto);
+		return NULL;
 	}
-	if (drop != NULL)
-		(*drop)++;
+	if (drop == &w->n.drop_ip_scope) {
+		wire_leave(w, m, rx, drop);
+		return NULL;
+	}
+	(*drop)++;
 	rte_pktmbuf_free(m);
 	return NULL;
+}
+
+/* A piece of what the kernel is to have: it puts such together itself. m is borrowed. */
+static bool
+is_kernels_piece(const struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx,
+		 const struct packet6 *p)
+{
+	if (w->iface[rx->iface].conf.kernel == PW_WIRE_KERNEL_NONE)
+		return false;
+	switch (*rte_pktmbuf_mtod_offset(m, const uint8_t *, m->l2_len + p->proto_off)) {
+	case IPPROTO_TCP:
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_DSTOPTS:
+		return false;
+	case IPPROTO_ICMPV6:
+		return wire_echo_is_kernels(w, rx);
+	default:
+		return true;
+	}
 }
 
 /* Walk the headers of a packet whose fixed one is good. Takes m; returns it where it is TCP. */
@@ -154,6 +179,10 @@ walk_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx, struct packet6 *p)
 {
 	enum ext_verdict verdict = wire_ip6_walk(w, m, rx, p);
 
+	if (verdict == EXT_FRAGMENT && is_kernels_piece(w, m, rx, p)) {
+		wire_leave(w, m, rx, NULL);
+		return NULL;
+	}
 	if (verdict == EXT_FRAGMENT) {
 		m = wire_frag6_in(w, m, m->l2_len + p->proto_off, rx);
 		if (m != NULL)
@@ -187,6 +216,10 @@ wire_ip6_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx)
 	if (m == NULL)
 		return NULL;
 	drop = failed_check(w, m, rx, &p);
+	if (drop == &w->n.drop_ip_dst) {
+		wire_leave(w, m, rx, drop);
+		return NULL;
+	}
 	if (drop != NULL) {
 		(*drop)++;
 		rte_pktmbuf_free(m);

@@ -178,13 +178,13 @@ wire_mld_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, const st
 
 	/* RFC 3810 6.2: who is no router of this link has nothing to ask. */
 	if (!ok || p->hop_limit != HOP_LIMIT || !wire_is_link_local(&p->src) || !p->router_alert) {
-		w->n.icmp_ignored++;
-	} else {
-		memcpy(&q, bytes, sizeof(q));
-		w->n.mld_queries_in++;
-		answer_later(w, rx, longest_delay(rte_be_to_cpu_16(q.delay)), len == V1_LEN);
+		wire_leave(w, m, rx, &w->n.icmp_ignored);
+		return;
 	}
-	rte_pktmbuf_free(m);
+	memcpy(&q, bytes, sizeof(q));
+	w->n.mld_queries_in++;
+	answer_later(w, rx, longest_delay(rte_be_to_cpu_16(q.delay)), len == V1_LEN);
+	wire_leave(w, m, rx, NULL); /* it reports the groups of its own programs */
 }
 
 void

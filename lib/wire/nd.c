@@ -300,17 +300,35 @@ obey(struct pw_wire *w, const struct rx *rx, const struct packet6 *p, struct new
 		advert_in(w, rx, n);
 }
 
+/*
+ * What is settled here without the kernel, which has the same addresses: questions for them, and
+ * who claims them.
+ */
+static bool
+ours_alone(const struct iface *f, const struct packet6 *p, const struct news *n)
+{
+	return wire_local_index(f, &n->msg.target) >= 0 || wire_local_index(f, &p->src) >= 0;
+}
+
 void
 wire_nd_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, const struct packet6 *p)
 {
 	uint8_t type = *rte_pktmbuf_mtod_offset(m, const uint8_t *, m->l2_len + m->l3_len);
+	bool both = false;
 	struct news n;
 
-	if (type != ND_SOLICIT && type != ND_ADVERT)
-		w->n.nd_router_ignored++;
-	else if (!read_news(m, p, &n))
+	if (type != ND_SOLICIT && type != ND_ADVERT) {
+		wire_leave(w, m, rx, &w->n.nd_router_ignored);
+		return;
+	}
+	if (!read_news(m, p, &n)) {
 		w->n.nd_invalid++;
-	else
+	} else {
+		both = !ours_alone(&w->iface[rx->iface], p, &n);
 		obey(w, rx, p, &n);
-	rte_pktmbuf_free(m);
+	}
+	if (both)
+		wire_leave(w, m, rx, NULL);
+	else
+		rte_pktmbuf_free(m);
 }

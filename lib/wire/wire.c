@@ -32,6 +32,8 @@ conf_ok(const struct pw_wire_conf *conf)
 
 		if (f->port == NULL || f->nb_addrs > PW_WIRE_MAX_ADDRS)
 			return false;
+		if (f->kernel != PW_WIRE_KERNEL_NONE && conf->hooks.kernel == NULL)
+			return false;
 		if (wire_addr_is_set(&f->gateway) && !pw_addr_is_v4(&f->gateway))
 			return false;
 		if (pw_addr_is_v4(&f->gateway6))
@@ -170,10 +172,21 @@ input_one(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx)
 		wire_arp_in(w, m, rx);
 		return NULL;
 	default:
-		w->n.drop_ethertype++;
-		rte_pktmbuf_free(m);
+		wire_leave(w, m, rx, &w->n.drop_ethertype);
 		return NULL;
 	}
+}
+
+void
+wire_leave(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, uint64_t *drop)
+{
+	if (w->iface[rx->iface].conf.kernel != PW_WIRE_KERNEL_NONE) {
+		w->hooks.kernel(w->hooks.ctx, rx->iface, m, rx->now);
+		return;
+	}
+	if (drop != NULL)
+		(*drop)++;
+	rte_pktmbuf_free(m);
 }
 
 uint32_t

@@ -101,6 +101,21 @@ struct rx {
 	uint64_t now;
 };
 
+/* wire.c */
+/*
+ * Takes a frame that is not ours, or that has been made use of here and may be of use to the
+ * kernel: to its interface, where the port has one. Else it is freed, and *drop (may be NULL)
+ * raised.
+ */
+void wire_leave(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx, uint64_t *drop);
+
+/* True where the kernel answers echo requests. */
+static inline bool
+wire_echo_is_kernels(const struct pw_wire *w, const struct rx *rx)
+{
+	return w->iface[rx->iface].conf.kernel == PW_WIRE_KERNEL_AND_ECHO;
+}
+
 /* route.c */
 void wire_routes_build(struct pw_wire *w);
 /* Interface and next hop of a destination; 0 or -EHOSTUNREACH. */

@@ -48,6 +48,19 @@ on_icmp(void *ctx, const struct pw_flow *flow, uint32_t seq, uint16_t mtu, uint8
 	r->icmp_code = code;
 }
 
+static void
+on_kernel(void *ctx, uint32_t iface, struct rte_mbuf *m, uint64_t now)
+{
+	struct rig *r = ctx;
+
+	assert_int_equal(now, r->now);
+	assert_int_equal(r->conf.iface[iface].kernel != PW_WIRE_KERNEL_NONE, true);
+	rte_mbuf_sanity_check(m, 1);
+	r->nb_kernel++;
+	frame_of(m, &r->kernel);
+	rte_pktmbuf_free(m);
+}
+
 static struct pw_addr
 v4(uint32_t host)
 {
@@ -87,7 +100,11 @@ rig_plan(struct rig *r)
 		.neighbours = 8,
 		.hold_queue = 2,
 		.mem = &r->mem,
-		.hooks = {.ctx = r, .tx = on_tx, .learnt = on_learnt, .icmp_error = on_icmp},
+		.hooks = {.ctx = r,
+			  .tx = on_tx,
+			  .learnt = on_learnt,
+			  .icmp_error = on_icmp,
+			  .kernel = on_kernel},
 		.socket = -1,
 	};
 }

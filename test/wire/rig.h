@@ -54,6 +54,8 @@ struct rig {
 	uint32_t icmp_seq;
 	uint16_t icmp_mtu;
 	uint8_t icmp_code;
+	uint32_t nb_kernel; /* frames for the kernel */
+	struct frame kernel;
 };
 
 extern const struct rte_ether_addr rig_mac[2]; /* of our interfaces */

@@ -40,6 +40,13 @@ struct pw_wire_addr {
 	uint8_t prefix_len; /**< of the address's own family, 0..32 or 0..128 */
 };
 
+/** What of a port's frames goes to the kernel, through pw_wire_hooks.kernel. */
+enum pw_wire_kernel {
+	PW_WIRE_KERNEL_NONE,	 /**< nothing: what is not ours is refused or dropped */
+	PW_WIRE_KERNEL_REST,	 /**< what is not ours, and what both have to know */
+	PW_WIRE_KERNEL_AND_ECHO, /**< the same and echo requests: the kernel answers them */
+};
+
 /**
  * One interface: a port, its addresses, the gateways behind it. One with an IPv6 address needs an
  * MTU of 1280 or more, and answers to a link-local address too: that which is configured, else one
@@ -52,6 +59,7 @@ struct pw_wire_iface {
 	uint32_t nb_addrs;
 	struct pw_addr gateway;	 /**< of IPv4; all zero: none */
 	struct pw_addr gateway6; /**< of IPv6, may be a link-local address; all zero: none */
+	enum pw_wire_kernel kernel;
 };
 
 /** Received packets that lib/tcp is to have. */
@@ -78,6 +86,12 @@ struct pw_wire_hooks {
 	 * NULL: pw_wire_input() returns them with the others.
 	 */
 	void (*unsteered)(void *ctx, uint32_t iface, struct rte_mbuf *m, uint64_t now);
+	/**
+	 * Takes a frame for the kernel, as it was received but for padding that may be gone, of an
+	 * interface whose `kernel` asks for it: docs/wire.md lists which. What is not ours is not
+	 * answered here then. Must be there where an interface asks.
+	 */
+	void (*kernel)(void *ctx, uint32_t iface, struct rte_mbuf *m, uint64_t now);
 };
 
 /** How to build an instance. */
