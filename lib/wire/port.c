@@ -112,7 +112,8 @@ static int
 plan_shape(struct opening *o)
 {
 	struct pw_port *port = o->port;
-	uint16_t want = o->conf->nb_workers;
+	const uint16_t want = o->conf->nb_workers, best = o->quirk->max_queues;
+	const uint16_t most = best != 0 ? RTE_MIN(want, best) : want;
 
 	if (port->vlan >= VLAN_RESERVED)
 		return fail(o, -EINVAL, "vlan %u; identifiers are 1 to %u, 0 stands for none",
@@ -120,8 +121,8 @@ plan_shape(struct opening *o)
 	if (want == 0 || want > PW_PORT_MAX_WORKERS)
 		return fail(o, -EINVAL, "%u workers; 1 to %u can share a port", want,
 			    PW_PORT_MAX_WORKERS);
-	port->nb_rxq = RTE_MIN(want, o->info.max_rx_queues);
-	port->nb_txq = RTE_MIN(want, o->info.max_tx_queues);
+	port->nb_rxq = RTE_MIN(most, o->info.max_rx_queues);
+	port->nb_txq = RTE_MIN(most, o->info.max_tx_queues);
 	if (port->nb_rxq == 0 || port->nb_txq == 0)
 		return fail(o, -ENOTSUP, "has %u receive and %u send queues; one of each is needed",
 			    o->info.max_rx_queues, o->info.max_tx_queues);
