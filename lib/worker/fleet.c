@@ -9,7 +9,7 @@
 
 #include "worker_pvt.h"
 
-#define DEFAULT_SLEEP_US 50
+#define DEFAULT_SLEEP_US 1000
 
 PW_COUNTER_DESCRIBE(pw_worker_counters, PW_WORKER_COUNTERS);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The lcore's loop: turns, the clock, and what to do when there is nothing to do. */
 #include <errno.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -13,14 +14,7 @@
 
 #include "worker_pvt.h"
 
-#define SPIN_TURNS     256  /* turns without work before the first sleep */
 #define TIMER_SLACK_NS 1000 /* Linux would add 50 us to each sleep */
-
-/* Where an idle worker stands between spinning and sleeping. */
-struct idle {
-	uint32_t turns;
-	uint32_t sleep_us;
-};
 
 uint64_t
 pw_clock_now(void)
@@ -30,19 +24,55 @@ pw_clock_now(void)
 	return tsc / hz * NS_PER_S + tsc % hz * NS_PER_S / hz;
 }
 
-static void
-rest(struct worker *w, struct idle *idle)
+static uint64_t
+time_of(clockid_t clock)
 {
-	const struct pw_fleet *f = w->fleet;
+	struct timespec t;
 
-	if (f->idle == PW_IDLE_POLL || ++idle->turns < SPIN_TURNS) {
-		rte_pause();
-		return;
+	/* Fails for the clock of a thread that is gone, and there are none. */
+	if (clock_gettime(clock, &t) != 0)
+		return 0;
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static void
+nap(struct worker *w, uint64_t ns)
+{
+	uint64_t before;
+
+	if (idle_wants_cpu_time(&w->idle)) {
+		idle_cpu_time(&w->idle, time_of(CLOCK_THREAD_CPUTIME_ID));
+		__atomic_store_n(&w->longest_sleep, w->idle.longest, __ATOMIC_RELAXED);
 	}
-	idle->sleep_us = RTE_MIN(RTE_MAX(idle->sleep_us * 2, 1u), f->idle_sleep_us);
-	(void)clock_nanosleep(CLOCK_MONOTONIC, 0,
-			      &(struct timespec){.tv_nsec = (long)idle->sleep_us * 1000}, NULL);
+	before = rte_get_tsc_cycles();
+	(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = (long)ns}, NULL);
+	count_add(&w->count.sleep_cycles, rte_get_tsc_cycles() - before);
 	count_add(&w->count.sleeps, 1);
+	idle_slept(&w->idle);
+}
+
+static void
+rest(struct worker *w)
+{
+	uint64_t ns = idle_step(&w->idle, pw_clock_now());
+
+	if (ns == 0)
+		rte_pause();
+	else
+		nap(w, ns);
+}
+
+/* Other threads read this thread's CPU time by it. */
+static void
+publish_clock(struct worker *w)
+{
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(pthread_self(), &clock) == 0) {
+		w->cpu_clock = clock;
+		/* Pairs with the acquire in pw_fleet_cpu_time(). */
+		__atomic_store_n(&w->clock_known, true, __ATOMIC_RELEASE);
+	}
 }
 
 static int
@@ -50,10 +80,11 @@ loop(void *arg)
 {
 	struct worker *w = arg;
 	struct pw_fleet *f = w->fleet;
-	struct idle idle = {0};
 	uint64_t before = rte_get_tsc_cycles();
 
-	if (f->idle == PW_IDLE_ADAPTIVE)
+	publish_clock(w);
+	idle_init(&w->idle, f->idle, (uint64_t)f->idle_sleep_us * 1000);
+	if (f->idle != PW_IDLE_POLL)
 		(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
 	/* Pairs with the release in pw_fleet_stop(). */
 	while (!__atomic_load_n(&f->stopping, __ATOMIC_ACQUIRE)) {
@@ -62,9 +93,9 @@ loop(void *arg)
 
 		if (work > 0) {
 			count_add(&w->count.busy_cycles, after - before);
-			idle = (struct idle){0};
+			idle_found_work(&w->idle);
 		} else {
-			rest(w, &idle);
+			rest(w);
 			after = rte_get_tsc_cycles();
 		}
 		count_add(&w->count.total_cycles, after - before);
@@ -120,4 +151,19 @@ pw_fleet_stop(struct pw_fleet *f)
 	f->launched = 0;
 	f->live = false;
 	__atomic_store_n(&f->stopping, false, __ATOMIC_RELEASE);
+}
+
+uint64_t
+pw_fleet_cpu_time(const struct pw_fleet *f, uint32_t i)
+{
+	const struct worker *w = f->worker[i];
+
+	/* Pairs with the release in publish_clock(). */
+	return __atomic_load_n(&w->clock_known, __ATOMIC_ACQUIRE) ? time_of(w->cpu_clock) : 0;
+}
+
+uint64_t
+pw_fleet_longest_sleep(const struct pw_fleet *f, uint32_t i)
+{
+	return __atomic_load_n(&f->worker[i]->longest_sleep, __ATOMIC_RELAXED);
 }

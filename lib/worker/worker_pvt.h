@@ -8,11 +8,15 @@
  * but for the flags at its end.
  */
 
+#include <time.h>
+
 #include <rte_common.h>
 #include <rte_ethdev.h>
 
 #include <pubwire/base/ring.h>
 #include <pubwire/worker/worker.h>
+
+#include "idle_pvt.h"
 
 #define WORKER_BURST 32
 
@@ -107,6 +111,10 @@ struct worker {
 	struct pw_ring auth_asked; /* to the main lcore; without memory where nobody is asked */
 	struct pw_ring auth_answered;
 	struct tx_buf tx[PW_WIRE_MAX_IFACES];
+	struct idle idle;
+	clockid_t cpu_clock;	/* of its thread, once clock_known */
+	bool clock_known;	/* atomic: any thread reads it */
+	uint64_t longest_sleep; /* atomic, ns: for telemetry */
 	struct pw_worker_counters count __rte_cache_aligned;
 } __rte_cache_aligned;
 

@@ -85,7 +85,7 @@ def write_pubwire(opts):
             "log:\n"
             "  level: info\n"
             "workers:\n" + roles +
-            "  idle: adaptive\n"
+            f"  idle: {opts.get('idle', 'adaptive')}\n"
             "memory:\n"
             "  packet_buffers: 32768\n"
             "ports:\n"]

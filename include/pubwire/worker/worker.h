@@ -50,7 +50,7 @@ struct pw_fleet_conf {
 	uint32_t neighbours; /**< of each worker's table, at most PW_WIRE_NEIGH_MAX [1024] */
 	uint32_t fragments;  /**< packets that each worker puts together from fragments, 0: none */
 	enum pw_idle idle;
-	uint32_t idle_sleep_us; /**< adaptive: longest sleep [50] */
+	uint32_t idle_sleep_us; /**< adaptive: bound of a sleep [1000] */
 	uint64_t seed;
 	uint64_t now; /**< time at which the stacks start [pw_clock_now()]; for virtual time */
 };
@@ -60,6 +60,7 @@ struct pw_fleet_conf {
 	X(busy_loops, "Turns that found work")                                                     \
 	X(total_cycles, "TSC cycles in the loop")                                                  \
 	X(busy_cycles, "TSC cycles in turns that found work")                                      \
+	X(sleep_cycles, "TSC cycles asleep")                                                       \
 	X(sleeps, "Times that an idle worker slept")                                               \
 	X(rx_frames, "Frames received from ports")                                                 \
 	X(tx_frames, "Frames accepted by ports")                                                   \
@@ -130,6 +131,13 @@ const struct pw_wire *pw_fleet_wire(const struct pw_fleet *f, uint32_t i);
 const struct pw_tcp *pw_fleet_tcp(const struct pw_fleet *f, uint32_t i);
 const struct pw_forward *pw_fleet_forward(const struct pw_fleet *f, uint32_t i);
 const struct pw_worker_counters *pw_fleet_counters(const struct pw_fleet *f, uint32_t i);
+
+/** CPU time that worker i's thread has used, by the kernel's account (ns); 0 before it was started.
+ * Any thread. */
+uint64_t pw_fleet_cpu_time(const struct pw_fleet *f, uint32_t i);
+
+/** How long worker i sleeps at most by now (ns); 0 where it has not slept. Any thread. */
+uint64_t pw_fleet_longest_sleep(const struct pw_fleet *f, uint32_t i);
 
 /** Nanoseconds of the monotonic clock that the loops use (TSC). Any thread. */
 uint64_t pw_clock_now(void);
