@@ -99,6 +99,9 @@ uint64_t metrics_broker_sum(const struct metrics *m, uint32_t broker, uint32_t c
 /* The reason where a counter counts what was dropped, NULL where it does not. */
 const char *metrics_drop_reason(const struct pw_counter_desc *d);
 
+/* What an operator does about it; at most 127 bytes, "" where nobody has said. */
+const char *metrics_drop_remedy(const char *room, const char *counter);
+
 /* Write m->text; false where it was cut, which is a defect of metrics_text_bytes(). */
 bool metrics_write(struct metrics *m);
 bool status_write(struct metrics *m);

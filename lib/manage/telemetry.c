@@ -29,6 +29,8 @@
 	X(ledger_brokers, tel_ledger_brokers, "The same for each broker. Parameter: START")        \
 	X(ledger_routes, tel_ledger_routes, "The same for each route. Parameter: START")           \
 	X(why, tel_why, "Why a device waits. Parameter: CLIENT, its identifier")                   \
+	X(drops, tel_drops, "What was dropped, what it means, what to do. Parameter: START")       \
+	X(histogram, tel_histogram, "Buckets of latency. Parameters: QOS,START")                   \
 	X(info, tel_info, "What runs: version, instance, file, PID, uptime, state")                \
 	X(drain, tel_drain, "How a drain goes. Parameter: start, to begin one")                    \
 	X(log_level, tel_log_level, "Log levels. Parameters: TYPE,LEVEL sets one")

@@ -27,14 +27,17 @@ seconds_since(uint64_t at)
 }
 
 static int
-broker_row(struct rte_tel_data *d, uint32_t row, uint32_t worker, const char *broker,
-	   const struct pw_upstream_info *u)
+broker_row(struct rte_tel_data *d, uint32_t row, uint32_t worker,
+	   const struct pw_broker_conf *broker, const struct pw_upstream_info *u)
 {
 	struct rte_tel_data *r = tel_row(d, row);
+	char text[PW_ADDR_STRLEN];
 
 	if (r == NULL)
 		return -ENOMEM;
-	tel_text(r, "broker", broker);
+	tel_text(r, "broker", broker->name);
+	rte_tel_data_add_dict_string(r, "address", pw_addr_str(&broker->address, text));
+	rte_tel_data_add_dict_u64(r, "port", broker->port);
 	rte_tel_data_add_dict_u64(r, "worker", worker);
 	rte_tel_data_add_dict_u64(r, "log_worker", u->log_worker);
 	rte_tel_data_add_dict_string(r, "protocol", lane_str(u->lane));
@@ -70,8 +73,7 @@ tel_brokers(const struct pw_telemetry_sources *src, const char *params, struct r
 
 		for (uint32_t i = from; i < n && rows < TEL_PAGE_BROKERS; i++, rows++) {
 			const struct pw_upstream_info *u = &up[i - from];
-			int rc = broker_row(d, total + i, w, src->settings->broker[u->broker].name,
-					    u);
+			int rc = broker_row(d, total + i, w, &src->settings->broker[u->broker], u);
 
 			if (rc != 0)
 				return rc;
@@ -206,6 +208,57 @@ tel_latency(const struct pw_telemetry_sources *src, const char *params, struct r
 	if (rc == 0)
 		rc = latency_row(d, "qos1", &sum[1]);
 	return rc;
+}
+
+/* Two lists that belong together: numbers of buckets, and what they count. */
+static int
+add_buckets(struct rte_tel_data *d, const struct pw_hist *h, uint32_t start)
+{
+	struct rte_tel_data *bucket = rte_tel_data_alloc(), *n = rte_tel_data_alloc();
+	uint32_t b = start, rows = 0;
+
+	if (bucket == NULL || n == NULL) {
+		rte_tel_data_free(bucket);
+		rte_tel_data_free(n);
+		return -ENOMEM;
+	}
+	rte_tel_data_start_array(bucket, RTE_TEL_U64_VAL);
+	rte_tel_data_start_array(n, RTE_TEL_U64_VAL);
+	for (; b < PW_HIST_BUCKETS && rows < TEL_PAGE_BUCKETS; b++) {
+		if (h->bucket[b] == 0)
+			continue;
+		rte_tel_data_add_array_u64(bucket, b);
+		rte_tel_data_add_array_u64(n, h->bucket[b]);
+		rows++;
+	}
+	rte_tel_data_add_dict_container(d, "bucket", bucket, 0);
+	rte_tel_data_add_dict_container(d, "n", n, 0);
+	return b < PW_HIST_BUCKETS ? rte_tel_data_add_dict_u64(d, "next", b) : 0;
+}
+
+int
+tel_histogram(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
+{
+	static struct pw_hist sum; /* under the guard */
+	uint32_t qos, start;
+
+	if (*params == '\0' || tel_number(&params, &qos) != 0 || tel_number(&params, &start) != 0 ||
+	    qos > 1)
+		return -EINVAL;
+	memset(&sum, 0, sizeof(sum));
+	for (uint32_t w = 0; w < pw_fleet_workers(src->fleet); w++) {
+		const struct pw_forward *f = pw_fleet_forward(src->fleet, w);
+
+		pw_hist_merge(&sum,
+			      qos == 0 ? pw_forward_latency_qos0(f) : pw_forward_latency_qos1(f));
+	}
+	rte_tel_data_add_dict_u64(d, "qos", qos);
+	rte_tel_data_add_dict_u64(d, "sub_bits", PW_HIST_SUB_BITS);
+	rte_tel_data_add_dict_u64(d, "buckets", PW_HIST_BUCKETS);
+	rte_tel_data_add_dict_u64(d, "count", sum.count);
+	rte_tel_data_add_dict_u64(d, "sum", sum.sum);
+	rte_tel_data_add_dict_u64(d, "max", sum.max);
+	return add_buckets(d, &sum, start);
 }
 
 /*

@@ -15,11 +15,13 @@
 #include <pubwire/manage/telemetry.h>
 
 /* Rows a page, by the bytes that a row can take in JSON. */
-#define TEL_PAGE_BROKERS 7  /* 57 fields, at most 2,110 bytes */
-#define TEL_PAGE_DEVICES 32 /* 9 fields, at most 400 bytes */
-#define TEL_PAGE_LOGS	 32 /* 9 fields, at most 430 bytes */
-#define TEL_PAGE_LEDGER	 20 /* 18 fields, at most 740 bytes */
-#define TEL_PAGE_WORKERS 32 /* 11 fields, at most 300 bytes */
+#define TEL_PAGE_BROKERS 7   /* 59 fields, at most 2,190 bytes */
+#define TEL_PAGE_DEVICES 32  /* 9 fields, at most 400 bytes */
+#define TEL_PAGE_LOGS	 32  /* 9 fields, at most 430 bytes */
+#define TEL_PAGE_LEDGER	 20  /* 18 fields, at most 740 bytes */
+#define TEL_PAGE_DROPS	 36  /* 6 fields, at most 430 bytes */
+#define TEL_PAGE_BUCKETS 400 /* two numbers, at most 27 bytes */
+#define TEL_PAGE_WORKERS 32  /* 11 fields, at most 300 bytes */
 
 /*
  * The rooms whose counters every worker has: a table, and where a worker's are. Telemetry and
@@ -72,6 +74,9 @@ int tel_ledger(const struct pw_telemetry_sources *src, const char *params, struc
 int tel_why(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_ledger_brokers(const struct pw_telemetry_sources *src, const char *params,
 		       struct rte_tel_data *d);
+int tel_drops(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_histogram(const struct pw_telemetry_sources *src, const char *params,
+		  struct rte_tel_data *d);
 int tel_info(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_drain(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_log_level(const struct pw_telemetry_sources *src, const char *params,

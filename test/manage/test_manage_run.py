@@ -68,11 +68,30 @@ def ask_levels(t):
         check(refused(t, "/pubwire/log_level," + bad), f"log levels: '{bad}' is refused")
 
 
+def ask_drops(t):
+    rows, start = [], 0
+    while start is not None:
+        page = t.ask(f"/pubwire/drops,{start}")
+        rows += [r for r in page.values() if isinstance(r, dict)]
+        start = page.get("next")
+    check(len(rows) == page["total"] > 40, "drops: all pages together")
+    counters = t.ask("/pubwire/counters")
+    counters["upstream"] = t.ask("/pubwire/brokers")["0"]
+    want = {(room, c) for room, all_of_it in counters.items() for c in all_of_it
+            if c.startswith(("drop_", "dropped_"))}
+    check({(r["room"], r["counter"]) for r in rows} == want, "drops: every counter of something dropped")
+    bare = [r["counter"] for r in rows if not r["means"] or not r["remedy"] or len(r["remedy"]) >= 127]
+    check(not bare, f"drops: each has a meaning and a whole remedy in lib/manage/drops.c {bare}")
+    h = t.ask("/pubwire/histogram,1")
+    check(h["count"] == 0 and h["bucket"] == [] and h["n"] == [] and "next" not in h, "histogram: empty")
+    check(refused(t, "/pubwire/histogram") and refused(t, "/pubwire/histogram,2"), "histogram: QoS 0 or 1")
+
+
 def ask_everything(prefix):
     with Telemetry(prefix) as t:
         commands = t.ask("/")
         ours = [c for c in commands if c.startswith("/pubwire/")]
-        check(len(ours) == 16 and all(len(c) < 56 for c in ours), "sixteen commands are there")
+        check(len(ours) == 18 and all(len(c) < 56 for c in ours), "eighteen commands are there")
         w = t.ask("/pubwire/workers")
         check(w["total"] == 2 and w["0"]["role"] == "devices" and w["1"]["role"] == "brokers"
               and w["0"]["lcore"] == 1 and w["1"]["total_cycles"] > 0, "workers: lcores, roles, cycles")
@@ -113,6 +132,7 @@ def ask_everything(prefix):
         check(t.ask("/pubwire/drain")["state"] == "running" and refused(t, "/pubwire/drain,now"),
               "drain: nobody asked for it, and what it does not know is refused")
         ask_levels(t)
+        ask_drops(t)
 
 
 def answers(prefix):

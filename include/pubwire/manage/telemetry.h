@@ -16,6 +16,8 @@
  *     /pubwire/ports               queues, offloads in use, self-test, link
  *     /pubwire/auth                passwords: users, how many wait, what was found
  *     /pubwire/ledger              accepted = acknowledged + outstanding + queued + dropped
+ *     /pubwire/drops[,START]       every kind of drop: count, meaning, remedy
+ *     /pubwire/histogram,QOS[,START]  buckets that are not empty: pw_hist_edge() says of what
  *     /pubwire/info                version, instance, file, PID, uptime (s), state
  *     /pubwire/drain[,start]       how a drain goes; start begins one, as SIGTERM does
  *     /pubwire/log_level[,TYPE,LEVEL]  log levels; sets one within moments
