@@ -23,6 +23,7 @@
 #include <pubwire/base/log.h>
 #include <pubwire/manage/http.h>
 
+#include "health_pvt.h"
 #include "metrics_pvt.h"
 #include "status_page.h"
 
@@ -32,6 +33,7 @@
 
 #define HTTP_COUNTERS(X)                                                                           \
 	X(requests, "Requests that were answered with what they asked for")                        \
+	X(unready, "Probes of /healthz and /readyz that were answered with no")                    \
 	X(refused_method, "Requests refused: neither GET nor HEAD")                                \
 	X(refused_host, "Requests refused: to a loopback address under another host's name")       \
 	X(not_found, "Requests for a page that there is not")                                      \
@@ -44,6 +46,7 @@ struct pw_http {
 	int fd;
 	bool loopback;
 	struct metrics metrics;
+	struct health health;
 	struct pw_http_counters counters;
 	struct pw_log_limit noise;
 };
@@ -109,6 +112,20 @@ answer_text(struct pw_http *h, struct MHD_Connection *c, bool whole, const char 
 	return answer(h, c, MHD_HTTP_OK, type, t->buf, t->at, MHD_RESPMEM_MUST_COPY);
 }
 
+/* For probes: the code is the answer, the text the reason. */
+static enum MHD_Result
+answer_probe(struct pw_http *h, struct MHD_Connection *c, bool good)
+{
+	const struct text *t = &h->metrics.text;
+
+	if (good)
+		h->counters.requests++;
+	else
+		h->counters.unready++;
+	return answer(h, c, good ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, plain_type, t->buf,
+		      t->at, MHD_RESPMEM_MUST_COPY);
+}
+
 /*
  * A page of somewhere else may have its own name resolve to 127.0.0.1 and so read, through the
  * browser of a user of this host, what only this host should (DNS rebinding). Its name is in Host.
@@ -162,13 +179,18 @@ handle(void *ctx, struct MHD_Connection *c, const char *url, const char *method,
 		return answer_text(h, c, metrics_write(&h->metrics), metrics_type);
 	if (strcmp(url, "/status.json") == 0)
 		return answer_text(h, c, status_write(&h->metrics), json_type);
+	if (strcmp(url, "/healthz") == 0)
+		return answer_probe(h, c, health_live(&h->health, &h->metrics));
+	if (strcmp(url, "/readyz") == 0)
+		return answer_probe(h, c, health_ready(&h->metrics));
 	if (strcmp(url, "/") == 0) {
 		h->counters.requests++;
 		return answer(h, c, MHD_HTTP_OK, html_type, status_page, sizeof(status_page),
 			      MHD_RESPMEM_PERSISTENT);
 	}
 	h->counters.not_found++;
-	return refuse(h, c, MHD_HTTP_NOT_FOUND, "there are /, /metrics and /status.json\n");
+	return refuse(h, c, MHD_HTTP_NOT_FOUND,
+		      "there are /, /metrics, /status.json, /healthz and /readyz\n");
 }
 
 /* What the library complains of; a peer can make it. */
@@ -348,6 +370,7 @@ pw_http_serve(struct pw_http *h)
 {
 	MHD_UNSIGNED_LONG_LONG wait;
 
+	health_step(&h->health, &h->metrics, pw_clock_now());
 	talkers_step(&h->metrics, pw_clock_now());
 	if (MHD_run(h->daemon) != MHD_YES)
 		return false;

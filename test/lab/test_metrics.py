@@ -38,6 +38,7 @@ class Metrics(LabCase):
         before = scrape()
         with kit.Collectors(self.brokers, "lab/#") as c:
             kit.brokers_up(len(self.brokers))
+            self.assertEqual(get("/readyz"), "ready\n")
             p = kit.start_client("paho_py", 5, plan)
             pages = []
             while p.poll() is None:

@@ -214,6 +214,16 @@ def documents_name_what_there_is(pw):
     check(not lost, f"docs/watching.md has every metric {lost}")
 
 
+def probes(pw):
+    status, headers, text = pw.ask("/healthz")
+    check(status == 200 and text == "live\n" and headers["content-type"] == "text/plain; charset=utf-8",
+          "/healthz: the workers turn")
+    status, _, text = pw.ask("/readyz")
+    check(status == 503 and text == "route some: none of its brokers is connected\n"
+          "route all: none of its brokers is connected\n", f"/readyz: no broker is there, and it says so {text!r}")
+    check(total(samples(pw.ask("/metrics")[2]), "pubwire_http_unready_total") == 1, "which is counted")
+
+
 def refusals(pw):
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
         status, headers, text = pw.ask("/metrics", method, body="x" * 100 if method == "POST" else None)
@@ -309,6 +319,7 @@ def main():
                 every_counter_has_a_metric(pw)
                 pages(pw)
                 documents_name_what_there_is(pw)
+                probes(pw)
                 refusals(pw)
                 main_loop_goes_on(pw)
         taken_port_is_refused(d)

@@ -6,6 +6,7 @@ hangs, the end. Usage: test_manage_notify.py PUBWIRE SCRIPTS_DIR
 A worker hangs because its port's driver does: net_pcap writes the frames that it sends into a pipe that
 nobody reads, and an ARP request that comes in without end makes the worker send."""
 
+import http.client
 import os
 import shutil
 import signal
@@ -31,6 +32,7 @@ listeners: [{{name: mqtt, address: 10.77.0.1}}]
 brokers: [{{name: a, address: 10.78.0.11, connect_timeout: 500ms}}, {{name: b, address: 10.78.0.12}}]
 routes: [{{filter: "#", brokers: [a, b]}}]
 limits: {{drain_deadline: 1s}}
+http: {{port: {port}}}
 """
 PATIENCE = 30.0
 
@@ -113,12 +115,19 @@ def request(path):
         f.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 class Program:
     def __init__(self, directory, device, manager, environment):
         self.prefix = f"pwnotify{os.getpid()}"
         conf, self.log = os.path.join(directory, "c.yaml"), os.path.join(directory, "log")
         with open(conf, "w", encoding="utf-8") as f:
-            f.write(CONFIG.format(cpu=CPU, device=device, name=device.split(",")[0]))
+            self.port = free_port()
+            f.write(CONFIG.format(cpu=CPU, device=device, name=device.split(",")[0], port=self.port))
         env = {k: v for k, v in os.environ.items() if not k.startswith("WATCHDOG")}
         with open(self.log, "w", encoding="utf-8") as out:
             self.process = subprocess.Popen(
@@ -128,6 +137,25 @@ class Program:
     def text(self):
         with open(self.log, encoding="utf-8", errors="replace") as f:
             return f.read()
+
+    def live(self):
+        """What /healthz says."""
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            c.request("GET", "/healthz")
+            r = c.getresponse()
+            return r.status, r.read().decode()
+        finally:
+            c.close()
+
+    def live_until(self, status):
+        """What it says once it has this status; its last word where it never has."""
+        end = time.monotonic() + PATIENCE
+        said = self.live()
+        while said[0] != status and time.monotonic() < end:
+            time.sleep(0.1)
+            said = self.live()
+        return said
 
     def end(self):
         self.process.send_signal(signal.SIGTERM)
@@ -162,7 +190,10 @@ def a_worker_that_hangs(d):
         heard = [manager.next(PATIENCE) for _ in range(5)]
         check(all(h and h.startswith("STATUS=worker 0") for h in heard), "the watchdog is not fed while it hangs", heard)
         check("worker 0 on lcore 1 has made no turn" in program.text(), "the log says so", program.text())
+        said = program.live_until(503)
+        check(said[0] == 503 and said[1].startswith("lcore 1: no turn of its loop for"), "and so does /healthz", said)
         reader.reading.set()
+        check(program.live_until(200) == (200, "live\n"), "which says that it lives once it turns")
         check(manager.until("WATCHDOG=1"), "the watchdog is fed again once it turns", manager.heard)
         check(manager.until("0 devices"), "and the status is the usual one", manager.heard)
         status = program.end()
