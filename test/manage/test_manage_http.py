@@ -42,7 +42,7 @@ routes: [{name: some, filter: "some/#", brokers: [a]}, {name: all, filter: "#", 
 PASSWORDS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "data", "access", "accept.passwd")
 AUTH = f"authentication: {{password_file: {PASSWORDS}, allow_anonymous: true}}\n"
 # Of a broker's row in telemetry: what says which connection it is, and not how it does.
-IDENTITY = {"worker", "log_worker", "set", "pool", "connected_for"}
+IDENTITY = {"port", "worker", "log_worker", "set", "pool", "connected_for"}
 
 count = 0
 failed = 0
