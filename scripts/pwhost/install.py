@@ -4,7 +4,7 @@
 import hashlib
 import os
 
-from . import boot, cli, names, program
+from . import boot, cli, manpage, names, program
 from .host import HostError
 
 CONFIG = "/etc/pubwire/pubwire.yaml"
@@ -98,6 +98,8 @@ def files(args, prefix):
     for section in "158":
         for path in _tree("docs/man", f".{section}"):
             found[f"{prefix}/share/man/man{section}/{os.path.basename(path)}"] = (_read(path), 0o644)
+    configuration = _read(f"{program.TREE}/docs/configuration.md").decode()
+    found[f"{prefix}/share/man/man5/pubwire.yaml.5"] = (manpage.page(configuration).encode(), 0o644)
     for path in _tree("scripts/completion", ".bash"):
         name = os.path.basename(path)[:-len(".bash")]
         found[f"{prefix}/{COMPLETIONS}/{name}"] = (_read(path), 0o644)

@@ -40,7 +40,7 @@ class InstallTest(Installed):
         status, said, error = self.install()
         self.assertEqual(0, status, error)
         for path in ("sbin/pubwire", "sbin/pubwire-doctor", "sbin/pubwire-nics", "lib/pubwire/pwhost/host.py",
-                     "lib/pubwire/uninstall", "share/doc/pubwire/configuration.md"):
+                     "lib/pubwire/uninstall", "share/doc/pubwire/configuration.md", "share/man/man5/pubwire.yaml.5"):
             self.assertTrue(os.path.exists(self.host.path("/usr/local/" + path)), path)
         unit = self.host.read("/usr/local/lib/systemd/system/pubwire.service")
         self.assertIn("ExecStart=/usr/local/sbin/pubwire --config", unit)
