@@ -12,7 +12,7 @@ import sys
 import time
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-PARTS = ("build", "unit", "asan", "format", "fuzz", "lab")
+PARTS = ("build", "unit", "asan", "format", "fuzz", "lab", "vm")
 # cmocka's lines: "[ RUN      ] name", "[       OK ] name", "[  FAILED  ] name", "[  SKIPPED ] name"
 CMOCKA = re.compile(r"^\[\s*(RUN|OK|FAILED|SKIPPED|ERROR)\s*\] (\w\S*)\s*$", re.M)
 
@@ -123,14 +123,11 @@ def fuzz(count):
     say(f"fuzz: {'ok' if r.returncode == 0 else 'FAILED'} ({time.monotonic() - start:.0f} s)")
 
 
-def lab(count):
-    if os.geteuid():
-        count.skip("lab", "namespaces need root")
-        return
-    env = dict(os.environ, PUBWIRE=os.path.join(REPO, "build", "release", "app", "pubwire"))
+def told(count, part, argv, env=None):
+    """A program that prints a line a test, and counts them in its last one."""
     start = time.monotonic()
-    p = subprocess.Popen(["/usr/bin/python3", "test/lab/run.py"], cwd=REPO, text=True, env=env,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    p = subprocess.Popen(argv, cwd=REPO, text=True, env=env, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT)
     tail = ""
     for line in p.stdout:
         print(line, end="", flush=True)
@@ -142,10 +139,18 @@ def lab(count):
         count.failed += int(m[2])
         count.skipped += int(m[3])
         if int(m[2]):
-            count.bad.append("lab (see above)")
+            count.bad.append(f"{part} (see above)")
     else:
-        count.case(False, "lab", f"the runner ended with {rc}: {tail}")
-    say(f"lab: {tail} ({time.monotonic() - start:.0f} s)")
+        count.case(False, part, f"the runner ended with {rc}: {tail}")
+    say(f"{part}: {tail} ({time.monotonic() - start:.0f} s)")
+
+
+def lab(count):
+    if os.geteuid():
+        count.skip("lab", "namespaces need root")
+        return
+    env = dict(os.environ, PUBWIRE=os.path.join(REPO, "build", "release", "app", "pubwire"))
+    told(count, "lab", ["/usr/bin/python3", "test/lab/run.py"], env)
 
 
 def main():
@@ -154,7 +159,7 @@ def main():
     parts = p.parse_args().only or PARTS
     count, start = Count(), time.monotonic()
     release = asan = True
-    if {"build", "unit", "lab"} & set(parts):
+    if {"build", "unit", "lab", "vm"} & set(parts):
         release = build(count, "release")
     if "build" in parts:
         # The debug build is that of the sanitizers without them, and is not made a second time.
@@ -172,6 +177,8 @@ def main():
         fuzz(count)
     if "lab" in parts and release:
         lab(count)
+    if "vm" in parts and release:
+        told(count, "vm", ["/usr/bin/python3", "test/vm/run.py"])
     if count.bad:
         say("failed: " + "; ".join(count.bad))
     say(f"took {time.monotonic() - start:.0f} s")
