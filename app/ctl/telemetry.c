@@ -254,7 +254,7 @@ say_others(struct ctl *c, char dir[][192], uint32_t n)
 	size_t at = strlen(c->err);
 
 	for (uint32_t i = 0; i < n; i++) {
-		char pattern[256];
+		char pattern[1280];
 		glob_t g;
 
 		snprintf(pattern, sizeof(pattern), "%s/*/dpdk_telemetry.v2", dir[i]);
@@ -275,7 +275,7 @@ say_others(struct ctl *c, char dir[][192], uint32_t n)
 static int
 find(struct ctl *c)
 {
-	char dir[5][192], path[256];
+	char dir[5][192], path[1280];
 	uint32_t n = directories(c, dir, 5);
 	size_t at;
 
