@@ -55,6 +55,7 @@ ask(struct pw_forward *f, struct pw_session *s, const struct credentials *c, uin
 		.session = pw_pool_handle(f->sessions, s),
 		.deadline = now + pw_limits_deadline(f, a->listener),
 		.user = a->user,
+		.edition = f->edition->conf.number,
 		.worker = (uint16_t)f->worker,
 		.len = (uint16_t)c->password_len,
 	};
@@ -107,7 +108,7 @@ enum pw_taken
 pw_session_authenticate(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
 			const struct pw_mqtt_connect *c, uint64_t now)
 {
-	const struct pw_access *access = f->shared->conf.access;
+	const struct pw_access *access = f->access;
 	struct pw_account *a = pw_session_account(f, s);
 	struct credentials given;
 	bool asked;
@@ -136,13 +137,16 @@ void
 pw_forward_authenticated(struct pw_forward *f, const struct pw_auth_answer *answer, uint64_t now)
 {
 	struct pw_session *s = pw_pool_find(f->sessions, answer->session);
+	struct pw_account *a;
 
 	f->auth_waiting--;
 	if (s == NULL || s->state != PW_SESSION_AUTH)
 		return;
+	a = pw_session_account(f, s);
 	switch ((enum pw_auth_verdict)answer->verdict) {
 	case PW_AUTH_GOOD:
-		pw_session_account(f, s)->auth = PW_AUTH_DONE;
+		/* Of users who are others meanwhile it says nothing: the CONNECT asks again. */
+		a->auth = a->auth == PW_AUTH_ASKED ? PW_AUTH_DONE : PW_AUTH_UNASKED;
 		s->state = PW_SESSION_CONNECT;
 		pw_session_wait(f, s, PW_LIST_WAITING);
 		return;
@@ -161,15 +165,34 @@ pw_session_auth_late(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	(void)busy(f, s, 0x88, "its password could not be verified in time", now);
 }
 
+void
+pw_session_revoke(struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	char name[PW_ADDR_STRLEN + 16];
+
+	if (s->state == PW_SESSION_CLAIM) {
+		(void)wrong(f, s, now);
+		return;
+	}
+	f->counters.revoked++;
+	PW_LOG_EVERY(&f->limit_device, now, forward, NOTICE,
+		     "device %s: closed: its user name or password does not hold any more",
+		     pw_session_name(s, name, sizeof(name)));
+	pw_session_refuse(f, s, 0x87, now); /* Not authorized */
+}
+
 bool
 pw_session_may_publish(const struct pw_forward *f, const struct pw_session *s, const uint8_t *topic,
 		       uint32_t len)
 {
-	const struct pw_access *access = f->shared->conf.access;
+	const struct pw_access *access = f->access;
 	struct pw_access_who who = {.key = f->shared->conf.seed, .client = s->hash};
+	const struct pw_account *a = pw_session_account(f, s);
 
 	if (access == NULL || !access->acl)
 		return true;
-	who.user = pw_session_account(f, s)->user;
+	if (a->auth == PW_AUTH_REVOKED)
+		return false;
+	who.user = a->user;
 	return pw_access_may_publish(access, &who, topic, len);
 }

@@ -39,7 +39,7 @@ pw_topic_key(const struct pw_forward *f, const struct pw_route *r, const void *t
 static struct pw_flog *
 log_of(const struct pw_forward *f, const struct pw_session *s, uint32_t set)
 {
-	const struct pw_set *t = &f->shared->routes.set[set];
+	const struct pw_set *t = &f->routes->set[set];
 
 	return &pw_session_logs(f, s)[t->first_log + pw_session_pool(s, t->pool_size)];
 }
@@ -50,7 +50,7 @@ preference(const struct pw_forward *f, const struct pw_route *r, uint32_t i, uin
 {
 	if (r->conf->fanout == PW_FANOUT_FAILOVER)
 		return r->nb - i;
-	return mix(key ^ f->shared->routes.seed[r->one[i].broker]);
+	return mix(key ^ f->routes->seed[r->one[i].broker]);
 }
 
 /* Nothing that the key has sent elsewhere can still be on its way. */
@@ -110,7 +110,7 @@ by_key(struct pw_forward *f, const struct pw_session *s, const struct pw_route *
 static struct pw_flog *
 in_turn(struct pw_forward *f, const struct pw_session *s, const struct pw_route *r)
 {
-	uint32_t *turn = &f->turn[r - f->shared->routes.route];
+	uint32_t *turn = &f->turn[r - f->routes->route];
 	struct pw_flog *fallback = NULL;
 
 	for (uint32_t i = 1; i <= r->nb; i++) {
@@ -176,7 +176,7 @@ judge(const struct pw_forward *f, struct pw_flog *l, uint64_t now)
 static bool
 has_others(const struct pw_forward *f, const struct pw_flog *l)
 {
-	const struct pw_routes *routes = &f->shared->routes;
+	const struct pw_routes *routes = f->routes;
 	const struct pw_flog *logs = pw_lane_logs(f, l->lane);
 
 	for (uint32_t k = 0; k < routes->n; k++) {
@@ -200,7 +200,7 @@ pw_brokers_health(struct pw_forward *f, uint64_t now)
 {
 	struct pw_flog *l;
 
-	if (!f->shared->routes.shares || now < f->health_at)
+	if (!f->routes->shares || now < f->health_at)
 		return;
 	f->health_at = now + HEALTH_EVERY;
 	PW_FOREACH_LOG (f, l) {

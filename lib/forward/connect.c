@@ -30,10 +30,9 @@ static struct common
 common_of(const struct pw_forward *f, const struct pw_session *s)
 {
 	const struct pw_flog *logs = pw_session_logs(f, s);
-	struct common c = {.max_packet = RTE_MIN(pw_limits_packet(f, s), f->part_budget),
-			   .max_qos = 2};
+	struct common c = {.max_packet = RTE_MIN(s->max_packet, f->part_budget), .max_qos = 2};
 
-	for (uint32_t n = 0; n < f->shared->routes.nb_logs; n++) {
+	for (uint32_t n = 0; n < f->routes->nb_logs; n++) {
 		for (uint32_t m = logs[n].brokers; m != 0; m &= m - 1)
 			restrict_to(&c, &logs[n].reader[__builtin_ctz(m)]);
 	}

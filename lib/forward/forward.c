@@ -7,6 +7,7 @@
 #include <rte_malloc.h>
 
 #include "drain_pvt.h"
+#include "edition_pvt.h"
 #include "session_pvt.h"
 #include "upstream_pvt.h"
 
@@ -45,7 +46,7 @@ nb_blocks(const struct pw_forward *f)
 {
 	uint32_t pkt = f->conf.mem->pkt->size;
 	uint64_t entries = (uint64_t)f->set->limits.max_queued_messages *
-			   (uint32_t)__builtin_popcount(f->set->lanes) * f->shared->routes.nb_logs;
+			   (uint32_t)__builtin_popcount(f->set->lanes) * f->routes->nb_logs;
 
 	return (uint32_t)RTE_MIN(entries, (uint64_t)pkt) + 2 * pkt / PW_RUN_SLICES + 64;
 }
@@ -63,24 +64,24 @@ create_devices(struct pw_forward *f)
 	/* A quarter of the packet buffers for frames that are not whole yet; see part.c. */
 	f->part_buffers = f->conf.mem->pkt->size / 4 + 1;
 	f->part_budget = (uint32_t)RTE_MIN((uint64_t)f->conf.mem->pkt->size * 256, UINT32_MAX / 2);
-	f->nb_logs = PW_LANE_MAX * f->shared->routes.nb_logs;
+	f->nb_logs = PW_LANE_MAX * f->routes->nb_logs;
 	f->log = &f->shared->log[f->ordinal * f->nb_logs];
-	f->route = reserve(f, RTE_MAX(f->shared->routes.n, 1u) * sizeof(*f->route));
+	f->route = reserve(f, RTE_MAX(f->routes->n, 1u) * sizeof(*f->route));
 	f->sessions = pool(f, "session", f->max_sessions, sizeof(struct pw_session));
 	f->name = reserve(f, f->max_sessions * sizeof(*f->name));
 	f->more = pool(f, "more", f->max_sessions, sizeof(struct pw_session_more));
 	f->exchanges =
 		pool(f, "qos2", pw_exchanges_blocks(f->max_sessions), sizeof(struct pw_exchanges));
-	f->parked = pool(f, "parked",
-			 pw_parked_places(limits->max_queued_messages, f->shared->routes.nb_logs),
-			 sizeof(struct pw_flog_entry));
+	f->parked =
+		pool(f, "parked", pw_parked_places(limits->max_queued_messages, f->routes->nb_logs),
+		     sizeof(struct pw_flog_entry));
 	f->blocks = pool(f, "run", nb_blocks(f), sizeof(struct pw_run));
 	f->parts = pool(f, "part", 256, sizeof(struct pw_part));
 	f->scratch = reserve(f, (f->scratch_max + copies) * sizeof(*f->scratch));
 	f->resolved = reserve(f, (f->scratch_max + PW_RESOLVE_HEAD + 2) * sizeof(*f->resolved));
 	f->topic = reserve(f, 5 * PW_SCRATCH_BYTES + 64);
 	f->rewritten = f->topic + 4 * PW_SCRATCH_BYTES + 64;
-	if (f->shared->conf.access != NULL || pw_limits_any(f->set)) {
+	if (f->shared->accounts) {
 		f->account = reserve(f, f->max_sessions * sizeof(*f->account));
 		if (f->account == NULL)
 			return -ENOMEM;
@@ -141,7 +142,7 @@ pw_forward_create(const struct pw_forward_conf *conf, uint64_t now)
 	}
 	f->conf = *conf;
 	f->shared = conf->shared;
-	f->set = conf->shared->settings;
+	pw_edition_set(f, conf->shared->edition);
 	f->tcp = conf->tcp;
 	f->worker = conf->worker;
 	f->role = conf->shared->conf.role[conf->worker];
@@ -395,6 +396,8 @@ poll_devices(struct pw_forward *f, uint64_t now)
 	n += pw_sessions_wake(f, now);
 	n += pw_dir_flush(f);
 	pw_parts_check(f, now);
+	if (f->sweeping)
+		pw_edition_sweep(f, now);
 	relieve(f, outstanding, now);
 	return n;
 }
@@ -449,7 +452,7 @@ pw_forward_next(const struct pw_forward *f)
 
 	if (f->draining && !f->drain_over)
 		at = RTE_MIN(at, f->drain_deadline);
-	if (f->shared->routes.shares && (f->role & PW_ROLE_DEVICES))
+	if (f->routes->shares && (f->role & PW_ROLE_DEVICES))
 		at = RTE_MIN(at, f->health_at);
 	if (pw_list_first(f, PW_LIST_PARTS) != NULL && !TAILQ_EMPTY(&f->part_list))
 		at = RTE_MIN(at, f->part_check);

@@ -11,6 +11,7 @@
 
 #include <pubwire/base/log.h>
 #include <pubwire/base/wheel.h>
+#include <pubwire/forward/edition.h>
 #include <pubwire/forward/forward.h>
 #include <pubwire/mqtt/packet.h>
 
@@ -73,18 +74,26 @@ struct pw_broker_use {
 	uint32_t logs;
 } __attribute__((aligned(64)));
 
+/* What a configuration says, in the form that workers go by; read-only. Main lcore makes one, each
+ * worker goes over to it between two turns, and the one before is freed once all have. */
+struct pw_edition {
+	struct pw_edition_conf conf;
+	struct pw_routes routes;
+};
+
 struct pw_forward_shared {
-	const struct pw_forward_settings *settings;
 	struct pw_forward_shared_conf conf;
-	uint32_t id; /* tells the pools of several of these apart */
+	bool accounts;		    /* sessions have one each */
+	struct pw_edition *edition; /* in force; the main lcore's */
+	struct pw_edition *next;    /* that workers go over to; written while none does */
+	uint32_t id;		    /* tells the pools of several of these apart */
 	uint32_t nb_device_workers;
 	uint32_t nb_broker_workers;
 	uint32_t device_worker[PW_FORWARD_MAX_WORKERS]; /* ordinal to worker */
-	/* [(device ordinal * PW_LANE_MAX + lane) * routes.nb_logs + number]; those of a lane that
-	 * is not served have no entries. */
+	/* [(device ordinal * PW_LANE_MAX + lane) * nb_logs of the routes + number]; those of a lane
+	 * that is not served have no entries. */
 	struct pw_flog *log;
 	uint32_t nb_logs; /* in all */
-	struct pw_routes routes;
 	struct pw_listener_use listener[PW_FORWARD_MAX_LISTENERS];
 	struct pw_broker_use use[PW_FORWARD_MAX_BROKERS];
 };
@@ -153,7 +162,11 @@ struct pw_listening {
 struct pw_forward {
 	struct pw_forward_conf conf;
 	struct pw_forward_shared *shared;
-	const struct pw_forward_settings *set;
+	/* What it goes by, and, as they are used most, what that points to. */
+	const struct pw_edition *edition;
+	const struct pw_forward_settings *set; /* other threads read it */
+	const struct pw_routes *routes;
+	const struct pw_access *access; /* likewise; NULL: anybody may publish anything */
 	struct pw_tcp *tcp;
 	uint32_t worker;
 	uint8_t role;
@@ -166,6 +179,8 @@ struct pw_forward {
 	bool draining, drain_over, destroying;
 	bool waking; /* devices that waited are being read */
 	uint64_t drain_deadline;
+	bool sweeping;	   /* sessions are to be looked at: the edition is a new one */
+	uint32_t sweep_at; /* the next of them */
 
 	/* devices */
 	struct pw_flog *log; /* own ones, [lane * routes.nb_logs + number] */
@@ -259,7 +274,7 @@ void pw_forward_name(const struct pw_forward *f, const char *what, char *name, s
 static inline struct pw_flog *
 pw_lane_logs(const struct pw_forward *f, enum pw_lane lane)
 {
-	return f->set->lanes & 1u << lane ? &f->log[lane * f->shared->routes.nb_logs] : NULL;
+	return f->set->lanes & 1u << lane ? &f->log[lane * f->routes->nb_logs] : NULL;
 }
 
 /* What is counted of the route that a message came by. */

@@ -166,11 +166,11 @@ session_info(const struct pw_session *s, const struct pw_tcp_conn *conn,
 	out->messages = READ(s->messages);
 }
 
-/* Users do not change while workers run. */
+/* The tables stay while somebody reads here; the number may be that of another table. */
 static void
 session_user(const struct pw_forward *f, uint32_t at, struct pw_session_info *out)
 {
-	const struct pw_access *access = f->shared->conf.access;
+	const struct pw_access *access = __atomic_load_n(&f->access, __ATOMIC_ACQUIRE);
 	uint32_t user;
 
 	if (access == NULL || !access->passwords)

@@ -260,9 +260,9 @@ pw_limits_at(const struct pw_forward *f, const struct pw_session *s)
 
 	if (a == NULL)
 		return 0;
-	if (a->messages_at != 0)
+	if (a->messages_at != 0 && message_rate(f, s) != 0)
 		at = token_at(a->messages_at, message_rate(f, s));
-	if (a->bytes_at >= PW_NS_S)
+	if (a->bytes_at >= PW_NS_S && byte_rate(f, s) != 0)
 		at = RTE_MAX(at, a->bytes_at - PW_NS_S + 1);
 	return at;
 }

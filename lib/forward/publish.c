@@ -233,10 +233,10 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
 		pw_exchange_find(s, a->dev_id)->ref = pw_flog_ref(l, l->tail - 1);
 	if (rc == -ENOSPC) {
 		f->counters.dropped_log_full++;
-		f->route[a->route - f->shared->routes.route].dropped_log_full++;
+		f->route[a->route - f->routes->route].dropped_log_full++;
 	} else if (rc < 0) {
 		f->counters.dropped_no_buffer++;
-		f->route[a->route - f->shared->routes.route].dropped_no_buffer++;
+		f->route[a->route - f->routes->route].dropped_no_buffer++;
 	} else {
 		f->counters.payload_bytes += payload;
 		__atomic_store_n(&s->messages, s->messages + 1, __ATOMIC_RELAXED);
@@ -257,7 +257,7 @@ publish(struct pw_forward *f, struct pw_session *s, struct pw_append *a, struct 
 {
 	if (!pw_session_may_publish(f, s, topic->topic, topic->len))
 		return not_authorized(f, s, a, now);
-	a->route = pw_routes_find(&f->shared->routes, topic->topic, topic->len);
+	a->route = pw_routes_find(f->routes, topic->topic, topic->len);
 	if (a->route == NULL)
 		return unforwarded(f, s, a, PW_FLOG_REASON_NONE, &f->counters.dropped_no_route,
 				   now);

@@ -63,7 +63,7 @@ due(const struct pw_forward *f, const struct pw_session *s)
 		return at == UINT64_MAX ? 0 : at;
 	}
 	if (s->flags & PW_SESSION_PACED)
-		return pw_limits_at(f, s);
+		return RTE_MAX(pw_limits_at(f, s), 1u);
 	if (s->keepalive > 0)
 		idle = s->keepalive * PW_NS_S * 3 / 2; /* [MQTT-3.1.2-22] */
 	else

@@ -117,7 +117,12 @@ pw_session_will(const struct pw_session *s)
 }
 
 /* How far a session has proven who it is. */
-enum pw_auth { PW_AUTH_UNASKED, PW_AUTH_ASKED, PW_AUTH_DONE };
+enum pw_auth {
+	PW_AUTH_UNASKED,
+	PW_AUTH_ASKED,
+	PW_AUTH_DONE,
+	PW_AUTH_REVOKED, /* what was proven does not hold any more */
+};
 
 /* What limits, passwords and rules need of a session beside; there only where any is configured. */
 struct pw_account {
@@ -267,6 +272,8 @@ enum pw_taken pw_session_authenticate(struct pw_forward *f, struct pw_session *s
 				      uint64_t now);
 /* True where a CONNECT is handled for the second time. */
 bool pw_session_proven(const struct pw_forward *f, const struct pw_session *s);
+/* What it has proven does not hold any more: it has to go, and may come again. */
+void pw_session_revoke(struct pw_forward *f, struct pw_session *s, uint64_t now);
 /* No answer has come. */
 void pw_session_auth_late(struct pw_forward *f, struct pw_session *s, uint64_t now);
 /* What the rules say of a topic. */

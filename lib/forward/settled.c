@@ -46,7 +46,7 @@ pw_session_settled(const struct pw_forward *f, const struct pw_session *s, uint6
 	if (logs == NULL || s->logs == 0)
 		return true;
 	unit -= (uint32_t)((uint32_t)unit - s->appended);
-	for (uint32_t n = 0; n < f->shared->routes.nb_logs; n++) {
+	for (uint32_t n = 0; n < f->routes->nb_logs; n++) {
 		if ((s->logs & 1u << n % 32) && !passed(&logs[n], unit))
 			return false;
 	}

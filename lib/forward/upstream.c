@@ -254,7 +254,7 @@ client_id(const struct pw_upstream *u, char *id, size_t len)
 	int n = snprintf(id, len, "%s-%s-w%u-l%u", f->set->clientid_prefix, f->set->instance,
 			 u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3);
 
-	if (f->shared->routes.nb_logs > 1)
+	if (f->routes->nb_logs > 1)
 		snprintf(id + n, len - (size_t)n, "-s%u-p%u", u->log->set, u->log->pool);
 }
 

@@ -75,7 +75,7 @@ in_flight(const struct pw_forward *f, const struct pw_session *s, struct pw_why 
 			return;
 		if (ref & PW_FLOG_PARKED)
 			e = pw_pool_peek(f->parked, ref & ~PW_FLOG_PARKED);
-		else if (ref >> 16 < f->shared->routes.nb_logs)
+		else if (ref >> 16 < f->routes->nb_logs)
 			e = &logs[ref >> 16].entry[ref & logs[ref >> 16].mask];
 		else
 			e = NULL;
@@ -99,13 +99,13 @@ full_logs(const struct pw_forward *f, const struct pw_session *s, struct pw_why 
 	const struct pw_flog *logs = pw_session_logs(f, s);
 	uint32_t n = 0;
 
-	for (uint32_t k = 0; logs != NULL && k < f->shared->routes.nb_logs; k++) {
+	for (uint32_t k = 0; logs != NULL && k < f->routes->nb_logs; k++) {
 		const struct pw_flog *l = &logs[k];
 		uint64_t head = READ(l->head), tail = READ(l->tail);
 		char names[64];
 
-		if (l->pool != RTE_MIN(pw_session_pool(s, f->shared->routes.set[l->set].pool_size),
-				       f->shared->routes.set[l->set].pool_size - 1))
+		if (l->pool != RTE_MIN(pw_session_pool(s, f->routes->set[l->set].pool_size),
+				       f->routes->set[l->set].pool_size - 1))
 			continue;
 		broker_names(f, l->brokers, names, sizeof(names));
 		if (tail - head > l->mask) {

@@ -85,7 +85,7 @@ keep_bytes(struct pw_forward *f, struct pw_will *w, const struct pw_mqtt_buf *b,
 	struct pw_mqtt_str topic = {pw_mqtt_bytes(b, c->will_topic, f->topic), c->will_topic.len};
 	int n = 0;
 
-	w->route = pw_routes_find(&f->shared->routes, topic.data, topic.len);
+	w->route = pw_routes_find(f->routes, topic.data, topic.len);
 	if (w->route != NULL) {
 		const uint8_t *text = topic.data;
 

@@ -200,7 +200,9 @@ pw_fleet_create(const struct pw_fleet_conf *conf, char *err, size_t err_len)
 	}
 	f->nb_workers = conf->nb_workers;
 	f->nb_ifaces = conf->nb_ifaces;
-	f->settings = conf->settings;
+	f->nb_listeners = conf->settings->nb_listeners;
+	for (uint32_t i = 0; i < f->nb_listeners; i++)
+		f->listener_port[i] = conf->settings->listener[i].port;
 	f->mem = conf->mem;
 	f->idle = conf->idle;
 	f->idle_sleep_us = conf->idle_sleep_us != 0 ? conf->idle_sleep_us : DEFAULT_SLEEP_US;

@@ -14,8 +14,8 @@
 bool
 worker_is_listener_port(const struct pw_fleet *f, uint16_t port)
 {
-	for (uint32_t i = 0; i < f->settings->nb_listeners; i++) {
-		if (f->settings->listener[i].port == port)
+	for (uint32_t i = 0; i < f->nb_listeners; i++) {
+		if (f->listener_port[i] == port)
 			return true;
 	}
 	return false;

@@ -147,6 +147,7 @@ pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now)
 	uint64_t later;
 	uint32_t work;
 
+	worker_renew(w, now);
 	watch_pressure(w);
 	watch_drain(w, now);
 	watch_links(w, now);

@@ -99,7 +99,8 @@ struct worker {
 	uint8_t role;
 	bool drain_told;
 	bool announced;
-	bool drained; /* atomic: the main lcore reads it */
+	bool drained;	  /* atomic: the main lcore reads it */
+	uint32_t edition; /* the fleet's, which it has adopted; likewise */
 	uint32_t pressure;
 	uint32_t next_port; /* where the search for a source port goes on */
 	uint64_t wire_due;  /* ns */
@@ -124,7 +125,8 @@ struct pw_fleet {
 	struct worker *worker[PW_FORWARD_MAX_WORKERS];
 	struct pw_port *port[PW_WIRE_MAX_IFACES];
 	struct steering steering[PW_WIRE_MAX_IFACES];
-	const struct pw_forward_settings *settings;
+	uint16_t listener_port[PW_FORWARD_MAX_LISTENERS];
+	uint32_t nb_listeners;
 	struct pw_forward_shared *shared;
 	struct pw_mem *mem;
 	uint32_t posted;   /* packet buffers that stand empty in receive queues */
@@ -134,10 +136,12 @@ struct pw_fleet {
 	uint32_t idle_sleep_us;
 	uint32_t auth_turn; /* the worker that is served first; the main lcore's */
 	uint32_t launched;  /* workers on their lcores; the main lcore's */
+	bool renewing;	    /* some worker has not adopted the edition yet; the main lcore's */
 	bool live;	    /* time is pw_clock_now(); changes only while no worker runs */
 	/* Written by any thread, read by the workers. */
 	bool draining __rte_cache_aligned;
 	bool stopping;
+	uint32_t edition; /* counts those that workers were given */
 	/* Written by worker 0, which announces the addresses; read by the others. */
 	uint32_t standing[PW_WIRE_MAX_IFACES];
 };
@@ -193,6 +197,9 @@ struct pw_wire_hooks worker_wire_hooks(struct worker *w);
 struct pw_tcp_hooks worker_tcp_hooks(struct worker *w);
 int worker_post_forward(void *ctx, uint32_t worker, const struct pw_forward_msg *msg);
 int worker_source(void *ctx, const struct pw_addr *dst, struct pw_addr *src);
+
+/* renew.c: go over to the edition that the fleet has, if it has not yet. */
+void worker_renew(struct worker *w, uint64_t now);
 
 /* turn.c: frames that this worker's stack is to have, ownership passes. */
 void worker_input(struct worker *w, uint32_t iface, struct rte_mbuf **frames, uint32_t n,

@@ -837,6 +837,19 @@ next_event(void)
 	return at;
 }
 
+int
+world_renew(const struct pw_edition_conf *conf)
+{
+	int rc = pw_forward_renew(w.shared, conf);
+
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; i < w.nb_workers; i++)
+		pw_forward_adopt(w.forward[i], world_clock(i));
+	pw_forward_renewed(w.shared);
+	return 0;
+}
+
 void
 world_run(uint32_t ms)
 {

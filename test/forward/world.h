@@ -17,6 +17,7 @@
 
 #include <string.h>
 
+#include <pubwire/forward/edition.h>
 #include <pubwire/forward/forward.h>
 #include <pubwire/mqtt/packet.h>
 
@@ -159,6 +160,9 @@ int world_teardown(void **state);
 uint64_t world_clock(uint32_t worker);
 /** Let time pass. */
 void world_run(uint32_t ms);
+
+/** Give all workers other settings, and rules: pw_forward_renew(), adopted by each in turn. */
+int world_renew(const struct pw_edition_conf *conf);
 
 /** Connect device i to worker k. */
 void device_open(uint32_t i, uint32_t k);

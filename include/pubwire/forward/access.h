@@ -4,10 +4,10 @@
 
 /**
  * @file
- * Who may connect, and publish what: users and rules as flat tables, compiled at start by
- * lib/manage from the password and ACL files, read-only while workers run; and the messages between
- * a device worker and whoever verifies passwords, which takes milliseconds and so is no worker's
- * work.
+ * Who may connect, and publish what: users and rules as flat tables, compiled by
+ * lib/manage from the password and ACL files, read-only while workers go by them; and the messages
+ * between a device worker and whoever verifies passwords, which takes milliseconds and so is no
+ * worker's work.
  */
 
 #include <stdbool.h>
@@ -83,6 +83,7 @@ struct pw_auth_request {
 	uint64_t deadline;  /**< ns: nobody waits beyond */
 	uint64_t digest[2]; /**< keyed, of name and password: equal where both are */
 	uint32_t user;	    /**< PW_ACCESS_NOBODY: no such user, and the answer takes as long */
+	uint32_t edition;   /**< of the table that numbers users so */
 	uint16_t worker;
 	uint16_t len;
 	uint8_t password[PW_ACCESS_PASSWORD_MAX];

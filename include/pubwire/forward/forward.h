@@ -44,7 +44,8 @@ struct pw_forward_shared; /**< the logs and the routes, seen by all */
 
 /** What all workers share. */
 struct pw_forward_shared_conf {
-	const struct pw_forward_settings *settings; /**< outlives everything made here */
+	/** Outlives everything made here, or until an edition has taken its place (edition.h). */
+	const struct pw_forward_settings *settings;
 	uint32_t nb_workers;
 	uint8_t role[PW_FORWARD_MAX_WORKERS]; /**< enum pw_role bits of each worker */
 	int socket[PW_FORWARD_MAX_WORKERS];
@@ -52,7 +53,7 @@ struct pw_forward_shared_conf {
 	/** Packet buffers that messages may lie in. A broker without a hold of bytes keeps no more
 	 *  than about a quarter of them. 0: any number. */
 	uint32_t buffers;
-	const struct pw_access *access; /**< outlives it; NULL: anybody may publish anything */
+	const struct pw_access *access; /**< likewise; NULL: anybody may publish anything */
 };
 
 /** Reserve logs, compile routes. Main lcore. NULL with rte_errno. */
@@ -140,6 +141,7 @@ bool pw_forward_drained(const struct pw_forward *f);
 				 "second")                                                         \
 	X(auth_refused, "CONNECT packets refused because of user name, password or rules")         \
 	X(auth_busy, "CONNECT packets refused because passwords could not be verified in time")    \
+	X(revoked, "Devices closed because their user or password does not hold any more")         \
 	X(takeovers, "Sessions taken over by a second CONNECT")                                    \
 	X(overtaken, "Sessions followed by another before brokers had their last messages")        \
 	X(claims_dropped, "Client identifier requests given up: workers could not be told")        \

@@ -17,6 +17,7 @@
 
 #include <pubwire/base/counter.h>
 #include <pubwire/base/pool.h>
+#include <pubwire/forward/edition.h>
 #include <pubwire/forward/forward.h>
 #include <pubwire/tcp/tcp.h>
 #include <pubwire/wire/port.h>
@@ -42,6 +43,7 @@ struct pw_fleet_conf {
 	 * split.
 	 */
 	struct pw_port *port[PW_WIRE_MAX_IFACES];
+	/** These two outlive it, or until an edition has taken their place. */
 	const struct pw_forward_settings *settings;
 	const struct pw_access *access; /**< NULL: anybody may publish anything */
 	struct pw_mem *mem;
@@ -99,6 +101,18 @@ uint32_t pw_fleet_auth_get(struct pw_fleet *f, struct pw_auth_request *out, uint
 
 /** Answer one of them. Main lcore. */
 void pw_fleet_auth_put(struct pw_fleet *f, uint32_t worker, const struct pw_auth_answer *a);
+
+/**
+ * Give workers other settings and rules, while they run: as pw_forward_renew(), and each goes over
+ * before its next turn. -EBUSY where some have not gone over to the last ones. What was in force is
+ * to stay until pw_fleet_renewed(). Main lcore.
+ */
+int pw_fleet_renew(struct pw_fleet *f, const struct pw_edition_conf *conf)
+	__attribute__((warn_unused_result));
+
+/** True once every worker has gone over: what was in force before may go, once other readers
+ * (telemetry) are known to be past it too. Main lcore. */
+bool pw_fleet_renewed(struct pw_fleet *f);
 
 /** Ask for a drain; returns at once. Any thread. */
 void pw_fleet_drain(struct pw_fleet *f);
