@@ -15,6 +15,7 @@
 #include <pubwire/manage/config.h>
 #include <pubwire/manage/control.h>
 #include <pubwire/manage/http.h>
+#include <pubwire/manage/reload.h>
 #include <pubwire/manage/telemetry.h>
 #include <pubwire/wire/selftest.h>
 #include <pubwire/worker/worker.h>
@@ -37,6 +38,7 @@ struct app {
 	struct pw_telemetry_sources sources;
 	struct pw_control control;
 	bool telemetry;
+	struct pw_reload reload;
 	struct pw_http *http; /* NULL: not asked for */
 };
 

@@ -219,11 +219,24 @@ start_telemetry(struct app *a)
 		.selftest_rows = a->selftest_rows,
 		.auth = &a->auth,
 		.control = &a->control,
+		.reload = &a->reload,
 		.version = PUBWIRE_VERSION,
 		.file = a->file,
 		.started = pw_clock_now(),
 	};
-	int rc = pw_telemetry_start(&a->sources);
+	const struct pw_reload_conf reload = {
+		.file = a->file,
+		.flags = a->load_flags,
+		.fleet = a->fleet,
+		.sources = &a->sources,
+		.auth = &a->auth,
+		.config = &a->config,
+		.access = &a->access,
+	};
+	int rc;
+
+	pw_reload_init(&a->reload, &reload);
+	rc = pw_telemetry_start(&a->sources);
 
 	if (rc != 0) {
 		fprintf(stderr, "pubwire: telemetry: %s\n", strerror(-rc));
@@ -269,6 +282,7 @@ app_dismantle(struct app *a, struct app_summary *s)
 		pw_telemetry_stop();
 	if (a->fleet != NULL)
 		pw_fleet_destroy(a->fleet);
+	pw_reload_fini(&a->reload);
 	pw_access_unload(&a->access);
 	while (a->nb_open > 0)
 		pw_port_close(&a->port[--a->nb_open]);

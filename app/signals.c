@@ -45,23 +45,16 @@ app_signals_block(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* HUP: nothing is reloaded yet, but the operator learns whether a restart would work. */
+/* The service manager hears of a reload's begin and end, however it went. */
 static void
-check_again(const struct app *a)
+serve_reload(struct app *a)
 {
-	static struct pw_config fresh;
-	char err[1024];
+	struct pw_reload *r = &a->reload;
 
-	if (pw_config_load_as(&fresh, a->file, a->load_flags, err, sizeof(err)) != 0)
-		PW_LOG(app, ERR, "HUP: the running configuration stays; the file is refused: %s",
-		       err);
-	else if (memcmp(&fresh, &a->config, sizeof(fresh)) == 0)
-		PW_LOG(app, NOTICE, "HUP: %s says what is running", a->file);
-	else
-		PW_LOG(app, NOTICE,
-		       "HUP: %s is fine and differs from what is running; reload is not supported "
-		       "yet, a restart applies it",
-		       a->file);
+	if (pw_reload_wanted(r) && !r->stopping)
+		app_notify_reloading();
+	if (pw_reload_serve(r) && r->result.state != PW_RELOAD_RUNNING && !r->stopping)
+		app_notify_ready(a);
 }
 
 /* How a drain goes. */
@@ -74,9 +67,10 @@ struct drain {
 static void
 begin_drain(struct app *a, struct drain *d, const char *by)
 {
-	uint32_t ms = a->config.forward.limits.drain_deadline;
+	uint32_t ms = pw_reload_config(&a->reload)->forward.limits.drain_deadline;
 
 	d->on = true;
+	a->reload.stopping = true;
 	d->deadline = pw_clock_now() + GRACE_NS + ms * 1000000ull;
 	PW_LOG(app, NOTICE, "%s: draining for at most %u ms (a signal: stop at once)", by, ms);
 	app_notify_stopping();
@@ -116,7 +110,8 @@ end_drain(struct app *a, const struct app_lost *before, bool in_time)
 	PW_LOG(app, WARNING,
 	       "the drain_deadline of %u ms cut the drain: %lu messages are given up, %lu that "
 	       "were acknowledged are not at every broker, %lu wills are dropped",
-	       a->config.forward.limits.drain_deadline, l.given_up, l.cut, l.wills);
+	       pw_reload_config(&a->reload)->forward.limits.drain_deadline, l.given_up, l.cut,
+	       l.wills);
 }
 
 /* A signal; -1 where there is none, after the wait or when the status page is asked for. */
@@ -155,7 +150,8 @@ serve(struct app *a, int signals, const sigset_t *set)
 		if (a->http != NULL)
 			more |= pw_http_serve(a->http);
 		if (sig == SIGHUP)
-			check_again(a);
+			(void)pw_reload_ask(&a->reload);
+		serve_reload(a);
 		if (sig == SIGUSR1)
 			PW_LOG(app, NOTICE,
 			       "USR1: logs go to stderr, there is no file to open again");

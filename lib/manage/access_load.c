@@ -281,5 +281,7 @@ pw_access_unload(struct pw_access_files *files)
 	}
 	if (files->tables != NULL)
 		munmap(files->tables, files->tables_len);
+	if (files->same != NULL)
+		munmap(files->same, files->nb_before * 2 * sizeof(uint32_t));
 	memset(files, 0, sizeof(*files));
 }

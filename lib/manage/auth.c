@@ -41,6 +41,17 @@ pw_auth_init(struct pw_authenticator *a, const struct pw_access_files *files)
 	a->head = a->tail = 0;
 }
 
+static void
+renumber(const struct pw_authenticator *a, struct pw_auth_request *r)
+{
+	if (r->edition == a->edition)
+		return;
+	r->edition = a->edition;
+	if (r->user != PW_ACCESS_NOBODY)
+		r->user =
+			r->user < a->files->nb_before ? a->files->named[r->user] : PW_ACCESS_NOBODY;
+}
+
 static bool
 remembered(struct pw_authenticator *a, const struct pw_auth_request *r,
 	   enum pw_auth_verdict *verdict)
@@ -58,9 +69,9 @@ remembered(struct pw_authenticator *a, const struct pw_auth_request *r,
 }
 
 bool
-pw_auth_take(struct pw_authenticator *a, const struct pw_auth_request *r,
-	     enum pw_auth_verdict *verdict)
+pw_auth_take(struct pw_authenticator *a, struct pw_auth_request *r, enum pw_auth_verdict *verdict)
 {
+	renumber(a, r);
 	if (remembered(a, r, verdict))
 		return true;
 	if (a->tail - a->head == PW_AUTH_QUEUE) {
@@ -141,10 +152,12 @@ answer(struct pw_fleet *f, const struct pw_auth_request *r, enum pw_auth_verdict
 	pw_fleet_auth_put(f, r->worker, &out);
 }
 
-bool
-pw_auth_serve(struct pw_authenticator *a, struct pw_fleet *f)
+static struct pw_auth_request burst[BURST];
+
+void
+pw_auth_take_all(struct pw_authenticator *a, struct pw_fleet *f)
 {
-	static struct pw_auth_request r[BURST];
+	struct pw_auth_request *r = burst;
 	enum pw_auth_verdict verdict;
 	uint32_t n;
 
@@ -155,8 +168,29 @@ pw_auth_serve(struct pw_authenticator *a, struct pw_fleet *f)
 				answer(f, &r[i], verdict);
 		}
 	} while (n == BURST);
-	if (pw_auth_step(a, pw_clock_now(), &r[0], &verdict))
-		answer(f, &r[0], verdict);
-	explicit_bzero(r, sizeof(r));
+	explicit_bzero(burst, sizeof(burst));
+}
+
+void
+pw_auth_switch(struct pw_authenticator *a, const struct pw_access_files *next, uint32_t edition)
+{
+	a->files = next;
+	a->edition = edition;
+	for (uint32_t i = a->head; i != a->tail; i++)
+		renumber(a, &a->queue[i % PW_AUTH_QUEUE]);
+	/* What was wrong may be right. */
+	explicit_bzero(a->refused, sizeof(a->refused));
+}
+
+bool
+pw_auth_serve(struct pw_authenticator *a, struct pw_fleet *f)
+{
+	struct pw_auth_request r;
+	enum pw_auth_verdict verdict;
+
+	pw_auth_take_all(a, f);
+	if (pw_auth_step(a, pw_clock_now(), &r, &verdict))
+		answer(f, &r, verdict);
+	explicit_bzero(&r, sizeof(r));
 	return a->head != a->tail;
 }

@@ -32,6 +32,8 @@
 	X(drops, tel_drops, "What was dropped, what it means, what to do. Parameter: START")       \
 	X(histogram, tel_histogram, "Buckets of latency. Parameters: QOS,START")                   \
 	X(info, tel_info, "What runs: version, instance, file, PID, uptime, state")                \
+	X(reload, tel_reload, "Asks for a reload of the configuration: generation of the attempt") \
+	X(reload_result, tel_reload_result, "How the last reload went, and what it changed")       \
 	X(drain, tel_drain, "How a drain goes. Parameter: start, to begin one")                    \
 	X(log_level, tel_log_level, "Log levels. Parameters: TYPE,LEVEL sets one")
 
@@ -97,6 +99,18 @@ pw_telemetry_stop(void)
 {
 	pthread_mutex_lock(&guard);
 	sources = NULL;
+	pthread_mutex_unlock(&guard);
+}
+
+void
+pw_telemetry_pause(void)
+{
+	pthread_mutex_lock(&guard);
+}
+
+void
+pw_telemetry_resume(void)
+{
 	pthread_mutex_unlock(&guard);
 }
 

@@ -71,6 +71,9 @@ int tel_latency(const struct pw_telemetry_sources *src, const char *params, stru
 int tel_ports(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_auth(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_ledger(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_reload(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_reload_result(const struct pw_telemetry_sources *src, const char *params,
+		      struct rte_tel_data *d);
 int tel_why(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_ledger_brokers(const struct pw_telemetry_sources *src, const char *params,
 		       struct rte_tel_data *d);

@@ -412,6 +412,73 @@ the_same_question_in_the_queue_is_answered_by_the_first(void **state)
 	assert_int_equal(auth.counters.verified, 1);
 }
 
+/* The password file, by lines of the accepted one: with another order, and another hash for bob. */
+static void
+load_next(struct pw_access_files *next)
+{
+	struct pw_access_conf conf = {0};
+	const struct pw_access_user *u = files.access.user;
+	char path[] = "/tmp/pubwire-next-XXXXXX";
+	FILE *f = fdopen(mkstemp(path), "w");
+
+	assert_non_null(f);
+	fprintf(f, "new:%s\nbob:%s\nmachine 7:%s\nann:%s\n", u[0].hash, u[0].hash, u[2].hash,
+		u[0].hash);
+	fclose(f);
+	snprintf(conf.password_file, sizeof(conf.password_file), "%s", path);
+	assert_int_equal(pw_access_load(next, &conf, err, sizeof(err)), 0);
+	unlink(path);
+	assert_int_equal(pw_access_follow(next, &files), 0);
+}
+
+static void
+users_are_followed_by_name_and_hash_into_the_next_file(void **state)
+{
+	static struct pw_access_files next;
+	struct pw_auth_request waits, out;
+	enum pw_auth_verdict v;
+
+	(void)state;
+	begin();
+	assert_int_equal(verdict_of("ann", "sesame"), PW_AUTH_GOOD);
+	assert_int_equal(verdict_of("nobody", "sesame"), PW_AUTH_BAD);
+	assert_int_equal(auth.counters.verified, 2);
+	/* By the number that bob has before; it is answered after. */
+	waits = request("bob", "sesame");
+	assert_false(pw_auth_take(&auth, &waits, &v));
+	load_next(&next);
+	assert_int_equal(next.nb_before, 4);
+	assert_int_equal(next.same[0], 3);
+	assert_int_equal(next.named[0], 3);
+	assert_int_equal(next.same[1], PW_ACCESS_NOBODY);
+	assert_int_equal(next.named[1], 1);
+	assert_int_equal(next.same[2], 2);
+	assert_int_equal(next.named[3], PW_ACCESS_NOBODY);
+	pw_auth_switch(&auth, &next, 1);
+	assert_true(pw_auth_step(&auth, 1, &out, &v));
+	assert_int_equal(out.user, 1);
+	assert_int_equal(v, PW_AUTH_GOOD); /* the new hash is that of the same password */
+	assert_int_equal(auth.counters.verified, 3);
+	/* Asked by a worker that has not gone over, and by one that has: what is known is known. */
+	waits = request("ann", "sesame");
+	assert_true(pw_auth_take(&auth, &waits, &v));
+	assert_int_equal(v, PW_AUTH_GOOD);
+	waits = request("ann", "sesame");
+	waits.edition = 1;
+	waits.user = 3;
+	assert_true(pw_auth_take(&auth, &waits, &v));
+	assert_int_equal(v, PW_AUTH_GOOD);
+	/* Who has gone is nobody; what was wrong may be right now. */
+	waits = request("y", "sesame");
+	assert_false(pw_auth_take(&auth, &waits, &v));
+	assert_true(pw_auth_step(&auth, 1, &out, &v));
+	assert_int_equal(v, PW_AUTH_BAD);
+	waits = request("nobody", "sesame");
+	waits.edition = 1;
+	assert_false(pw_auth_take(&auth, &waits, &v));
+	pw_access_unload(&next);
+}
+
 #define TEST(f) cmocka_unit_test_teardown(f, unload)
 
 static const struct CMUnitTest fixed[] = {
@@ -427,6 +494,7 @@ static const struct CMUnitTest fixed[] = {
 	TEST(what_was_found_is_remembered),
 	TEST(a_name_that_nobody_has_takes_the_time_and_is_wrong),
 	TEST(a_full_queue_answers_at_once_and_lets_the_known_through),
+	TEST(users_are_followed_by_name_and_hash_into_the_next_file),
 	TEST(the_same_question_in_the_queue_is_answered_by_the_first),
 };
 

@@ -258,9 +258,9 @@ def main_loop_goes_on(pw):
         check(pw.ask("/status.json")[0] == 200 and time.monotonic() - began < 5, "idle connections: others are served")
         pw.p.send_signal(signal.SIGHUP)
         end = time.monotonic() + 10
-        while time.monotonic() < end and "says what is running" not in pw.text():
+        while time.monotonic() < end and "says what was in force" not in pw.text():
             time.sleep(0.02)
-        check("says what is running" in pw.text(), "and signals are")
+        check("says what was in force" in pw.text(), "and signals are")
         for _ in range(20):  # more than it takes at a time
             stack.enter_context(socket.create_connection(("127.0.0.1", pw.port)))
         pw.p.send_signal(signal.SIGTERM)

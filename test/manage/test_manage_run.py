@@ -91,7 +91,7 @@ def ask_everything(prefix):
     with Telemetry(prefix) as t:
         commands = t.ask("/")
         ours = [c for c in commands if c.startswith("/pubwire/")]
-        check(len(ours) == 18 and all(len(c) < 56 for c in ours), "eighteen commands are there")
+        check(len(ours) == 20 and all(len(c) < 56 for c in ours), "twenty commands are there")
         w = t.ask("/pubwire/workers")
         check(w["total"] == 2 and w["0"]["role"] == "devices" and w["1"]["role"] == "brokers"
               and w["0"]["lcore"] == 1 and w["1"]["total_cycles"] > 0, "workers: lcores, roles, cycles")
@@ -133,6 +133,45 @@ def ask_everything(prefix):
               "drain: nobody asked for it, and what it does not know is refused")
         ask_levels(t)
         ask_drops(t)
+
+
+def reload(t):
+    """Ask for one, and wait for its end."""
+    number = t.ask("/pubwire/reload")["generation"]
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        r = t.ask("/pubwire/reload_result")
+        if r["generation"] >= number and r["state"] != "running":
+            break
+        time.sleep(0.02)
+    r["text"] = "".join(r["text"])
+    return r
+
+
+def reload_by_telemetry(prefix, conf, write):
+    with Telemetry(prefix) as t:
+        before = t.ask("/pubwire/reload_result")
+        check(before["state"] == "refused" and before["generation"] == 2,
+              "reload: telemetry knows of the one that HUP asked for")
+        more = CONFIG.replace("drain_deadline: 1s", "drain_deadline: 2s, idle_timeout: 1m")
+        more = more.replace("address: 10.78.0.11,", "address: 10.78.0.11, ack_timeout: 3s,")
+        write(more + "log: {level: debug}\n")
+        r = reload(t)
+        check(r["state"] == "done" and r["generation"] == 3, "reload: it is taken")
+        check(sorted(r["changed"]) == ["brokers[0].ack_timeout", "limits.drain_deadline", "limits.idle_timeout",
+                                       "log.level"] and r["nb_changed"] == 4, "reload: it says what is different")
+        check(t.ask("/pubwire/drain")["deadline_ms"] == 2000, "reload: telemetry tells of what is in force")
+        check(set(t.ask("/pubwire/log_level").values()) == {"debug"}, "reload: the log level is the new one")
+        write(more.replace("idle_timeout: 1m", "idle_timeout: 2m, max_connections: 2000, message_rate: 5"))
+        r = reload(t)
+        check(r["state"] == "refused" and r["text"].count("needs a restart") == 2 and
+              f"{conf}:10:" in r["text"] and "limits.max_connections: needs a restart" in r["text"] and
+              "limits.message_rate: needs a restart" in r["text"],
+              "reload: every key that needs a restart is named, with its line")
+        write(CONFIG)
+        r = reload(t)
+        check(r["state"] == "done" and "limits.idle_timeout" in r["changed"] and r["nb_changed"] == 4,
+              "reload: nothing of the refused one was taken; back to the first")
 
 
 def answers(prefix):
@@ -203,15 +242,12 @@ def main():
                     line = f"broker a (log of worker 0, {lane}, set 0, pool 0): "
                     wait("the log names a connection: " + line, lambda: line in text())
                 p.send_signal(signal.SIGHUP)
-                wait("HUP with the same file says so", lambda: "says what is running" in text())
-                write(CONFIG + "log: {level: debug}\n")
-                p.send_signal(signal.SIGHUP)
-                wait("HUP with another file says that a restart applies it",
-                     lambda: "a restart applies it" in text())
+                wait("HUP with the same file says so", lambda: "says what was in force" in text())
                 write(CONFIG + "nonsense: 1\n")
                 p.send_signal(signal.SIGHUP)
                 wait("HUP with a bad file says why it is refused",
-                     lambda: "nonsense: unknown key" in text())
+                     lambda: "refused, nothing has changed" in text() and "nonsense: unknown key" in text())
+                reload_by_telemetry(prefix, conf, write)
                 p.send_signal(signal.SIGUSR1)
                 wait("USR1 is answered", lambda: "there is no file to open again" in text())
                 p.send_signal(signal.SIGTERM)

@@ -29,6 +29,10 @@ struct pw_access_files {
 	bool acl_unread;     /**< after a load that failed: it was the ACL file that was not read */
 	void *text[2], *tables;
 	size_t text_len[2], tables_len;
+	/** After pw_access_follow(), by the number of a user before: the number of who has that
+	 * name, and of who has that name and that hash; PW_ACCESS_NOBODY. */
+	uint32_t *named, *same;
+	uint32_t nb_before;
 };
 
 /**
@@ -41,7 +45,12 @@ struct pw_access_files {
 int pw_access_load(struct pw_access_files *files, const struct pw_access_conf *conf, char *err,
 		   size_t err_len) __attribute__((warn_unused_result));
 
-/** Release; workers have stopped. Fine for a zeroed struct. */
+/** Find out who of the tables in force is who in the next ones, which are to know what was found
+ * right of those who are the same. 0 or -ENOMEM. */
+int pw_access_follow(struct pw_access_files *next, const struct pw_access_files *prev)
+	__attribute__((warn_unused_result));
+
+/** Release; no worker goes by them. Fine for a zeroed struct. */
 void pw_access_unload(struct pw_access_files *files);
 
 #define PW_AUTH_QUEUE	256  /**< passwords that wait for crypt(3) */
@@ -59,6 +68,7 @@ PW_COUNTER_STRUCT(pw_auth_counters, PW_AUTH_COUNTERS);
 /** Verifies passwords. Large; zeroed before pw_auth_init(). */
 struct pw_authenticator {
 	const struct pw_access_files *files;
+	uint32_t edition; /**< of the numbers of users */
 	struct pw_auth_request queue[PW_AUTH_QUEUE];
 	uint32_t head, tail;
 	uint64_t refused[PW_AUTH_REFUSED][2];
@@ -69,10 +79,19 @@ void pw_auth_init(struct pw_authenticator *a, const struct pw_access_files *file
 
 /**
  * Take a request. True where its answer is known at once: the password was found right or wrong
- * before, or too many wait. Else it is in the queue.
+ * before, or too many wait. Else it is in the queue. Users of the edition before get their numbers
+ * in this one.
  */
-bool pw_auth_take(struct pw_authenticator *a, const struct pw_auth_request *r,
+bool pw_auth_take(struct pw_authenticator *a, struct pw_auth_request *r,
 		  enum pw_auth_verdict *verdict);
+
+/** Take what workers have asked until now, while all of them go by the files in force. */
+void pw_auth_take_all(struct pw_authenticator *a, struct pw_fleet *f);
+
+/** Go over to files that follow those in force, after pw_auth_take_all(), and when nothing was
+ * taken of a worker that has gone over. What waits is held against the next ones. */
+void pw_auth_switch(struct pw_authenticator *a, const struct pw_access_files *next,
+		    uint32_t edition);
 
 /** Answer the oldest in the queue: one crypt(3) at most. False where it is empty. */
 bool pw_auth_step(struct pw_authenticator *a, uint64_t now, struct pw_auth_request *r,

@@ -26,6 +26,7 @@
 #include <pubwire/base/pool.h>
 #include <pubwire/manage/access.h>
 #include <pubwire/manage/control.h>
+#include <pubwire/manage/reload.h>
 #include <pubwire/wire/selftest.h>
 #include <pubwire/worker/worker.h>
 
@@ -44,6 +45,7 @@ struct pw_telemetry_sources {
 	const struct pw_selftest_row (*selftest)[PW_SELFTEST_ROWS];
 	const uint32_t *selftest_rows; /**< rows a port */
 	const struct pw_authenticator *auth;
+	struct pw_reload *reload; /**< NULL: there is none */
 	struct pw_control *control;
 	const char *version; /**< of the program */
 	const char *file;    /**< that the configuration was read from */
@@ -52,6 +54,10 @@ struct pw_telemetry_sources {
 
 /** Register the commands (once a process). Main lcore, after the fleet is built. 0 or -errno. */
 int pw_telemetry_start(const struct pw_telemetry_sources *src) __attribute__((warn_unused_result));
+
+/** Commands wait until pw_telemetry_resume(): what they read may change. */
+void pw_telemetry_pause(void);
+void pw_telemetry_resume(void);
 
 /** From now on commands answer that the program is stopping. Waits for one that is running. */
 void pw_telemetry_stop(void);
