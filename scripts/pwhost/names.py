@@ -6,7 +6,7 @@ import re
 
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 INSTALLED = os.path.basename(SCRIPTS) != "scripts"
-TOOLS = ("doctor", "hugepages", "nics", "tune")
+TOOLS = ("doctor", "hugepages", "nics", "sizing", "tune")
 
 
 def spoken(text):

@@ -48,9 +48,9 @@ class Plan:
         self.buffers, self.workers, self.total = buffers, workers, total
 
 
-def plan(host, program, config):
-    """Plan of a configuration; HostError with pubwire's own line where it is wrong."""
-    status, text = host.ask([program, "--check-config", "--config", config])
+def plan(host, program, config, more=()):
+    """Plan of a configuration, with more arguments for the program; HostError with pubwire's own line where it is wrong."""
+    status, text = host.ask([program, "--check-config", "--config", config, *more])
     m = re.search(r"^plan: buffers=(\d+) workers=(\d+) total=(\d+)$", text, re.M)
     if status or not m:
         raise HostError(text.splitlines()[-1] if text else f"{program} ended with {status}")
