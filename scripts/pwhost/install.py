@@ -93,7 +93,7 @@ def files(args, prefix):
     for path in _tree("scripts/pwhost", ".py"):
         found[f"{lib}/pwhost/{os.path.basename(path)}"] = (_read(path), 0o644)
     documents = [p for suffix in (".md", ".yaml", ".yml", ".json") for p in _tree("docs", suffix)]
-    for path in documents + [f"{program.TREE}/LICENSE"]:
+    for path in documents + ([] if args.packaged else [f"{program.TREE}/LICENSE"]):
         found[f"{doc}/{os.path.basename(path)}"] = (_read(path), 0o644)
     for section in "158":
         for path in _tree("docs/man", f".{section}"):

@@ -12,7 +12,7 @@ import sys
 import time
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-PARTS = ("build", "unit", "asan", "format", "fuzz", "lab", "vm")
+PARTS = ("build", "unit", "asan", "format", "fuzz", "package", "lab", "vm")
 # cmocka's lines: "[ RUN      ] name", "[       OK ] name", "[  FAILED  ] name", "[  SKIPPED ] name"
 CMOCKA = re.compile(r"^\[\s*(RUN|OK|FAILED|SKIPPED|ERROR)\s*\] (\w\S*)\s*$", re.M)
 
@@ -145,6 +145,17 @@ def told(count, part, argv, env=None):
     say(f"{part}: {tail} ({time.monotonic() - start:.0f} s)")
 
 
+def package(count):
+    start = time.monotonic()
+    r = run(["/usr/bin/python3", "test/host/run.py", "test_package"], timeout=900)
+    count_executable(count, "package", {"name": "scripts/package", "stdout": r.stdout,
+                                        "result": "FAIL" if r.returncode else "OK"})
+    for line in r.stdout.splitlines():
+        if line.startswith("# skipped"):
+            print("     " + line[2:])
+    say(f"package: {'FAILED' if r.returncode else 'ok'} ({time.monotonic() - start:.0f} s)")
+
+
 def lab(count):
     if os.geteuid():
         count.skip("lab", "namespaces need root")
@@ -175,6 +186,8 @@ def main():
         check_format(count)
     if "fuzz" in parts:
         fuzz(count)
+    if "package" in parts:
+        package(count)
     if "lab" in parts and release:
         lab(count)
     if "vm" in parts and release:

@@ -17,7 +17,8 @@ class Lines(unittest.TextTestResult):
 
     @staticmethod
     def _line(word, test):
-        print(f"[ {word:>8} ] {test.id()}", flush=True)
+        # Of a class as a whole: "setUpClass (module.Class)".
+        print(f"[ {word:>8} ] {test.id().replace(' ', '_')}", flush=True)
 
     def startTest(self, test):
         unittest.TestResult.startTest(self, test)
@@ -37,6 +38,7 @@ class Lines(unittest.TextTestResult):
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self._line("SKIPPED", test)
+        print(f"# skipped: {reason}", flush=True)
 
 
 def main():
