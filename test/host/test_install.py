@@ -121,7 +121,9 @@ class InstallTest(Installed):
         mine = set(self.files("/usr"))
         self.run_tool(uninstall)
         self.install("--packaged")
-        self.assertEqual({MANIFEST, "/usr/local/lib/pubwire/uninstall"}, mine - set(self.files("/usr")))
+        # Debian's copyright file says what LICENSE says.
+        self.assertEqual({MANIFEST, "/usr/local/lib/pubwire/uninstall", "/usr/local/share/doc/pubwire/LICENSE"},
+                         mine - set(self.files("/usr")))
 
     def test_nothing_built_says_what_to_do(self):
         builds, install.BUILDS = install.BUILDS, ()
