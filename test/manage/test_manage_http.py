@@ -212,6 +212,15 @@ def documents_name_what_there_is(pw):
     lost = [n for n in page if n not in text and not re.match(
         "pubwire_(worker|wire|tcp|forward|upstream|route|port|latency|http|auth)_", n)]
     check(not lost, f"docs/watching.md has every metric {lost}")
+    with open(os.path.join(sys.argv[3], "operations.md"), encoding="utf-8") as f:
+        text = f.read()
+    rooms = {m[1]: m[2] for m in re.finditer(r"### Counters: (\w+)\n(.*?)(?=\n###|\Z)", text, re.S)}
+    lost = []
+    for n in page:
+        m = re.fullmatch(r"pubwire_([a-z]+)_(\w+)_total", n)
+        if not (m and f"| `{m[2]}` |" in rooms.get(m[1], "")) and f"`{re.sub('_(bucket|count|sum)$', '', n)}`" not in text:
+            lost.append(n)
+    check(not lost, f"docs/operations.md has every metric {lost}")
 
 
 def probes(pw):
