@@ -112,7 +112,13 @@ struct ctl_command {
 
 #define CTL_COMMANDS(X)                                                                            \
 	X(status)                                                                                  \
-	X(brokers)
+	X(brokers)                                                                                 \
+	X(devices)                                                                                 \
+	X(why)                                                                                     \
+	X(drops)                                                                                   \
+	X(latency)                                                                                 \
+	X(drain)                                                                                   \
+	X(log_level)
 
 #define CTL_DECLARE(name) extern const struct ctl_command ctl_cmd_##name;
 CTL_COMMANDS(CTL_DECLARE)

@@ -64,6 +64,19 @@ view_traffic(const struct ctl_sample *before, const struct ctl_sample *now)
 	return o;
 }
 
+void
+ctl_hist_since(struct pw_hist *h, const struct pw_hist *before)
+{
+	uint64_t max = 0;
+
+	for (uint32_t b = 0; b < PW_HIST_BUCKETS; b++) {
+		h->bucket[b] -= h->bucket[b] >= before->bucket[b] ? before->bucket[b] : 0;
+		if (h->bucket[b] > 0)
+			max = pw_hist_edge(b) < h->max ? pw_hist_edge(b) : h->max;
+	}
+	h->max = max;
+}
+
 json_t *
 ctl_view_latency(const struct pw_hist *before, const struct pw_hist *now)
 {
@@ -76,16 +89,10 @@ ctl_view_latency(const struct pw_hist *before, const struct pw_hist *now)
 	uint64_t n = 0;
 
 	h = *now;
-	for (uint32_t b = 0; b < PW_HIST_BUCKETS; b++) {
-		if (before != NULL)
-			h.bucket[b] -= h.bucket[b] >= before->bucket[b] ? before->bucket[b] : 0;
+	if (before != NULL)
+		ctl_hist_since(&h, before);
+	for (uint32_t b = 0; b < PW_HIST_BUCKETS; b++)
 		n += h.bucket[b];
-		/* The largest of a time is known to its bucket. */
-		if (before != NULL && h.bucket[b] > 0 && pw_hist_edge(b) < now->max)
-			h.max = pw_hist_edge(b);
-		else if (before != NULL && h.bucket[b] > 0)
-			h.max = now->max;
-	}
 	put_u64(o, "count", n);
 	for (uint32_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
 		put_u64(o, row[i].name, pw_hist_quantile(&h, row[i].permyriad));

@@ -30,6 +30,9 @@ json_t *ctl_view(const struct ctl_sample *before, const struct ctl_sample *now);
 /* The brokers' part of it: a row a broker, with "rows", its connections, where asked for. */
 json_t *ctl_view_brokers(const struct ctl_sample *before, const struct ctl_sample *now, bool rows);
 
+/* Take away what was recorded before; the largest is then known to its bucket. */
+void ctl_hist_since(struct pw_hist *h, const struct pw_hist *before);
+
 /* p50, p90, p99, p99.9 and max (ns) of what was recorded between two histograms; NULL: of all. */
 json_t *ctl_view_latency(const struct pw_hist *before, const struct pw_hist *now);
 

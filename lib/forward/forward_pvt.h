@@ -140,8 +140,6 @@ struct pw_dir_entry;
 
 /* The client identifier, or its beginning, for people: a UUID is whole, and one that is assigned.
  */
-#define PW_CLIENT_NAME_MAX 39
-
 struct pw_client_name {
 	uint8_t len; /* written last; read by other threads */
 	char text[PW_CLIENT_NAME_MAX];

@@ -19,7 +19,7 @@
 	X(workers, tel_workers, "Workers: lcore, role, busy share. Parameter: START")              \
 	X(counters, tel_all_counters, "All counters by room. Parameter: WORKER, or none for sums") \
 	X(brokers, tel_brokers, "Broker connections: state, lag, counters. Parameter: START")      \
-	X(devices, tel_devices, "Device sessions of a worker. Parameters: WORKER,START")           \
+	X(devices, tel_devices, "Device sessions of a worker. Parameters: WORKER,START,TEXT")      \
 	X(logs, tel_logs, "Forward logs. Parameter: START")                                        \
 	X(pools, tel_pools, "Buffers and objects in use")                                          \
 	X(latency, tel_latency, "Latency quantiles in ns")                                         \

@@ -101,23 +101,48 @@ device_row(struct rte_tel_data *d, uint32_t row, const struct pw_session_info *s
 	return rte_tel_data_add_dict_u64(r, "messages", s->messages);
 }
 
+/* Rows of those that match, from place *at on; a call looks at so many sessions and no more. */
+static int
+add_devices(struct rte_tel_data *d, const struct pw_forward *f, uint32_t *at, const char *text,
+	    bool *end)
+{
+	static struct pw_session_info info[TEL_PAGE_DEVICES]; /* under the guard */
+	uint32_t rows = 0, looked = 0;
+	int rc = 0;
+
+	*end = false;
+	while (rc == 0 && !*end && rows < TEL_PAGE_DEVICES && looked < TEL_LOOK_DEVICES) {
+		uint32_t want = TEL_PAGE_DEVICES - rows;
+		uint32_t n = pw_forward_session_list(f, at, info, want);
+
+		*end = n < want;
+		looked += n;
+		for (uint32_t i = 0; i < n && rc == 0; i++)
+			if (strstr(info[i].client_id, text) != NULL)
+				rc = device_row(d, rows++, &info[i]);
+	}
+	return rc;
+}
+
 int
 tel_devices(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
 {
-	static struct pw_session_info info[TEL_PAGE_DEVICES]; /* under the guard */
-	uint32_t worker, at, n;
-	int rc = 0;
+	const struct pw_forward *f;
+	uint32_t worker, at;
+	char text[PW_CLIENT_NAME_MAX + 1];
+	bool end;
+	int rc;
 
 	if (tel_number(&params, &worker) != 0 || tel_number(&params, &at) != 0 ||
 	    worker >= pw_fleet_workers(src->fleet))
 		return -EINVAL;
-	n = pw_forward_session_list(pw_fleet_forward(src->fleet, worker), &at, info, RTE_DIM(info));
-	for (uint32_t i = 0; i < n && rc == 0; i++)
-		rc = device_row(d, i, &info[i]);
+	/* What stands behind both numbers is looked for; no more of it is known of any device. */
+	snprintf(text, sizeof(text), "%s", params);
+	f = pw_fleet_forward(src->fleet, worker);
+	rc = add_devices(d, f, &at, text, &end);
 	if (rc == 0)
-		rc = rte_tel_data_add_dict_u64(
-			d, "total", pw_forward_sessions(pw_fleet_forward(src->fleet, worker)));
-	if (rc == 0 && n == RTE_DIM(info))
+		rc = rte_tel_data_add_dict_u64(d, "total", pw_forward_sessions(f));
+	if (rc == 0 && !end)
 		rc = rte_tel_data_add_dict_u64(d, "next", at);
 	return rc;
 }

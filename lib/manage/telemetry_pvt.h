@@ -15,13 +15,14 @@
 #include <pubwire/manage/telemetry.h>
 
 /* Rows a page, by the bytes that a row can take in JSON. */
-#define TEL_PAGE_BROKERS 7   /* 59 fields, at most 2,190 bytes */
-#define TEL_PAGE_DEVICES 32  /* 9 fields, at most 400 bytes */
-#define TEL_PAGE_LOGS	 32  /* 9 fields, at most 430 bytes */
-#define TEL_PAGE_LEDGER	 20  /* 18 fields, at most 740 bytes */
-#define TEL_PAGE_DROPS	 36  /* 6 fields, at most 430 bytes */
-#define TEL_PAGE_BUCKETS 400 /* two numbers, at most 27 bytes */
-#define TEL_PAGE_WORKERS 32  /* 11 fields, at most 300 bytes */
+#define TEL_PAGE_BROKERS 7     /* 59 fields, at most 2,190 bytes */
+#define TEL_PAGE_DEVICES 32    /* 9 fields, at most 400 bytes */
+#define TEL_LOOK_DEVICES 65536 /* sessions that a page may look at */
+#define TEL_PAGE_LOGS	 32    /* 9 fields, at most 430 bytes */
+#define TEL_PAGE_LEDGER	 20    /* 18 fields, at most 740 bytes */
+#define TEL_PAGE_DROPS	 36    /* 6 fields, at most 430 bytes */
+#define TEL_PAGE_BUCKETS 400   /* two numbers, at most 27 bytes */
+#define TEL_PAGE_WORKERS 32    /* 11 fields, at most 300 bytes */
 
 /*
  * The rooms whose counters every worker has: a table, and where a worker's are. Telemetry and

@@ -6,6 +6,7 @@ in the midst. Usage: test_manage_ctl.py PUBWIRECTL"""
 import contextlib
 import json
 import os
+import pty
 import socket
 import subprocess
 import sys
@@ -182,6 +183,177 @@ def pages(d):
         check("/pubwire/brokers,7" in m.asked and "/pubwire/brokers,14" in m.asked, "pages: asked for", m.asked)
 
 
+def devices(d):
+    everybody = [f"dev{i}" for i in range(70)]
+
+    def page(params):
+        worker, at, *text = params.split(",", 2)
+        mine = [n for i, n in enumerate(everybody) if i % 2 == int(worker)]
+        at, text = int(at), text[0] if text else ""
+        rows = [n for n in mine[at:at + 32] if text in n]
+        out = {str(i): {"client_id": n, "version": 5, "address": "10.0.0.1"} for i, n in enumerate(rows)}
+        out["total"] = len(mine)
+        if at + 32 < len(mine):
+            out["next"] = at + 32
+        return out
+    with Model(d, {"/pubwire/devices": page, "/pubwire/info": dict(INFO, workers=2)}) as m:
+        r = run(d, "-p", "model", "devices", "--json", "--limit", "1000")
+        doc = json.loads(r.stdout)
+        check({x["client_id"] for x in doc["devices"]} == set(everybody) and doc["connected"] == 70
+              and not doc["more"], "devices: of all workers and pages", r)
+        doc = json.loads(run(d, "-p", "model", "devices", "--json", "-n", "33").stdout)
+        check(len(doc["devices"]) == 33 and doc["more"], "devices: a limit, and that there are more", doc)
+        r = run(d, "-p", "model", "devices", "--find", "ev6,")
+        check(r.returncode == 0 and "0 shown, 70 connected" in r.stdout, "devices: a text with a comma", r)
+        r = run(d, "-p", "model", "devices", "--find", "ev6")
+        check("11 shown" in r.stdout and "dev69" in r.stdout and "dev7" not in r.stdout, "devices: --find", r)
+        check("/pubwire/devices,1,32,ev6" in m.asked, "devices: pubwire looks for it", m.asked)
+
+
+def why(d):
+    brokers = {"0": {"broker": "a", "state": "TCP handshake", "last_error": "no answer", "held": 5, "inflight": 2},
+               "1": {"broker": "ab", "state": "up"}, "total": 2}
+    reply = {"client_id": "x", "connected": 1, "worker": 3, "why0": "its message 7 waits for PUBACK of a"}
+    with Model(d, {"/pubwire/brokers": brokers, "/pubwire/why": lambda p: dict(reply, client_id=p)}):
+        r = run(d, "-p", "model", "why", "a,b c")
+        check(r.stdout == "a,b c: connected, worker 3\n  its message 7 waits for PUBACK of a\n"
+              "broker a: it is away (TCP handshake); 5 messages wait for it, 2 of them are sent; "
+              "its last error: no answer\n", "why: the broker that it waits for, and no other", r)
+        doc = json.loads(run(d, "-p", "model", "why", "--json", "--", "-x").stdout)
+        check(doc["client_id"] == "-x" and doc["connected"] and [b["broker"] for b in doc["brokers"]] == ["a"],
+              "why: --json, of an identifier that begins with -", doc)
+        check(run(d, "-p", "model", "why").returncode == 64, "why: of nobody")
+        r = run(d, "-p", "model", "why", "x" * 1100)
+        check(r.returncode == 1 and "longer than" in r.stderr, "why: of more than telemetry takes", r)
+
+
+def drops(d):
+    row = {"room": "tcp", "reason": "paws", "count": 3, "means": "M", "remedy": "R"}
+    with Model(d, {"/pubwire/drops": {"0": row, "1": dict(row, reason="seq", count=0), "total": 2}}):
+        r = run(d, "-p", "model", "drops")
+        check(r.stdout == "tcp paws: 3\n    M\n    -> R\n", "drops: those that there were", r)
+        check("tcp seq: 0" in run(d, "-p", "model", "drops", "--all").stdout, "drops: --all")
+        doc = json.loads(run(d, "-p", "model", "drops", "--json").stdout)
+        check([x["reason"] for x in doc["drops"]] == ["paws"], "drops: --json", doc)
+    counts = iter([3, 3, 9])
+    with Model(d, {"/pubwire/drops": lambda p: {"0": dict(row, count=n)} if (n := next(counts, 0)) else None}):
+        r = run(d, "-p", "model", "drops", "--watch", "--json")
+        docs = [json.loads(x) for x in r.stdout.splitlines()]
+        check([[y["count"] for y in x["drops"]] for x in docs] == [[3], [], [9]] and 4 < docs[2]["drops"][0][
+            "per_second"] < 7 and r.returncode == 1 and "has ended" in r.stderr, "drops: --watch until the end", r)
+
+
+def edge(b):
+    """Largest value (ns) of a bucket: docs of pubwire/base/histogram.h."""
+    return b if b < 32 else ((32 + b % 32 + 1) << (b // 32 - 1)) - 1
+
+
+def latency(d):
+    # 100 messages, one in each of 100 buckets: the k-th percentile is the k-th bucket's edge.
+    def histogram(params):
+        qos, start = (int(x) for x in params.split(","))
+        page = range(start, min(start + 40, 300))
+        rows = [b for b in page if 200 <= b < 300] if qos else []
+        out = {"sub_bits": 5, "buckets": 1153, "count": 100 * qos, "sum": 1, "max": edge(299) * qos,
+               "bucket": rows, "n": [1] * len(rows)}
+        if qos and start + 40 < 300:
+            out["next"] = start + 40
+        return out
+    with Model(d, {"/pubwire/histogram": histogram}):
+        doc = json.loads(run(d, "-p", "model", "latency", "--json").stdout)
+        check(doc["qos1"]["p50_ns"] == edge(249) and doc["qos1"]["p99_ns"] == edge(298)
+              and doc["qos1"]["max_ns"] == edge(299) and doc["qos1"]["count"] == 100 and doc["qos0"]["count"] == 0,
+              "latency: percentiles of all pages", doc)
+        r = run(d, "-p", "model", "latency", "--hgrm")
+        lines = [x.split() for x in r.stdout.splitlines() if x and x[0] == " " and "Value" not in x]
+        half = [x for x in lines if x[1] == "0.500000000000"]
+        check(len(half) == 1 and half[0][2] == "50" and abs(float(half[0][0]) * 1000 - edge(249)) < 1
+              and half[0][3] == "2.00", "latency: the line of 50 % in the text of HdrHistogram", r)
+        check(lines[-1][1] == "1.000000000000" and lines[-1][2] == "100" and len(lines[-1]) == 3
+              and lines == sorted(lines, key=lambda x: float(x[1])), "latency: the last line is that of 100 %", r)
+        check("Total count    =          100]" in r.stdout, "latency: its sums", r)
+        for args in (["-q", "2"], ["--hgrm", "--json"], ["-s", "0"]):
+            check(run(d, "-p", "model", "latency", *args).returncode == 64, f"latency: {args} is refused")
+        doc = json.loads(run(d, "-p", "model", "latency", "-s", "1", "--json").stdout)
+        check(doc["qos1"]["count"] == 0 and doc["qos1"]["max_ns"] == 0, "latency: nothing came in that second", doc)
+    for odd in ({"sub_bits": 6}, {"bucket": [1153], "n": [1]}, {"bucket": [1], "n": []}, {"next": 0}):
+        answer = dict({"sub_bits": 5, "buckets": 1153, "bucket": [], "n": []}, **odd)
+        with Model(d, {"/pubwire/histogram": answer}):
+            r = run(d, "-p", "model", "latency")
+            check(r.returncode == 1 and "does not understand" in r.stderr, f"latency: {odd} is not understood", r)
+
+
+def drain(d):
+    base = {"deadline_ms": 100, "sessions": 2, "outstanding": 1, "owed": 0, "trailing": 0}
+
+    def story(*states, **lost):
+        left = list(states)
+
+        def answer(_params):
+            if not left:
+                return None
+            return dict(base, state=left.pop(0), **lost)
+        return answer
+    with Model(d, {"/pubwire/drain": story("running", "draining", "drained", "drained")}) as m:
+        r = run(d, "-p", "model", "drain")
+        check(r.returncode == 0 and "2 devices; 1 messages" in r.stdout and "nothing" in r.stdout, "drain: clean", r)
+        check(m.asked[1] == "/pubwire/drain,start" and "/pubwire/drain,heard" in m.asked, "drain: asked, heard", m.asked)
+    with Model(d, {"/pubwire/drain": story("draining", "cut", "cut", lost_messages=3, lost_trailing=2, lost_wills=1)}):
+        r = run(d, "-p", "model", "drain")
+        check(r.returncode == 1 and "3 messages were given up, 2 that" in r.stderr and "1 wills" in r.stderr,
+              "drain: cut", r)
+    with Model(d, {"/pubwire/drain": story("drained", "drained", lost_messages=0)}):
+        r = run(d, "-p", "model", "drain", "--json")
+        check(r.returncode == 0 and json.loads(r.stdout)["state"] == "drained", "drain: --json", r)
+    with Model(d, {"/pubwire/drain": story("draining")}):
+        r = run(d, "-p", "model", "drain")
+        check(r.returncode == 1 and "ended before it said" in r.stderr, "drain: it ends in the midst", r)
+
+
+def levels(d):
+    now = {"pubwire_tcp": "info", "pubwire_wire": "error"}
+
+    def answer(params):
+        if params:
+            name, level = params.split(",")
+            now.update({k: level for k in now if name in ("all", k.replace("_", "."))})
+        return dict(now)
+    with Model(d, {"/pubwire/log_level": answer}):
+        r = run(d, "-p", "model", "log-level")
+        check(r.stdout.split() == ["pubwire.tcp", "info", "pubwire.wire", "error"], "log-level: shown", r)
+        r = run(d, "-p", "model", "log-level", "tcp", "debug", "--json")
+        check(json.loads(r.stdout) == {"pubwire.tcp": "debug", "pubwire.wire": "error"}, "log-level: one is set", r)
+        r = run(d, "-p", "model", "log-level", "all", "notice")
+        check(r.stdout.count("notice") == 2, "log-level: all are set", r)
+        for args in (["tcp"], ["tcp", "loud"], ["udp", "info"], ["tcp", "info", "x"]):
+            check(run(d, "-p", "model", "log-level", *args).returncode == 64, f"log-level: {args} is refused")
+
+
+def colours(d):
+    with Model(d, {"/pubwire/brokers": {"0": {"broker": "a", "state": "up"}}}):
+        check("\033" not in run(d, "-p", "model", "brokers").stdout, "colours: none into a pipe")
+        for env, want in (({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+                          ({"TERM": "xterm", "NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)):
+            check(("\033[" in on_terminal(d, "-p", "model", "brokers", env=env)) == want, f"colours: {env}")
+
+
+def on_terminal(d, *args, env):
+    """What is written to a terminal."""
+    ours, theirs = pty.openpty()
+    e = dict(os.environ, XDG_RUNTIME_DIR=d, **env)
+    if "NO_COLOR" not in env:
+        e.pop("NO_COLOR", None)
+    with subprocess.Popen([CTL, *args], env=e, stdout=theirs, stderr=theirs, stdin=theirs) as p:
+        os.close(theirs)
+        text = b""
+        with contextlib.suppress(OSError):
+            while chunk := os.read(ours, 4096):
+                text += chunk
+        os.close(ours)
+        p.wait(20)
+    return text.decode()
+
+
 def main():
     with tempfile.TemporaryDirectory() as d:
         usage(d)
@@ -189,6 +361,13 @@ def main():
         greetings(d)
         bad_replies(d)
         pages(d)
+        devices(d)
+        why(d)
+        drops(d)
+        latency(d)
+        drain(d)
+        levels(d)
+        colours(d)
     print(f"1..{count}")
     return 1 if failed else 0
 

@@ -379,10 +379,13 @@ uint32_t pw_forward_owed(const struct pw_forward *f);
 const struct pw_hist *pw_forward_latency_qos0(const struct pw_forward *f);
 const struct pw_hist *pw_forward_latency_qos1(const struct pw_forward *f);
 
+/** Bytes of a client identifier that are kept for people. */
+#define PW_CLIENT_NAME_MAX 39
+
 /** One device session, for telemetry. Owner lcore fills it on request; see pw_forward_session_at().
  */
 struct pw_session_info {
-	char client_id[64]; /**< its first 39 bytes */
+	char client_id[64]; /**< its first PW_CLIENT_NAME_MAX bytes */
 	char user[40];	    /**< who has proven a password: the name's first 39 bytes */
 	struct pw_flow flow;
 	uint8_t version;

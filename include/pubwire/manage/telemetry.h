@@ -9,7 +9,7 @@
  *     /pubwire/workers             lcore, role, busy share, sessions, TCP connections of each
  *     /pubwire/counters[,WORKER]   every counter, summed or of one worker, by room
  *     /pubwire/brokers             state, lag, in-flight, last error, counters of each connection
- *     /pubwire/devices[,WORKER[,START]]  a page of device sessions
+ *     /pubwire/devices[,WORKER[,START[,TEXT]]]  a page of device sessions, whose name has TEXT
  *     /pubwire/logs                capacity, used, outstanding of each log
  *     /pubwire/pools               buffers and objects in use
  *     /pubwire/latency             p50, p90, p99, p99.9, max of QoS 0 and QoS 1 (ns)
