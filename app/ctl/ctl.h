@@ -90,9 +90,9 @@ int ctl_json(struct ctl *c, json_t *o, bool one_line);
 
 /* --- options.c --- */
 
-enum ctl_kind { CTL_FLAG, CTL_NUMBER, CTL_TEXT };
+enum ctl_kind { CTL_FLAG, CTL_NUMBER, CTL_SECONDS, CTL_TEXT };
 
-/* An option of a command; value: bool, uint32_t (from 1 on), const char *. */
+/* An option of a command; value: bool, uint32_t (from 1 on), double, const char *. */
 struct ctl_option {
 	const char *name; /* NULL ends a list */
 	char letter;	  /* 0: none */

@@ -3,13 +3,13 @@
 
 #include "view.h"
 
-static uint32_t interval = 1;
+static double interval = 1;
 static bool watch, all;
 
 static const struct ctl_option options[] = {
 	{"all", 'a', CTL_FLAG, &all},
 	{"watch", 'w', CTL_FLAG, &watch},
-	{"interval", 'i', CTL_NUMBER, &interval},
+	{"interval", 'i', CTL_SECONDS, &interval},
 	{0},
 };
 

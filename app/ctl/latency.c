@@ -11,12 +11,12 @@
 
 #define STEPS 5
 
-static uint32_t seconds;
+static double seconds;
 static bool hgrm;
 static const char *qos = "";
 
 static const struct ctl_option options[] = {
-	{"seconds", 's', CTL_NUMBER, &seconds},
+	{"seconds", 's', CTL_SECONDS, &seconds},
 	{"hgrm", 0, CTL_FLAG, &hgrm},
 	{"qos", 'q', CTL_TEXT, &qos},
 	{0},
@@ -118,7 +118,7 @@ put(struct ctl *c, const json_t *doc)
 	}
 	ctl_table_end(c, &t, stdout, -1);
 	if (seconds > 0)
-		printf("of %u s\n", seconds);
+		printf("of %g s\n", seconds);
 	else
 		printf("since the start; --seconds N for those of N seconds\n");
 }
@@ -148,7 +148,7 @@ run(struct ctl *c, char **args, int nb_args)
 	if (qos[0] != '0')
 		json_object_set_new(doc, "qos1", ctl_view_latency(NULL, &h[1]));
 	if (c->json) {
-		json_object_set_new(doc, "seconds", json_integer(seconds));
+		json_object_set_new(doc, "seconds", json_real(seconds));
 		return ctl_json(c, doc, false);
 	}
 	put(c, doc);

@@ -73,6 +73,8 @@ static int
 take_value(struct ctl *c, const struct ctl_option *o, const char *arg)
 {
 	unsigned long v;
+	double seconds;
+	bool digit;
 	char *end;
 
 	if (o->kind == CTL_FLAG) {
@@ -84,9 +86,19 @@ take_value(struct ctl *c, const struct ctl_option *o, const char *arg)
 		return arg[0] != '\0' ? CTL_OK
 				      : ctl_fail(c, CTL_USAGE, "--%s: expected a value", o->name);
 	}
+	digit = arg[0] >= '0' && arg[0] <= '9';
 	errno = 0;
+	if (o->kind == CTL_SECONDS) {
+		seconds = strtod(arg, &end);
+		if (!digit || *end != '\0' || !(seconds >= 0.05 && seconds <= 86400))
+			return ctl_fail(c, CTL_USAGE,
+					"--%s: expected seconds, 0.05 to 86400, not '%s'", o->name,
+					arg);
+		*(double *)o->value = seconds;
+		return CTL_OK;
+	}
 	v = strtoul(arg, &end, 10);
-	if (arg[0] < '0' || arg[0] > '9' || *end != '\0' || errno != 0 || v == 0 || v > UINT32_MAX)
+	if (!digit || *end != '\0' || errno != 0 || v == 0 || v > UINT32_MAX)
 		return ctl_fail(c, CTL_USAGE, "--%s: expected a number from 1 to %u, not '%s'",
 				o->name, UINT32_MAX, arg);
 	*(uint32_t *)o->value = (uint32_t)v;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "view.h"
 
-static uint32_t interval = 1;
+static double interval = 1;
 
 static const struct ctl_option options[] = {
-	{"interval", 'i', CTL_NUMBER, &interval},
+	{"interval", 'i', CTL_SECONDS, &interval},
 	{0},
 };
 

@@ -91,6 +91,8 @@ def run(d, *args, env=None, **kw):
     e = {k: v for k, v in os.environ.items() if k not in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR")}
     e["XDG_RUNTIME_DIR"] = d
     e.update(env or {})
+    if "--help" not in args and set(args) & {"brokers", "status", "drops"} and "-i" not in args:
+        args = (*args, "-i", "0.05")  # nothing is gained by a whole second
     return subprocess.run([CTL, *args], env=e, capture_output=True, text=True, timeout=60, check=False, **kw)
 
 
@@ -239,8 +241,8 @@ def drops(d):
     with Model(d, {"/pubwire/drops": lambda p: {"0": dict(row, count=n)} if (n := next(counts, 0)) else None}):
         r = run(d, "-p", "model", "drops", "--watch", "--json")
         docs = [json.loads(x) for x in r.stdout.splitlines()]
-        check([[y["count"] for y in x["drops"]] for x in docs] == [[3], [], [9]] and 4 < docs[2]["drops"][0][
-            "per_second"] < 7 and r.returncode == 1 and "has ended" in r.stderr, "drops: --watch until the end", r)
+        check([[y["count"] for y in x["drops"]] for x in docs] == [[3], [], [9]] and 6 < docs[2]["drops"][0][
+            "per_second"] <= 121 and r.returncode == 1 and "has ended" in r.stderr, "drops: --watch until the end", r)
 
 
 def edge(b):
@@ -272,10 +274,10 @@ def latency(d):
         check(lines[-1][1] == "1.000000000000" and lines[-1][2] == "100" and len(lines[-1]) == 3
               and lines == sorted(lines, key=lambda x: float(x[1])), "latency: the last line is that of 100 %", r)
         check("Total count    =          100]" in r.stdout, "latency: its sums", r)
-        for args in (["-q", "2"], ["--hgrm", "--json"], ["-s", "0"]):
+        for args in (["-q", "2"], ["--hgrm", "--json"], ["-s", "0"], ["-s", "1x"], ["-s", "nan"]):
             check(run(d, "-p", "model", "latency", *args).returncode == 64, f"latency: {args} is refused")
-        doc = json.loads(run(d, "-p", "model", "latency", "-s", "1", "--json").stdout)
-        check(doc["qos1"]["count"] == 0 and doc["qos1"]["max_ns"] == 0, "latency: nothing came in that second", doc)
+        doc = json.loads(run(d, "-p", "model", "latency", "-s", "0.1", "--json").stdout)
+        check(doc["qos1"]["count"] == 0 and doc["qos1"]["max_ns"] == 0, "latency: nothing came in that time", doc)
     for odd in ({"sub_bits": 6}, {"bucket": [1153], "n": [1]}, {"bucket": [1], "n": []}, {"next": 0}):
         answer = dict({"sub_bits": 5, "buckets": 1153, "bucket": [], "n": []}, **odd)
         with Model(d, {"/pubwire/histogram": answer}):
