@@ -16,6 +16,7 @@
 
 #include "app.h"
 #include "eal_args.h"
+#include "journal.h"
 #include "notify.h"
 #include "options.h"
 
@@ -96,6 +97,7 @@ main(int argc, char **argv)
 	struct app_options o;
 	char err[1024];
 
+	app_journal_open();
 	if (app_options_parse(&o, argc, argv, err, sizeof(err)) != 0) {
 		fprintf(stderr, "pubwire: %s\nTry 'pubwire --help'.\n", err);
 		return APP_EXIT_USAGE;

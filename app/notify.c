@@ -148,9 +148,10 @@ look(const struct app *a, struct standing *s)
 static void
 say_brokers(const struct app *a, const struct standing *s, char *text, size_t len)
 {
+	const struct pw_forward_settings *settings = &pw_reload_config(&a->reload)->forward;
 	uint32_t used = 0, up = 0, first = UINT32_MAX;
 
-	for (uint32_t b = 0; b < a->config.forward.nb_brokers; b++) {
+	for (uint32_t b = 0; b < settings->nb_brokers; b++) {
 		used += s->connections[b] > 0;
 		if (s->up[b] == s->connections[b])
 			up += s->connections[b] > 0;
@@ -161,9 +162,8 @@ say_brokers(const struct app *a, const struct standing *s, char *text, size_t le
 		snprintf(text, len, "%u of %u brokers connected", up, used);
 	else
 		snprintf(text, len, "%u of %u brokers connected (%s: %u of %u connections%s%s)", up,
-			 used, a->config.forward.broker[first].name, s->up[first],
-			 s->connections[first], s->away == first ? ", " : "",
-			 s->away == first ? s->why : "");
+			 used, settings->broker[first].name, s->up[first], s->connections[first],
+			 s->away == first ? ", " : "", s->away == first ? s->why : "");
 }
 
 /* One line of what runs; true where it says something else than the last one. */
