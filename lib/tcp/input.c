@@ -2,7 +2,7 @@
 /*
  * A burst of packets: headers are read and hashed first, so that the table's lines are on their way
  * when the second pass looks connections up. A segment finds its connection, a TIME_WAIT record, a
- * listener, or a RST, in this order.
+ * listener, somebody else who takes it, or a RST, in this order.
  */
 #include <rte_common.h>
 #include <rte_prefetch.h>
@@ -10,6 +10,22 @@
 #include "stack_pvt.h"
 
 #define CHUNK 32
+
+static bool
+taken_as_stranger(struct pw_tcp *t, struct pw_tcp_seg *s)
+{
+	struct rte_mbuf *m = s->m;
+
+	if (t->conf.hooks.stranger == NULL)
+		return false;
+	(void)rte_pktmbuf_prepend(m, s->headers); /* they are still there */
+	if (t->conf.hooks.stranger(t->conf.hooks.ctx, &s->flow, m, t->now)) {
+		s->m = NULL;
+		return true;
+	}
+	(void)rte_pktmbuf_adj(m, s->headers);
+	return false;
+}
 
 static void
 demux(struct pw_tcp *t, struct pw_tcp_seg *s)
@@ -30,6 +46,8 @@ demux(struct pw_tcp *t, struct pw_tcp_seg *s)
 		pw_tcp_listen_input(t, l, s, r);
 		return;
 	}
+	if (taken_as_stranger(t, s))
+		return;
 	t->count.drop_no_conn++;
 	pw_tcp_refuse(t, s);
 }

@@ -116,6 +116,7 @@ pw_tcp_parse(struct pw_tcp_seg *s, struct rte_mbuf *m)
 	if (parse_options(s, tcp + TCP_HDR_LEN, tcp + header) < 0)
 		return -EBADMSG;
 	s->len = m->pkt_len - l4 - header;
-	(void)rte_pktmbuf_adj(m, (uint16_t)(l4 + header));
+	s->headers = (uint16_t)(l4 + header);
+	(void)rte_pktmbuf_adj(m, s->headers);
 	return 0;
 }

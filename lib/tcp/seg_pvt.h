@@ -49,6 +49,7 @@ struct pw_tcp_seg {
 	uint32_t ts_ecr;
 	uint16_t wnd;
 	uint16_t mss;
+	uint16_t headers; /**< bytes in front of m's data, from the Ethernet header on */
 	uint8_t scale;
 	uint8_t flags;
 	uint8_t opts;

@@ -23,34 +23,14 @@
 void
 wire_icmp_init(struct pw_wire *w)
 {
-	w->errors = (struct token_bucket){.tokens = ERRORS_A_SECOND, .rate = ERRORS_A_SECOND};
-	w->echoes = (struct token_bucket){.tokens = ECHOES_A_SECOND, .rate = ECHOES_A_SECOND};
+	w->errors = (struct pw_bucket){.tokens = ERRORS_A_SECOND, .rate = ERRORS_A_SECOND};
+	w->echoes = (struct pw_bucket){.tokens = ECHOES_A_SECOND, .rate = ECHOES_A_SECOND};
 }
 
 bool
-wire_bucket_take(struct token_bucket *b, uint64_t now)
+wire_icmp_allowed(struct pw_wire *w, struct pw_bucket *b, uint64_t now)
 {
-	uint64_t gap = now > b->filled ? now - b->filled : 0;
-
-	if (gap >= SECOND) {
-		b->tokens = b->rate;
-		b->filled = now;
-	} else {
-		uint64_t more = gap * b->rate / SECOND;
-
-		b->tokens = RTE_MIN(b->tokens + more, (uint64_t)b->rate);
-		b->filled += more * SECOND / b->rate;
-	}
-	if (b->tokens == 0)
-		return false;
-	b->tokens--;
-	return true;
-}
-
-bool
-wire_icmp_allowed(struct pw_wire *w, struct token_bucket *b, uint64_t now)
-{
-	if (wire_bucket_take(b, now))
+	if (pw_bucket_take(b, 1, now) == 1)
 		return true;
 	w->n.icmp_limited++;
 	return false;

@@ -287,7 +287,7 @@ relay(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, const struct 
 {
 	if (w->hooks.learnt == NULL)
 		return;
-	if (wire_bucket_take(&w->relays, now))
+	if (pw_bucket_take(&w->relays, 1, now) == 1)
 		w->hooks.learnt(w->hooks.ctx, iface, ip, mac);
 	else
 		w->n.neigh_untold++;
@@ -442,7 +442,7 @@ wire_neigh_init(struct pw_wire *w, const struct pw_wire_conf *conf)
 
 	t->count = conf->neighbours != 0 ? conf->neighbours : DEFAULT_NEIGHBOURS;
 	t->seed = w->seed;
-	w->relays = (struct token_bucket){.tokens = RELAYS_A_SECOND, .rate = RELAYS_A_SECOND};
+	w->relays = (struct pw_bucket){.tokens = RELAYS_A_SECOND, .rate = RELAYS_A_SECOND};
 	slots = slots_for(t->count);
 	t->slot_mask = slots - 1;
 	t->entry = rte_zmalloc_socket(conf->name, t->count * sizeof(*t->entry), RTE_CACHE_LINE_SIZE,

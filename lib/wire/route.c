@@ -303,12 +303,18 @@ pw_wire_path(const struct pw_wire *w, const struct pw_addr *dst, struct pw_wire_
 	return 0;
 }
 
-bool
-pw_wire_is_local(const struct pw_wire *w, const struct pw_addr *a)
+int
+pw_wire_iface_of(const struct pw_wire *w, const struct pw_addr *a)
 {
 	for (uint32_t i = 0; i < w->nb_ifaces; i++) {
 		if (wire_local_index(&w->iface[i], a) >= 0)
-			return true;
+			return (int)i;
 	}
-	return false;
+	return -1;
+}
+
+bool
+pw_wire_is_local(const struct pw_wire *w, const struct pw_addr *a)
+{
+	return pw_wire_iface_of(w, a) >= 0;
 }

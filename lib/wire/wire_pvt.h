@@ -12,6 +12,7 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
+#include <pubwire/base/bucket.h>
 #include <pubwire/base/log.h>
 #include <pubwire/wire/wire.h>
 
@@ -31,13 +32,6 @@
 #define WIRE_ICMP_CODE_PROTOCOL	    2
 #define WIRE_ICMP_CODE_PORT	    3
 #define WIRE_ICMP_CODE_FRAG_NEEDED  4
-
-/* A refilling allowance: RFC 1812 4.3.2.8 wants ICMP errors limited so. */
-struct token_bucket {
-	uint64_t filled; /* ns: the time up to which tokens have been added */
-	uint32_t tokens;
-	uint32_t rate; /* tokens a second, and a second's worth is the most that gathers */
-};
 
 /* An on-link network, the longest prefixes first. */
 struct route {
@@ -80,9 +74,9 @@ struct pw_wire {
 	struct pw_wire_hooks hooks;
 	uint32_t nb_ifaces;
 	uint32_t nb_routes;
-	struct token_bucket errors;
-	struct token_bucket echoes;
-	struct token_bucket relays; /* answers about neighbours that are not known here */
+	struct pw_bucket errors; /* RFC 1812 4.3.2.8 */
+	struct pw_bucket echoes;
+	struct pw_bucket relays; /* answers about neighbours that are not known here */
 	struct pw_log_limit conflict_log;
 	struct pw_log_limit partial_log;
 	struct frag *frag; /* NULL where no fragments are taken */
@@ -230,10 +224,8 @@ struct rte_mbuf *wire_frag6_in(struct pw_wire *w, struct rte_mbuf *m, uint16_t e
 
 /* icmp.c */
 void wire_icmp_init(struct pw_wire *w);
-/* One token out of a bucket; false where it is empty. */
-bool wire_bucket_take(struct token_bucket *b, uint64_t now);
-/* The same for an answer; false, and counted, where it is empty. */
-bool wire_icmp_allowed(struct pw_wire *w, struct token_bucket *b, uint64_t now);
+/* One token for an answer; false, and counted, where the bucket is empty. */
+bool wire_icmp_allowed(struct pw_wire *w, struct pw_bucket *b, uint64_t now);
 /* Takes m: an ICMP message for us, its header and checksum not looked at yet. */
 void wire_icmp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx);
 

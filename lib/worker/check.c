@@ -56,6 +56,10 @@ check_ifaces(const struct pw_fleet_conf *conf, char *err, size_t err_len)
 			REFUSE("port %s has no queues", conf->port[i]->device);
 		if (conf->iface[i].nb_addrs == 0)
 			REFUSE("port %s has no address", conf->port[i]->device);
+		if ((conf->kernel[i].port != NULL) !=
+			    (conf->iface[i].kernel != PW_WIRE_KERNEL_NONE) ||
+		    (conf->kernel[i].port != NULL && conf->kernel[i].rate == 0))
+			REFUSE("port %s: its kernel interface lacks a part", conf->port[i]->device);
 		for (uint32_t j = 0; j < i; j++) {
 			if (conf->port[i] == conf->port[j])
 				REFUSE("interfaces %u and %u are both on port %s", j, i,

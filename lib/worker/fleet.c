@@ -59,6 +59,7 @@ worker_create(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i, 
 	w->lcore = conf->lcore[i];
 	w->role = conf->role[i];
 	w->next_port = (uint32_t)worker_seed(conf, i, SEED_PORTS);
+	worker_kernel_init(w);
 
 	snprintf(name, sizeof(name), "w%u", i);
 	wire.name = name;
@@ -181,6 +182,15 @@ build(struct pw_fleet *f, const struct pw_fleet_conf *conf, char *err, size_t er
 	return rc;
 }
 
+static void
+take_iface(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i)
+{
+	f->port[i] = conf->port[i];
+	f->kernel[i].port = conf->kernel[i].port;
+	f->kernel[i].rate = conf->kernel[i].rate;
+	f->has_kernel = f->has_kernel || f->kernel[i].port != NULL;
+}
+
 struct pw_fleet *
 pw_fleet_create(const struct pw_fleet_conf *conf, char *err, size_t err_len)
 {
@@ -201,13 +211,15 @@ pw_fleet_create(const struct pw_fleet_conf *conf, char *err, size_t err_len)
 	f->nb_workers = conf->nb_workers;
 	f->nb_ifaces = conf->nb_ifaces;
 	f->nb_listeners = conf->settings->nb_listeners;
-	for (uint32_t i = 0; i < f->nb_listeners; i++)
+	for (uint32_t i = 0; i < f->nb_listeners; i++) {
 		f->listener_port[i] = conf->settings->listener[i].port;
+		f->listener_addr[i] = conf->settings->listener[i].address;
+	}
 	f->mem = conf->mem;
 	f->idle = conf->idle;
 	f->idle_sleep_us = conf->idle_sleep_us != 0 ? conf->idle_sleep_us : DEFAULT_SLEEP_US;
 	for (uint32_t i = 0; i < conf->nb_ifaces; i++)
-		f->port[i] = conf->port[i];
+		take_iface(f, conf, i);
 	rc = fleet_posted(f, err, err_len);
 	if (rc == 0)
 		rc = build(f, conf, err, err_len);
@@ -227,8 +239,10 @@ worker_destroy(struct worker *w)
 	if (w->wire != NULL)
 		pw_wire_destroy(w->wire);
 	worker_auth_destroy(w);
-	for (uint32_t i = 0; i < w->fleet->nb_ifaces; i++)
+	for (uint32_t i = 0; i < w->fleet->nb_ifaces; i++) {
 		rte_pktmbuf_free_bulk(w->tx[i].m, w->tx[i].n);
+		rte_pktmbuf_free_bulk(w->kernel_tx[i].m, w->kernel_tx[i].n);
+	}
 	rte_free(w);
 }
 

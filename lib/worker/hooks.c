@@ -127,6 +127,40 @@ wire_unsteered(void *ctx, uint32_t iface, struct rte_mbuf *packet, uint64_t now)
 	}
 }
 
+static void
+wire_kernel(void *ctx, uint32_t iface, struct rte_mbuf *m, uint64_t now)
+{
+	worker_to_kernel(ctx, iface, m, now);
+}
+
+/* True for the address and port of a listener, which is ours while it refuses connections too. */
+static bool
+is_listener(const struct pw_fleet *f, const struct pw_flow *flow)
+{
+	for (uint32_t i = 0; i < f->nb_listeners; i++) {
+		if (f->listener_port[i] == flow->lport &&
+		    pw_addr_eq(&f->listener_addr[i], &flow->local))
+			return true;
+	}
+	return false;
+}
+
+/* What came in fragments is refused here where it has become too large for the kernel's interface.
+ */
+static bool
+tcp_stranger(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
+{
+	struct worker *w = ctx;
+	const struct pw_fleet *f = w->fleet;
+	int iface = pw_wire_iface_of(w->wire, &flow->local);
+
+	if (iface < 0 || f->kernel[iface].port == NULL || is_listener(f, flow) ||
+	    !worker_kernel_fits(f, (uint32_t)iface, m))
+		return false;
+	worker_to_kernel(w, (uint32_t)iface, m, now);
+	return true;
+}
+
 static int
 tcp_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 {
@@ -178,6 +212,7 @@ worker_wire_hooks(struct worker *w)
 		.learnt = wire_learnt,
 		.icmp_error = wire_icmp_error,
 		.unsteered = wire_unsteered,
+		.kernel = wire_kernel,
 	};
 }
 
@@ -189,6 +224,7 @@ worker_tcp_hooks(struct worker *w)
 		.output = tcp_output,
 		.path = tcp_path,
 		.choose_port = tcp_choose_port,
+		.stranger = w->fleet->has_kernel ? tcp_stranger : NULL,
 	};
 }
 

@@ -59,7 +59,7 @@ lane_destroy(struct lane *l)
 	}
 	if (l->messages.r != NULL) {
 		while (pw_ring_get(&l->messages, &message, 1) == 1) {
-			if (message.kind == MESSAGE_PACKET)
+			if (message.kind == MESSAGE_PACKET || message.kind == MESSAGE_KERNEL)
 				rte_pktmbuf_free(message.packet);
 		}
 	}
@@ -85,10 +85,8 @@ fleet_rings_destroy(struct pw_fleet *f)
  * can.
  */
 static const uint8_t share[] = {
-	[MESSAGE_FORWARD] = 8,
-	[MESSAGE_NEIGHBOUR] = 4,
-	[MESSAGE_PACKET] = 3,
-	[MESSAGE_ICMP_ERROR] = 2,
+	[MESSAGE_FORWARD] = 8,	  [MESSAGE_NEIGHBOUR] = 4, [MESSAGE_PACKET] = 3,
+	[MESSAGE_ICMP_ERROR] = 2, [MESSAGE_KERNEL] = 2,
 };
 
 int
@@ -116,6 +114,9 @@ take(struct worker *w, const struct message *m, uint64_t now)
 		break;
 	case MESSAGE_PACKET:
 		pw_tcp_input(w->tcp, (struct rte_mbuf *[]){m->packet}, 1, now);
+		break;
+	case MESSAGE_KERNEL:
+		worker_kernel_from_other(w, m->iface, m->packet, now);
 		break;
 	case MESSAGE_ICMP_ERROR:
 		pw_tcp_icmp_error(w->tcp, &m->icmp.flow, m->icmp.seq, m->icmp.mtu, m->icmp.code,

@@ -155,6 +155,7 @@ pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now)
 	work += worker_read_answers(w, now);
 	work += worker_read_frames(w, now);
 	work += receive(w, now);
+	work += worker_kernel_poll(w, now);
 	pw_tcp_dispatch(w->tcp, now);
 	/* Timers before the flush: what they queue leaves in this turn. */
 	advance(w, now);
@@ -163,6 +164,7 @@ pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now)
 	work += pw_forward_poll(w->forward, later);
 	pw_tcp_flush(w->tcp, later);
 	worker_tx_flush(w);
+	worker_kernel_flush(w);
 	worker_tx_cleanup(w, now);
 	count_add(&w->count.loops, 1);
 	if (work > 0)

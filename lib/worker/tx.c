@@ -109,6 +109,7 @@ worker_tx_cleanup(struct worker *w, uint64_t now)
 	if (now < w->cleanup_due)
 		return;
 	w->cleanup_due = now + CLEANUP_INTERVAL;
+	worker_kernel_cleanup(w);
 	for (uint32_t i = 0; i < w->fleet->nb_ifaces; i++) {
 		const struct pw_port *port = w->fleet->port[i];
 

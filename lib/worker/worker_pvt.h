@@ -13,6 +13,7 @@
 #include <rte_common.h>
 #include <rte_ethdev.h>
 
+#include <pubwire/base/bucket.h>
 #include <pubwire/base/ring.h>
 #include <pubwire/worker/worker.h>
 
@@ -41,6 +42,7 @@ enum message_kind {
 	MESSAGE_NEIGHBOUR,
 	MESSAGE_ICMP_ERROR,
 	MESSAGE_PACKET, /* for the stack of the worker that owns its flow; a reference passes */
+	MESSAGE_KERNEL, /* a frame for the kernel, for the worker that talks to it; the same */
 };
 
 struct neighbour_msg {
@@ -57,7 +59,7 @@ struct icmp_msg {
 
 struct message {
 	uint32_t kind;
-	uint32_t iface; /* of a neighbour or packet */
+	uint32_t iface; /* of a neighbour, packet or frame */
 	union {
 		struct pw_forward_msg forward;
 		struct neighbour_msg neighbour;
@@ -78,6 +80,13 @@ struct lane {
 struct tx_buf {
 	uint16_t n;
 	struct rte_mbuf *m[WORKER_BURST];
+};
+
+/* The kernel's interface beside a port. */
+struct kernel_side {
+	const struct pw_port *port; /* NULL: none */
+	uint32_t rate;
+	bool gone; /* atomic: written by any thread, read by the worker that talks to it */
 };
 
 /* Which workers the flows of an interface go to. */
@@ -116,6 +125,12 @@ struct worker {
 	clockid_t cpu_clock;	/* of its thread, once clock_known */
 	bool clock_known;	/* atomic: any thread reads it */
 	uint64_t longest_sleep; /* atomic, ns: for telemetry */
+	struct pw_bucket to_kernel[PW_WIRE_MAX_IFACES];
+	/* Of the worker that talks to the kernel alone, from here on. */
+	uint64_t kernel_due;
+	struct pw_bucket to_kernel_all[PW_WIRE_MAX_IFACES];
+	struct pw_bucket from_kernel[PW_WIRE_MAX_IFACES];
+	struct tx_buf kernel_tx[PW_WIRE_MAX_IFACES];
 	struct pw_worker_counters count __rte_cache_aligned;
 } __rte_cache_aligned;
 
@@ -126,7 +141,10 @@ struct pw_fleet {
 	struct pw_port *port[PW_WIRE_MAX_IFACES];
 	struct steering steering[PW_WIRE_MAX_IFACES];
 	uint16_t listener_port[PW_FORWARD_MAX_LISTENERS];
+	struct pw_addr listener_addr[PW_FORWARD_MAX_LISTENERS];
 	uint32_t nb_listeners;
+	struct kernel_side kernel[PW_WIRE_MAX_IFACES];
+	bool has_kernel; /* some interface has one */
 	struct pw_forward_shared *shared;
 	struct pw_mem *mem;
 	uint32_t posted;   /* packet buffers that stand empty in receive queues */
@@ -186,6 +204,20 @@ int fleet_auth_create(struct pw_fleet *f, const struct pw_fleet_conf *conf);
 void worker_auth_destroy(struct worker *w);
 int worker_authenticate(void *ctx, const struct pw_auth_request *r);
 uint32_t worker_read_answers(struct worker *w, uint64_t now);
+
+/* kernel.c */
+void worker_kernel_init(struct worker *w);
+/* Takes a frame for the kernel; it has l2_len and may be tagged. */
+void worker_to_kernel(struct worker *w, uint32_t iface, struct rte_mbuf *m, uint64_t now);
+/* False for what the kernel's interface is too small for. */
+bool worker_kernel_fits(const struct pw_fleet *f, uint32_t iface, const struct rte_mbuf *m);
+/* The same of another worker, or of none: as the owner has it. Takes m. */
+void worker_kernel_from_other(struct worker *w, uint32_t iface, struct rte_mbuf *m, uint64_t now);
+/* Frames of the kernel to where they are to leave; returns how many. */
+uint32_t worker_kernel_poll(struct worker *w, uint64_t now);
+void worker_kernel_flush(struct worker *w);
+/* Let the driver free what it has sent. */
+void worker_kernel_cleanup(struct worker *w);
 
 /* tx.c */
 void worker_tx(struct worker *w, uint32_t iface, struct rte_mbuf *m);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
 
 #include "world.h"
 
@@ -125,6 +127,51 @@ links_up(struct world *w, const struct world_conf *conf, struct pw_fleet_conf *f
 	fleet->nb_ifaces = w->nb_sides;
 }
 
+/* A kernel is a pair of rings that the test looks into. */
+static void
+kernel_up(struct world *w, const struct world_conf *conf, struct pw_fleet_conf *fleet)
+{
+	struct pw_port_conf port = {.nb_workers = 1};
+	static uint32_t made;
+	char text[32], device[RTE_ETH_NAME_MAX_LEN], err[256] = "";
+	int id;
+
+	if (conf->kernel_rate == 0)
+		return;
+	snprintf(text, sizeof(text), "to_kernel_%u", made);
+	w->to_kernel = rte_ring_create(text, 2048, SOCKET_ID_ANY, 0);
+	snprintf(text, sizeof(text), "from_kernel_%u", made);
+	w->from_kernel = rte_ring_create(text, 2048, SOCKET_ID_ANY, 0);
+	assert_non_null(w->to_kernel);
+	assert_non_null(w->from_kernel);
+	snprintf(text, sizeof(text), "kernel_%u", made++);
+	id = rte_eth_from_rings(text, &w->from_kernel, 1, &w->to_kernel, 1, 0);
+	assert_true(id >= 0);
+	assert_int_equal(rte_eth_dev_get_name_by_port((uint16_t)id, device), 0);
+	port.device = device;
+	if (pw_port_open(&w->kernel_port, &port, &w->near_mem, err, sizeof(err)) < 0)
+		fail_msg("%s", err);
+	fleet->iface[0].kernel = PW_WIRE_KERNEL_REST;
+	fleet->kernel[0].port = &w->kernel_port;
+	fleet->kernel[0].rate = conf->kernel_rate;
+}
+
+static void
+kernel_down(struct world *w)
+{
+	struct rte_ring *const rings[] = {w->to_kernel, w->from_kernel};
+	void *m;
+
+	if (w->to_kernel == NULL)
+		return;
+	pw_port_close(&w->kernel_port);
+	for (uint32_t i = 0; i < RTE_DIM(rings); i++) {
+		while (rte_ring_dequeue(rings[i], &m) == 0)
+			rte_pktmbuf_free(m);
+		rte_ring_free(rings[i]);
+	}
+}
+
 struct world *
 world_create(const struct world_conf *conf)
 {
@@ -149,6 +196,7 @@ world_create(const struct world_conf *conf)
 	memory(w);
 	settings(w, conf);
 	links_up(w, conf, &fleet);
+	kernel_up(w, conf, &fleet);
 	fleet.now = w->now;
 	for (uint32_t i = 0; i < conf->workers; i++) {
 		fleet.lcore[i] = conf->lcores != NULL ? conf->lcores[i] : i;
@@ -250,6 +298,7 @@ world_destroy(struct world *w)
 		pw_port_close(&w->port[i]);
 		peer_destroy_rings(&w->side[i]);
 	}
+	kernel_down(w);
 	rte_pktmbuf_free_bulk(w->posted, w->nb_posted);
 	assert_true(pw_mem_full(&w->near_mem));
 	assert_true(pw_mem_full(&w->far_mem));

@@ -37,6 +37,7 @@ struct world_conf {
 	uint32_t message_rate;		/* of each device, 0: no bound */
 	const uint32_t *lcores;		/* NULL: 0, 1 */
 	bool real_time;			/* the fleet runs on lcores of its own */
+	uint32_t kernel_rate; /* the devices' port has an interface of the kernel; 0: none */
 };
 
 struct world {
@@ -45,6 +46,8 @@ struct world {
 	uint32_t nb_posted;
 	struct peer side[2]; /* devices, brokers; with one_port only the first */
 	struct pw_port port[2];
+	struct pw_port kernel_port;
+	struct rte_ring *to_kernel, *from_kernel; /* NULL where there is none */
 	struct pw_forward_settings settings;
 	struct pw_fleet *fleet;
 	struct model_broker broker[WORLD_BROKERS];

@@ -105,6 +105,11 @@ struct pw_tcp_hooks {
 	 * -EADDRNOTAVAIL.
 	 */
 	int (*choose_port)(void *ctx, struct pw_flow *flow, uint32_t attempt);
+	/**
+	 * A segment of no connection here and for no listener: true where it was taken, m with it
+	 * as it came to pw_tcp_input(); false where it is to be answered with RST. NULL: all are.
+	 */
+	bool (*stranger)(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now);
 };
 
 /** Sizes and policy of a stack; 0 stands for the default in brackets. */

@@ -232,6 +232,9 @@ int pw_wire_path(const struct pw_wire *w, const struct pw_addr *dst, struct pw_w
 /** True where the address is one of ours; one that somebody else had first is not. */
 bool pw_wire_is_local(const struct pw_wire *w, const struct pw_addr *a);
 
+/** Index of the interface that an address of ours is on; -1 where it is none of ours. */
+int pw_wire_iface_of(const struct pw_wire *w, const struct pw_addr *a);
+
 /**
  * Send a TCP segment. m is a chain that starts at the TCP header (l4_len set, headroom of at least
  * 64 bytes in the first segment) with its checksum field zero; wire prepends IP and

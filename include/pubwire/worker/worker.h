@@ -30,6 +30,12 @@ extern "C" {
 /** What a worker does when a loop found nothing. */
 enum pw_idle { PW_IDLE_POLL, PW_IDLE_ADAPTIVE };
 
+/** The kernel's interface beside a port: a port of its own, opened for one worker. */
+struct pw_kernel_conf {
+	const struct pw_port *port; /**< NULL: there is none */
+	uint32_t rate;		    /**< frames a second, each way; at least 1 */
+};
+
 /** How to build the fleet. Everything pointed to outlives it. */
 struct pw_fleet_conf {
 	uint32_t nb_workers;
@@ -43,6 +49,11 @@ struct pw_fleet_conf {
 	 * split.
 	 */
 	struct pw_port *port[PW_WIRE_MAX_IFACES];
+	/**
+	 * Of the interface of the same index; what goes there is said by its `kernel`. Worker 0
+	 * talks to the kernel.
+	 */
+	struct pw_kernel_conf kernel[PW_WIRE_MAX_IFACES];
 	/** These two outlive it, or until an edition has taken their place. */
 	const struct pw_forward_settings *settings;
 	const struct pw_access *access; /**< NULL: anybody may publish anything */
@@ -77,6 +88,12 @@ struct pw_fleet_conf {
 	X(messages_out, "Messages to other workers")                                               \
 	X(message_ring_full, "Times that a message waited because a ring was full")                \
 	X(drop_message_full, "Neighbours, ICMP errors, rejoined packets lost to a full ring")      \
+	X(to_kernel, "Frames given to the kernel's interfaces beside the ports")                   \
+	X(from_kernel, "Frames of the kernel sent through ports")                                  \
+	X(kernel_held_back, "Looks for frames of the kernel put off by ports[].kernel.rate")       \
+	X(drop_kernel_rate, "Frames for the kernel above ports[].kernel.rate")                     \
+	X(drop_kernel_ring, "Frames for the kernel lost to a full ring between workers")           \
+	X(drop_kernel_refused, "Frames for the kernel that its interface did not take")            \
 	X(icmp_held_back, "ICMP errors about others' flows held back by the rate limit")
 
 PW_COUNTER_STRUCT(pw_worker_counters, PW_WORKER_COUNTERS);
@@ -113,6 +130,12 @@ int pw_fleet_renew(struct pw_fleet *f, const struct pw_edition_conf *conf)
 /** True once every worker has gone over: what was in force before may go, once other readers
  * (telemetry) are known to be past it too. Main lcore. */
 bool pw_fleet_renewed(struct pw_fleet *f);
+
+/**
+ * The kernel's interface beside an interface is no more (its operator deleted it): frames for it
+ * are dropped and counted from here on. Any thread.
+ */
+void pw_fleet_kernel_gone(struct pw_fleet *f, uint32_t iface);
 
 /** Ask for a drain; returns at once. Any thread. */
 void pw_fleet_drain(struct pw_fleet *f);
