@@ -27,6 +27,15 @@ static const struct {
 	{"worker", "drop_message_full",
 	 "A worker is overloaded, or somebody sends fragments or ICMP errors in masses: see its "
 	 "busy share"},
+	{"worker", "drop_kernel_rate",
+	 "More comes for the host than ports[].kernel.rate: capture shows what; raise the rate, or "
+	 "filter it before the port"},
+	{"worker", "drop_kernel_ring",
+	 "Worker 0, which talks to the kernel, is overloaded: see its busy share, and what comes "
+	 "for the host"},
+	{"worker", "drop_kernel_refused",
+	 "The kernel's interface is down, full or deleted: ip -s link shows it; a restart of "
+	 "pubwire makes it anew"},
 	{"wire", "drop_runt",
 	 "A broken sender or cable: capture, and look at errors of the switch port"},
 	{"wire", "drop_not_ours_mac",
