@@ -112,6 +112,7 @@ struct ctl_command {
 
 #define CTL_COMMANDS(X)                                                                            \
 	X(status)                                                                                  \
+	X(top)                                                                                     \
 	X(brokers)                                                                                 \
 	X(devices)                                                                                 \
 	X(why)                                                                                     \

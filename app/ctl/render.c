@@ -78,8 +78,7 @@ put_traffic(const json_t *view, FILE *out)
 	fprintf(out, "devices    %s connected, %s/s come; %s TCP connections\n",
 		ctl_whole(ctl_u64(t, "devices")), ctl_count(ctl_real(t, "connects_per_second")),
 		ctl_whole(ctl_u64(t, "tcp_connections")));
-	fprintf(out,
-		"messages   %s/s accepted, %s/s acknowledged, %s/s of payload; %s outstanding\n",
+	fprintf(out, "messages   %s/s accepted, %s/s acknowledged, %s/s; %s outstanding\n",
 		ctl_count(ctl_real(t, "messages_per_second")),
 		ctl_count(ctl_real(t, "acknowledged_per_second")),
 		ctl_bytes(ctl_real(t, "payload_bytes_per_second")),

@@ -55,10 +55,8 @@ receive(struct ctl *c, const char *what)
 	n = rc < 0 ? -1 : recvmsg(c->fd, &msg, 0);
 	if (n <= 0) {
 		if (n == 0 || errno == ECONNRESET)
-			ctl_fail(c, CTL_FAILED,
-				 "%s: the connection ended before the answer to %s: pubwire has "
-				 "ended",
-				 c->path, what);
+			ctl_fail(c, CTL_FAILED, "pubwire has ended: no answer to %s came from %s",
+				 what, c->path);
 		else
 			ctl_fail(c, CTL_FAILED, "%s: %s: %s", c->path, what, strerror(errno));
 		return NULL;
