@@ -109,9 +109,9 @@ app_options_help(FILE *out)
 	      "without --file-prefix it is 'pubwire'. With --no-huge and no -m the memory is what\n"
 	      "the plan needs.\n"
 	      "\n"
-	      "Signals: TERM and INT drain (a second one stops at once); HUP checks the file again "
-	      "and\n"
-	      "logs whether a restart would take it; USR1 is accepted, there being no log file.\n"
+	      "Signals: TERM and INT drain (a second one stops at once); HUP reads the "
+	      "file\n"
+	      "again, while it runs; USR1 is accepted, there being no log file.\n"
 	      "\n"
 	      "Exit status: 0 fine, 1 fatal, 64 wrong usage, 78 wrong configuration.\n",
 	      out);
