@@ -41,7 +41,8 @@ def joined(group):
 
 
 def without_comments(text):
-    return re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
+    # "/*" in a string begins none.
+    return re.sub(rf"({STRING})|/\*.*?\*/", lambda m: m[1] or " ", text, flags=re.S)
 
 
 def counters():
