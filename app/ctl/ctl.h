@@ -119,6 +119,7 @@ struct ctl_command {
 	X(drops)                                                                                   \
 	X(latency)                                                                                 \
 	X(drain)                                                                                   \
+	X(reload)                                                                                  \
 	X(log_level)
 
 #define CTL_DECLARE(name) extern const struct ctl_command ctl_cmd_##name;

@@ -331,6 +331,25 @@ def levels(d):
             check(run(d, "-p", "model", "log-level", *args).returncode == 64, f"log-level: {args} is refused")
 
 
+def reload(d):
+    result = {"state": "done", "generation": 1, "nb_changed": 0, "text": ["before"], "changed": []}
+    story = [dict(result), dict(result, generation=2, state="running"), dict(
+        result, generation=2, text=["x" * 120, "yz", "next"], nb_changed=3, changed=["limits.hold", "brokers[0].port"])]
+    with Model(d, {"/pubwire/reload": {"generation": 2}, "/pubwire/reload_result": lambda p: story.pop(0)}):
+        r = run(d, "-p", "model", "reload")
+        check(r.returncode == 0 and r.stdout == "x" * 120 + "yz\nnext\n  limits.hold\n  brokers[0].port\n"
+              "  and 1 more\n", "reload: waits for its own, joins what was cut", r)
+    refused = dict(result, generation=2, state="refused", text=["c.yaml:3: limits.hold: expected a number"])
+    with Model(d, {"/pubwire/reload": {"generation": 2}, "/pubwire/reload_result": refused}):
+        r = run(d, "-p", "model", "reload")
+        check(r.returncode == 1 and "stays as it was:\n  c.yaml:3: limits.hold" in r.stderr, "reload: refused", r)
+        r = run(d, "-p", "model", "reload", "--json")
+        check(r.returncode == 1 and json.loads(r.stdout)["state"] == "refused", "reload: refused, --json", r)
+    with Model(d, {"/pubwire/reload": {"generation": 2}, "/pubwire/reload_result": None}):
+        r = run(d, "-p", "model", "reload")
+        check(r.returncode == 1 and "has ended" in r.stderr, "reload: it ends in the midst", r)
+
+
 def colours(d):
     with Model(d, {"/pubwire/brokers": {"0": {"broker": "a", "state": "up"}}}):
         check("\033" not in run(d, "-p", "model", "brokers").stdout, "colours: none into a pipe")
@@ -369,6 +388,7 @@ def main():
         latency(d)
         drain(d)
         levels(d)
+        reload(d)
         colours(d)
     print(f"1..{count}")
     return 1 if failed else 0
