@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_malloc.h>
+
+#include <pubwire/mqtt/packet.h>
+
+#include "clock.h"
+#include "device.h"
+#include "frames.h"
+#include "payload.h"
+
+PW_COUNTER_DESCRIBE(device_counters, DEVICE_COUNTERS);
+
+#define OPENING_MAX 4096 /* handshakes at a time */
+#define OPEN_BURST  64	 /* and begun in a turn */
+#define FIRST_PORT  1024
+#define PORTS	    64000
+#define RETRY	    CLOCK_S
+#define SCAN	    4096 /* devices looked at in a turn */
+
+static const struct pw_tcp_ops ops;
+
+static uint32_t
+number_of(const struct devices *d, const struct device *dev)
+{
+	return (uint32_t)(dev - d->dev);
+}
+
+/* Connecting. */
+
+/* Device i speaks from address i mod n; a port of its own, another one each time that it comes. */
+static void
+open_device(struct devices *d, struct device *dev, uint64_t now)
+{
+	const struct options *o = d->o;
+	uint32_t i = number_of(d, dev), addrs = net_range_size(&o->clients);
+	uint32_t each = (d->n + addrs - 1) / addrs;
+	struct pw_flow flow = {
+		.local = net_addr(o->clients.first + i % addrs),
+		.remote = net_addr(o->target),
+		.lport = (uint16_t)(FIRST_PORT +
+				    (i / addrs + (uint64_t)dev->generation * each) % PORTS),
+		.rport = o->target_port,
+	};
+
+	if (pw_tcp_connect(d->tcp, &flow, &ops, d, i, &dev->conn, now) < 0) {
+		dev->generation++;
+		dev->retry = now + RETRY;
+		d->count.no_buffer++;
+		return;
+	}
+	dev->state = DEVICE_OPENING;
+	d->nb_opening++;
+	d->count.connects++;
+}
+
+static void
+on_connected(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+{
+	struct devices *d = ctx;
+	struct device *dev = &d->dev[pw_tcp_user(c)];
+	char id[24];
+	struct pw_mqtt_connect_out out = {
+		.version = d->o->version,
+		.clean = true,
+		.keepalive = d->o->keepalive,
+		.client_id = {id,
+			      (uint32_t)snprintf(id, sizeof(id), "pktgen-%07u", number_of(d, dev))},
+	};
+	uint8_t bytes[128];
+	int n = pw_mqtt_encode_connect(bytes, sizeof(bytes), &out);
+
+	(void)now;
+	if (n < 0 || pw_tcp_send_copy(d->tcp, c, bytes, (uint32_t)n) < 0)
+		d->count.no_buffer++;
+	dev->state = DEVICE_SAYING;
+}
+
+static void
+on_gone(void *ctx, struct pw_tcp_conn *c, enum pw_tcp_end why, uint64_t now)
+{
+	struct devices *d = ctx;
+	struct device *dev = &d->dev[pw_tcp_user(c)];
+
+	(void)why;
+	if (dev->state == DEVICE_UP)
+		d->nb_up--;
+	else if (dev->state != DEVICE_LEAVING)
+		d->nb_opening--;
+	if (dev->state != DEVICE_LEAVING) {
+		d->count.broken++;
+		dev->retry = now + RETRY;
+	}
+	d->count.unsettled += dev->inflight - (uint32_t)__builtin_popcountll(dev->over);
+	dev->over = dev->received = 0;
+	dev->inflight = 0;
+	dev->first = 1;
+	dev->state = DEVICE_DOWN;
+	dev->generation++;
+	dev->conn = NULL;
+}
+
+/* What they are told. */
+
+struct reading {
+	struct devices *d;
+	struct device *dev;
+	uint8_t out[4096]; /* PUBREL packets */
+	uint32_t n;
+};
+
+static void
+connack(struct reading *r, uint8_t code)
+{
+	struct devices *d = r->d;
+
+	if (r->dev->state != DEVICE_SAYING) {
+		d->count.strange++;
+		return;
+	}
+	if (code != 0) {
+		d->count.refused++;
+		return;
+	}
+	d->count.accepted++;
+	d->nb_opening--;
+	d->nb_up++;
+	r->dev->state = DEVICE_UP;
+	r->dev->first = 1;
+}
+
+static int
+send_out(struct reading *r)
+{
+	uint32_t n = r->n;
+
+	r->n = 0;
+	return n == 0 ? 0 : pw_tcp_send_copy(r->d->tcp, r->dev->conn, r->out, n);
+}
+
+static int
+answer(struct reading *r, const uint8_t *p, uint32_t len, uint32_t head)
+{
+	uint8_t type = p[0] >> 4;
+	uint16_t id;
+
+	if (len < head + 2)
+		return -EBADMSG;
+	id = (uint16_t)(p[head] << 8 | p[head + 1]);
+	if (!device_answer(r->d, r->dev, type, id)) {
+		r->d->count.strange++;
+		return 0;
+	}
+	if (len > head + 2 && p[head + 2] >= 0x80)
+		r->d->count.refusals++;
+	if (type != PW_MQTT_PUBREC)
+		return 0;
+	if (r->n + 4 > sizeof(r->out) && send_out(r) < 0)
+		return -ENOBUFS;
+	memcpy(r->out + r->n, (uint8_t[]){PW_MQTT_PUBREL << 4 | 2, 2, p[head], p[head + 1]}, 4);
+	r->n += 4;
+	return 0;
+}
+
+static int
+on_frame(void *ctx, const uint8_t *p, uint32_t len, uint32_t head)
+{
+	struct reading *r = ctx;
+
+	switch (p[0] >> 4) {
+	case PW_MQTT_PUBACK:
+	case PW_MQTT_PUBREC:
+	case PW_MQTT_PUBCOMP:
+		return answer(r, p, len, head);
+	case PW_MQTT_CONNACK:
+		if (len < head + 2)
+			return -EBADMSG;
+		connack(r, p[head + 1]);
+		return 0;
+	case PW_MQTT_PINGRESP:
+		return 0;
+	case PW_MQTT_DISCONNECT:
+		return 0; /* the end follows */
+	default:
+		r->d->count.strange++;
+		return 0;
+	}
+}
+
+static void
+on_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+{
+	struct devices *d = ctx;
+	struct reading r = {.d = d, .dev = &d->dev[pw_tcp_user(c)]};
+	int n = frames_walk(pw_tcp_rx_chain(c), on_frame, &r);
+
+	if (n >= 0)
+		pw_tcp_consume(d->tcp, c, (uint32_t)n);
+	else
+		d->count.strange++;
+	if (send_out(&r) < 0)
+		d->count.no_buffer++;
+	if (n < 0 || pw_tcp_eof(c))
+		pw_tcp_close(d->tcp, c, now);
+}
+
+static const struct pw_tcp_ops ops = {
+	.connected = on_connected, .readable = on_readable, .gone = on_gone};
+
+/* What is due. */
+
+/* Of something that comes at a rate: how many are due, at most most. */
+static uint32_t
+due(uint64_t *next, uint64_t now, double rate, uint32_t most)
+{
+	double step = (double)CLOCK_S / rate;
+	uint32_t n;
+
+	if (now < *next)
+		return 0;
+	n = (uint32_t)RTE_MIN((double)(now - *next) / step + 1, (double)most);
+	/* What was missed for longer than that is not made up for. */
+	*next = RTE_MAX(*next + (uint64_t)((double)n * step), now > CLOCK_MS ? now - CLOCK_MS : 0);
+	return n;
+}
+
+static uint32_t
+open_due(struct devices *d, uint64_t now)
+{
+	uint32_t done = 0, n;
+
+	if (d->leaving || d->nb_opening >= OPENING_MAX)
+		return 0;
+	if (d->opened == d->n && d->nb_up + d->nb_opening == d->n)
+		return 0;
+	n = due(&d->connect_due, now, d->o->connect_rate, OPEN_BURST);
+	for (; done < n && d->opened < d->n; done++)
+		open_device(d, &d->dev[d->opened++], now);
+	for (uint32_t i = 0; done < n && d->opened == d->n && i < RTE_MIN(d->n, (uint32_t)SCAN);
+	     i++) {
+		struct device *dev = &d->dev[d->revive];
+
+		d->revive = (d->revive + 1) % d->n;
+		if (dev->state == DEVICE_DOWN && now >= dev->retry) {
+			open_device(d, dev, now);
+			done++;
+		}
+	}
+	return done;
+}
+
+static uint32_t
+ping_due(struct devices *d, uint64_t now)
+{
+	static const uint8_t ping[2] = {PW_MQTT_PINGREQ << 4, 0};
+	uint32_t n = due(&d->ping_due, now, 2.0 * d->n / d->o->keepalive, OPEN_BURST);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct device *dev = &d->dev[d->ping];
+
+		d->ping = (d->ping + 1) % d->n;
+		if (dev->state == DEVICE_UP &&
+		    pw_tcp_send_copy(d->tcp, dev->conn, ping, sizeof(ping)) == 0)
+			d->count.pings++;
+	}
+	return n;
+}
+
+static void
+leave(struct devices *d, struct device *dev, uint64_t now)
+{
+	static const uint8_t bye[2] = {PW_MQTT_DISCONNECT << 4, 0};
+
+	if (dev->state == DEVICE_UP) {
+		d->nb_up--;
+		if (pw_tcp_send_copy(d->tcp, dev->conn, bye, sizeof(bye)) < 0)
+			d->count.no_buffer++;
+	} else {
+		d->nb_opening--;
+	}
+	dev->state = DEVICE_LEAVING;
+	pw_tcp_close(d->tcp, dev->conn, now);
+}
+
+static uint32_t
+churn_due(struct devices *d, uint64_t now)
+{
+	uint32_t n;
+
+	if (d->o->churn == 0 || d->leaving || d->opened < d->n)
+		return 0;
+	n = due(&d->churn_due, now, d->o->churn, OPEN_BURST);
+	for (uint32_t i = 0; i < n; i++) {
+		struct device *dev = &d->dev[d->churn];
+
+		d->churn = (d->churn + 1) % d->n;
+		/* Who goes in the midst of an exchange would leave a message in doubt. */
+		if (dev->state == DEVICE_UP && dev->inflight == 0)
+			leave(d, dev, now);
+	}
+	return n;
+}
+
+uint32_t
+devices_turn(struct devices *d, uint64_t now)
+{
+	return open_due(d, now) + ping_due(d, now) + churn_due(d, now);
+}
+
+void
+devices_leave(struct devices *d, uint64_t now)
+{
+	d->leaving = true;
+	for (uint32_t i = 0; i < d->opened; i++) {
+		struct device *dev = &d->dev[i];
+
+		if (dev->state != DEVICE_DOWN && dev->state != DEVICE_LEAVING)
+			leave(d, dev, now);
+	}
+}
+
+void
+devices_abort(struct devices *d, uint64_t now)
+{
+	for (uint32_t i = 0; i < d->opened; i++) {
+		if (d->dev[i].conn != NULL)
+			pw_tcp_abort(d->tcp, d->dev[i].conn, now);
+		d->dev[i].conn = NULL;
+	}
+}
+
+int
+devices_create(struct devices *d, const struct options *o, struct pw_tcp *tcp, uint64_t now)
+{
+	*d = (struct devices){.o = o, .tcp = tcp, .n = o->connections};
+	d->dev = rte_zmalloc("devices", sizeof(struct device) * (size_t)d->n, 64);
+	if (d->dev == NULL)
+		return -ENOMEM;
+	/* The silent ones are spread over all. */
+	for (uint32_t i = 0; i < d->n; i++) {
+		d->dev[i].first = 1;
+		d->dev[i].silent = (i * 37 + 36) % 100 < o->silent;
+	}
+	d->connect_due = d->ping_due = d->churn_due = now;
+	return 0;
+}
+
+void
+devices_destroy(struct devices *d)
+{
+	rte_free(d->dev);
+}

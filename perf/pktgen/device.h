@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PKTGEN_DEVICE_H
+#define PKTGEN_DEVICE_H
+
+/*
+ * Devices: MQTT clients over lib/tcp, each with an address and port of its own, brought up at a
+ * bounded rate and kept up. device.c is their life, publish.c what they send.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pubwire/base/counter.h>
+#include <pubwire/tcp/tcp.h>
+
+#include "options.h"
+
+#define DEVICE_COUNTERS(X)                                                                         \
+	X(connects, "Connections opened")                                                          \
+	X(accepted, "CONNACK packets that accept")                                                 \
+	X(refused, "CONNACK packets that refuse")                                                  \
+	X(broken, "Connections that ended though nobody here ended them")                          \
+	X(messages, "Messages sent")                                                               \
+	X(bytes, "Bytes of payload in them")                                                       \
+	X(settled, "Messages of QoS 1 and 2 whose exchange is over")                               \
+	X(refusals, "Of them, those with a reason code that refuses")                              \
+	X(unsettled, "Messages whose exchange ended with their connection")                        \
+	X(strange, "Packets that nobody asked for, or that make no sense")                         \
+	X(pings, "PINGREQ packets sent")                                                           \
+	X(no_buffer, "Times that a device could not send for want of a buffer")
+
+PW_COUNTER_STRUCT(device_counters, DEVICE_COUNTERS);
+
+enum device_state {
+	DEVICE_DOWN,
+	DEVICE_OPENING, /* TCP's handshake */
+	DEVICE_SAYING,	/* CONNECT is sent */
+	DEVICE_UP,
+	DEVICE_LEAVING,
+};
+
+struct device {
+	struct pw_tcp_conn *conn;
+	uint64_t over;	     /* bit i: the exchange of first + i is over */
+	uint64_t received;   /* bit i: its PUBREC has come */
+	uint64_t retry;	     /* ns; not opened before */
+	uint32_t seq;	     /* of the next message */
+	uint16_t first;	     /* packet identifier of the oldest exchange */
+	uint16_t generation; /* connections so far, less one */
+	uint8_t inflight;    /* exchanges from first on, over or not */
+	uint8_t state;	     /* enum device_state */
+	bool silent;
+};
+
+struct devices {
+	const struct options *o;
+	struct pw_tcp *tcp;
+	struct device *dev;
+	uint32_t n;
+	uint32_t nb_opening; /* OPENING and SAYING */
+	uint32_t nb_up;
+	uint32_t opened;      /* all below this have been opened once */
+	uint32_t revive;      /* where the search for devices to open again stands */
+	uint32_t ping, churn; /* whose turn it is */
+	uint32_t next;	      /* to publish */
+	bool leaving;	      /* nobody is opened any more */
+	uint64_t connect_due, ping_due, churn_due; /* ns */
+	struct device_counters count;
+};
+
+/* 0 or -ENOMEM. */
+int devices_create(struct devices *d, const struct options *o, struct pw_tcp *tcp, uint64_t now);
+void devices_destroy(struct devices *d);
+
+/* Open, ping and renew what is due; returns how much was done. */
+uint32_t devices_turn(struct devices *d, uint64_t now);
+
+/* Everybody says DISCONNECT and closes. */
+void devices_leave(struct devices *d, uint64_t now);
+/* And who has not gone by then is reset. */
+void devices_abort(struct devices *d, uint64_t now);
+
+/*
+ * Publish up to n messages, each device in its turn; fewer where devices wait for windows. due(k)
+ * is the stamp of the k-th of them. Returns how many were sent.
+ */
+struct publish_due {
+	uint64_t first; /* ns */
+	double step;	/* ns from one to the next */
+};
+uint32_t devices_publish(struct devices *d, uint32_t n, const struct publish_due *due,
+			 uint32_t per_segment);
+
+/* A packet that answers a message: PUBACK, PUBREC, PUBCOMP. False where it is strange. */
+bool device_answer(struct devices *d, struct device *dev, uint8_t type, uint16_t id);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <signal.h>
+#include <stdio.h>
+
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+
+#include <pubwire/base/log.h>
+
+#include "clock.h"
+#include "options.h"
+#include "payload.h"
+#include "report.h"
+#include "run.h"
+#include "shape.h"
+
+#define EXIT_DIRTY 2
+#define EXIT_USAGE 64
+
+uint64_t clock_mult;
+
+static bool stop;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+}
+
+/* The descriptors of EAL follow its own name. */
+static int
+start_eal(int argc, char **argv, int rest)
+{
+	argv[rest - 1] = argv[0];
+	return rte_eal_init(argc - rest + 1, argv + rest - 1);
+}
+
+static int
+measure(const struct options *o)
+{
+	struct run *r = rte_zmalloc("run", sizeof(*r), 64);
+	int rc = EXIT_FAILURE;
+
+	if (r == NULL) {
+		fprintf(stderr, "pktgen: no memory; give EAL more\n");
+		return rc;
+	}
+	if (run_create(r, o) == 0) {
+		bool done = run_measure(r, &stop) == 0;
+
+		rc = !done ? EXIT_FAILURE : report_clean(r) ? EXIT_SUCCESS : EXIT_DIRTY;
+		if (report_result(r) < 0 || run_destroy(r) < 0)
+			rc = EXIT_FAILURE;
+	}
+	rte_free(r);
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sigaction act = {.sa_handler = on_signal};
+	struct options o;
+	int rest, rc = options_read(&o, argc, argv, &rest);
+
+	if (rc != 0)
+		return rc > 0 ? EXIT_SUCCESS : EXIT_USAGE;
+	if (start_eal(argc, argv, rest) < 0) {
+		fprintf(stderr, "pktgen: EAL does not start: %s\n", rte_strerror(rte_errno));
+		return EXIT_FAILURE;
+	}
+	pw_log_init();
+	clock_init();
+	payload_init();
+	shapes_init(&o);
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	rc = measure(&o);
+	rte_eal_cleanup();
+	return rc;
+}

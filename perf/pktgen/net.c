@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_arp.h>
+#include <rte_ethdev.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+
+#include "clock.h"
+#include "net.h"
+#include "wire_pvt.h"
+
+PW_COUNTER_DESCRIBE(net_counters, NET_COUNTERS);
+
+#define ASK_INTERVAL (100 * CLOCK_MS)
+#define TTL	     64
+#define RINGS	     1024 /* descriptors; what memif has by default */
+
+int
+net_open(struct net *net, const char *device, const struct pw_mem *mem, char *err, size_t err_len)
+{
+	struct pw_port_conf conf = {
+		.device = device,
+		.nb_workers = 1,
+		.rx_desc = RINGS,
+		.tx_desc = RINGS,
+		.disable_caps = PW_PORT_TX_TSO | PW_PORT_RX_RSS,
+	};
+
+	net->mem = mem;
+	return pw_port_open(&net->port, &conf, mem, err, err_len);
+}
+
+void
+net_close(struct net *net)
+{
+	while (net->backlog_n > 0) {
+		rte_pktmbuf_free(net->backlog[net->backlog_first]);
+		net->backlog_first = (net->backlog_first + 1) % NET_BACKLOG;
+		net->backlog_n--;
+	}
+	pw_port_close(&net->port);
+}
+
+static bool
+is_ours(const struct net *net, uint32_t addr)
+{
+	return addr == net->link || (addr >= net->range.first && addr <= net->range.last);
+}
+
+bool
+net_send(struct net *net, struct rte_mbuf *m)
+{
+	if (net->backlog_n == NET_BACKLOG) {
+		net->n.drop_tx_full++;
+		rte_pktmbuf_free(m);
+		return false;
+	}
+	net->backlog[(net->backlog_first + net->backlog_n++) % NET_BACKLOG] = m;
+	return true;
+}
+
+/* ARP. */
+
+static void
+arp_send(struct net *net, uint16_t op, uint32_t from, uint32_t to, const struct rte_ether_addr *mac)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(net->mem->pkt);
+	struct rte_ether_hdr *eth;
+	struct rte_arp_hdr *arp;
+
+	if (m == NULL) {
+		net->n.drop_no_buffer++;
+		return;
+	}
+	/* Ethernet's minimum without the checksum. */
+	eth = (struct rte_ether_hdr *)rte_pktmbuf_append(m, 60);
+	memset(eth, 0, 60);
+	if (op == RTE_ARP_OP_REPLY)
+		eth->dst_addr = *mac;
+	else
+		memset(&eth->dst_addr, 0xff, sizeof(eth->dst_addr));
+	eth->src_addr = net->port.mac;
+	eth->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP);
+	arp = (struct rte_arp_hdr *)(eth + 1);
+	arp->arp_hardware = rte_cpu_to_be_16(RTE_ARP_HRD_ETHER);
+	arp->arp_protocol = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
+	arp->arp_hlen = RTE_ETHER_ADDR_LEN;
+	arp->arp_plen = sizeof(uint32_t);
+	arp->arp_opcode = rte_cpu_to_be_16(op);
+	arp->arp_data.arp_sha = net->port.mac;
+	arp->arp_data.arp_sip = rte_cpu_to_be_32(from);
+	if (op == RTE_ARP_OP_REPLY)
+		arp->arp_data.arp_tha = *mac;
+	arp->arp_data.arp_tip = rte_cpu_to_be_32(to);
+	(void)net_send(net, m);
+}
+
+static void
+arp_in(struct net *net, const struct rte_mbuf *m)
+{
+	const struct rte_arp_hdr *arp = rte_pktmbuf_mtod_offset(m, const struct rte_arp_hdr *,
+								sizeof(struct rte_ether_hdr));
+	uint32_t sender, target;
+
+	if (m->data_len < sizeof(struct rte_ether_hdr) + sizeof(*arp))
+		return;
+	net->n.arp_in++;
+	sender = rte_be_to_cpu_32(arp->arp_data.arp_sip);
+	target = rte_be_to_cpu_32(arp->arp_data.arp_tip);
+	if (net->peer != 0 ? sender == net->peer : sender != 0 && is_ours(net, target)) {
+		net->peer_mac = arp->arp_data.arp_sha;
+		net->resolved = true;
+	}
+	/* A sender of 0.0.0.0 probes whether the address is free (RFC 5227): it is not. */
+	if (arp->arp_opcode == rte_cpu_to_be_16(RTE_ARP_OP_REQUEST) && is_ours(net, target))
+		arp_send(net, RTE_ARP_OP_REPLY, target, sender, &arp->arp_data.arp_sha);
+}
+
+bool
+net_ready(struct net *net, uint64_t now)
+{
+	if (!net->resolved && net->peer != 0 && now >= net->ask_due) {
+		net->ask_due = now + ASK_INTERVAL;
+		arp_send(net, RTE_ARP_OP_REQUEST, net->link, net->peer, NULL);
+	}
+	return net->resolved;
+}
+
+/* IPv4. */
+
+static bool
+sums_ok(const struct net *net, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
+{
+	uint32_t off = m->l2_len + m->l3_len, sum;
+
+	if ((net->port.caps & PW_PORT_RX_CKSUM) &&
+	    (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
+	    (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return true;
+	if (rte_raw_cksum(ip, m->l3_len) != 0xffff)
+		return false;
+	sum = wire_chain_sum(m, off, m->pkt_len - off) + rte_ipv4_phdr_cksum(ip, 0);
+	return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
+}
+
+/* True for TCP that lib/tcp is to have. */
+static bool
+ip4_in(struct net *net, struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *,
+								sizeof(struct rte_ether_hdr));
+	uint32_t total;
+
+	m->l2_len = sizeof(struct rte_ether_hdr);
+	m->l3_len = rte_ipv4_hdr_len(ip);
+	total = rte_be_to_cpu_16(ip->total_length);
+	if (m->data_len < m->l2_len + m->l3_len + sizeof(struct rte_tcp_hdr) ||
+	    m->l3_len < sizeof(*ip) || total < m->l3_len + sizeof(struct rte_tcp_hdr) ||
+	    total > m->pkt_len - m->l2_len || ip->next_proto_id != IPPROTO_TCP ||
+	    !is_ours(net, rte_be_to_cpu_32(ip->dst_addr))) {
+		net->n.drop_other++;
+		return false;
+	}
+	/* Padding of short frames; they have one segment. */
+	if (m->pkt_len > m->l2_len + total &&
+	    rte_pktmbuf_trim(m, (uint16_t)(m->pkt_len - m->l2_len - total)) < 0) {
+		net->n.drop_other++;
+		return false;
+	}
+	if (!sums_ok(net, m, ip)) {
+		net->n.drop_checksum++;
+		return false;
+	}
+	/* A peer that knows us from another time does not ask first. */
+	if (!net->resolved && net->peer == 0) {
+		net->peer_mac = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->src_addr;
+		net->resolved = true;
+	}
+	return true;
+}
+
+uint32_t
+net_receive(struct net *net, struct rte_mbuf **tcp, uint32_t *frames)
+{
+	struct rte_mbuf *rx[NET_BURST];
+	uint32_t n = rte_eth_rx_burst(net->port.id, 0, rx, NET_BURST), out = 0;
+
+	*frames = n;
+	net->n.frames_in += n;
+	for (uint32_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(rx[i], void *));
+	for (uint32_t i = 0; i < n; i++) {
+		const struct rte_ether_hdr *eth =
+			rte_pktmbuf_mtod(rx[i], const struct rte_ether_hdr *);
+
+		net->n.bytes_in += rx[i]->pkt_len;
+		if (rx[i]->data_len < sizeof(*eth) + sizeof(struct rte_ipv4_hdr)) {
+			net->n.drop_other++;
+		} else if (eth->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4)) {
+			if (ip4_in(net, rx[i])) {
+				tcp[out++] = rx[i];
+				continue;
+			}
+		} else if (eth->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP)) {
+			arp_in(net, rx[i]);
+		} else {
+			net->n.drop_other++;
+		}
+		rte_pktmbuf_free(rx[i]);
+	}
+	return out;
+}
+
+int
+net_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+{
+	const struct net *net = ctx;
+
+	(void)dst;
+	*mtu = net->port.mtu;
+	*max_segs = net->port.max_segs;
+	return 0;
+}
+
+static void
+sums(const struct net *net, struct rte_mbuf *m, struct rte_ipv4_hdr *ip, struct rte_tcp_hdr *th)
+{
+	uint32_t off = sizeof(struct rte_ether_hdr) + sizeof(*ip), sum;
+
+	m->l2_len = sizeof(struct rte_ether_hdr);
+	m->l3_len = sizeof(*ip);
+	if (net->port.caps & PW_PORT_TX_IP_CKSUM)
+		m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+	else
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+	if (net->port.caps & PW_PORT_TX_TCP_CKSUM) {
+		m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM;
+		th->cksum = rte_ipv4_phdr_cksum(ip, m->ol_flags);
+		return;
+	}
+	sum = wire_chain_sum(m, off, m->pkt_len - off) + rte_ipv4_phdr_cksum(ip, 0);
+	th->cksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+}
+
+int
+net_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
+{
+	struct net *net = ctx;
+	struct rte_tcp_hdr *th = rte_pktmbuf_mtod(m, struct rte_tcp_hdr *);
+	uint32_t len = m->pkt_len;
+	struct rte_ether_hdr *eth;
+	struct rte_ipv4_hdr *ip;
+
+	(void)now;
+	if (!net->resolved) {
+		rte_pktmbuf_free(m);
+		return -EHOSTUNREACH;
+	}
+	eth = (struct rte_ether_hdr *)rte_pktmbuf_prepend(m, sizeof(*eth) + sizeof(*ip));
+	RTE_VERIFY(eth != NULL); /* lib/tcp leaves 64 bytes of headroom */
+	eth->dst_addr = net->peer_mac;
+	eth->src_addr = net->port.mac;
+	eth->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
+	ip = (struct rte_ipv4_hdr *)(eth + 1);
+	*ip = (struct rte_ipv4_hdr){
+		.version_ihl = RTE_IPV4_VHL_DEF,
+		.total_length = rte_cpu_to_be_16((uint16_t)(sizeof(*ip) + len)),
+		.packet_id = rte_cpu_to_be_16(net->ip_id++),
+		.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG),
+		.time_to_live = TTL,
+		.next_proto_id = IPPROTO_TCP,
+		.src_addr = pw_addr_be32(&flow->local),
+		.dst_addr = pw_addr_be32(&flow->remote),
+	};
+	sums(net, m, ip, th);
+	return net_send(net, m) ? 0 : -ENOBUFS;
+}
+
+/* What the driver's checks refuse would block all behind it. */
+static uint32_t
+prepared(struct net *net, struct rte_mbuf **m, uint32_t n)
+{
+	uint32_t good = n;
+
+	if (net->port.caps & (PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM))
+		good = rte_eth_tx_prepare(net->port.id, 0, m, (uint16_t)n);
+	if (good > 0)
+		return good;
+	net->n.drop_other++;
+	rte_pktmbuf_free(m[0]);
+	net->backlog_first = (net->backlog_first + 1) % NET_BACKLOG;
+	net->backlog_n--;
+	return 0;
+}
+
+void
+net_flush(struct net *net)
+{
+	while (net->backlog_n > 0) {
+		uint32_t run = RTE_MIN(net->backlog_n, NET_BACKLOG - net->backlog_first);
+		struct rte_mbuf **m = &net->backlog[net->backlog_first];
+		uint64_t bytes = 0;
+		uint32_t sent;
+
+		run = prepared(net, m, RTE_MIN(run, (uint32_t)NET_BURST));
+		if (run == 0)
+			continue;
+		/* They are the driver's once they are sent. */
+		for (uint32_t i = 0; i < run; i++)
+			bytes += m[i]->pkt_len;
+		sent = rte_eth_tx_burst(net->port.id, 0, m, (uint16_t)run);
+		for (uint32_t i = sent; i < run; i++)
+			bytes -= m[i]->pkt_len;
+		net->n.frames_out += sent;
+		net->n.bytes_out += bytes;
+		net->backlog_first = (net->backlog_first + sent) % NET_BACKLOG;
+		net->backlog_n -= sent;
+		if (sent < run)
+			break;
+	}
+}

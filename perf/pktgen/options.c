@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pubwire/mqtt/frame.h>
+#include <pubwire/mqtt/topic.h>
+
+#include "options.h"
+#include "payload.h"
+
+/* Long options that take an argument: name, its placeholder, default, text. */
+#define OPTIONS(X)                                                                                 \
+	X(devices_port, "devices-port", "DEVICE", "required", "ethdev towards pubwire's devices")  \
+	X(brokers_port, "brokers-port", "DEVICE", "required", "ethdev towards pubwire's brokers")  \
+	X(target, "target", "ADDRESS[:PORT]", "10.77.0.1:1883", "pubwire's listener")              \
+	X(clients, "clients", "FIRST-LAST", "10.77.1.1-10.77.1.250", "addresses of devices")       \
+	X(link, "link", "ADDRESS", "the first client",                                             \
+	  "pubwire's gateway, where clients are not on its link")                                  \
+	X(broker, "broker", "ADDRESS[:PORT]", "10.78.0.11:1883", "first broker, others follow")    \
+	X(brokers, "brokers", "N", "1", "brokers, up to 16")                                       \
+	X(fanout, "fanout", "all|one", "all", "how many of them a message is for")                 \
+	X(connections, "connections", "N", "100", "devices, up to 4000000")                        \
+	X(connect_rate, "connect-rate", "N", "20000", "connections opened in a second")            \
+	X(churn, "churn", "N", "0", "devices that leave and come back in a second")                \
+	X(silent, "silent", "PERCENT", "0", "devices that publish nothing")                        \
+	X(keepalive, "keepalive", "SECONDS", "60", "pings come twice as often")                    \
+	X(protocol, "protocol", "3.1.1|5.0", "3.1.1", "version of MQTT")                           \
+	X(qos, "qos", "0|1|2", "0", "of each message")                                             \
+	X(topic, "topic", "TOPIC", "load/%d", "%d stands for the device, in seven digits")         \
+	X(payload, "payload", "BYTES[:WEIGHT],...", "64", "24 to 65536, or a mix of them")         \
+	X(per_segment, "per-segment", "N|full", "1", "messages that are sent together")            \
+	X(rate, "rate", "N|max", "max", "messages a second, sent whatever comes back")             \
+	X(window, "window", "N", "2048", "with max: messages on their way in all")                 \
+	X(inflight, "inflight", "N", "32", "of a device, QoS 1 and 2; 1 to 64")                    \
+	X(warmup, "warmup", "SECONDS", "1", "sent before it is measured")                          \
+	X(seconds, "seconds", "SECONDS", "5", "measured")                                          \
+	X(buffers, "buffers", "N", "16384", "packet buffers, of 2.5 KB")                           \
+	X(json, "json", "FILE", "none", "result; - is the standard output")                        \
+	X(percentiles, "percentiles", "FILE", "none", "latency in HdrHistogram's text form")
+
+#define OPTION_ENUM(id, name, arg, def, text) OPT_##id,
+enum { OPT_HELP = 256, OPT_QUIET, OPTIONS(OPTION_ENUM) OPT_END };
+
+static void
+help(void)
+{
+#define OPTION_HELP(id, name, arg, def, text) {name, arg, def, text},
+	static const struct {
+		const char *name, *arg, *def, *text;
+	} row[] = {OPTIONS(OPTION_HELP)};
+
+	printf("usage: pktgen [options] -- [EAL arguments]\n\n"
+	       "Devices and brokers of pubwire in one process: every message is numbered, summed "
+	       "and\n"
+	       "stamped where it leaves, and checked where it arrives.\n\n");
+	for (uint32_t i = 0; i < RTE_DIM(row); i++) {
+		int n = printf("  --%s %s", row[i].name, row[i].arg);
+
+		printf("%*s%s [%s]\n", n < 36 ? 36 - n : 1, "", row[i].text, row[i].def);
+	}
+	printf("  --quiet                           no line of progress each second\n"
+	       "  --help\n\n"
+	       "Exit status: 0 every message came once, whole and in order; 1 it could not start "
+	       "or\n"
+	       "go on; 2 messages are missing, wrong, twice or out of order; 64 usage.\n");
+}
+
+static int
+refuse(const char *name, const char *value, const char *expected)
+{
+	fprintf(stderr, "pktgen: --%s: '%s'; expected %s\n", name, value, expected);
+	return -1;
+}
+
+static int
+number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	char expected[64], *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (errno == 0 && end != text && *end == '\0' && text[0] != '-' && *out >= min &&
+	    *out <= max)
+		return 0;
+	snprintf(expected, sizeof(expected), "%llu to %llu", (unsigned long long)min,
+		 (unsigned long long)max);
+	return refuse(name, text, expected);
+}
+
+static int
+number32(const char *name, const char *text, uint32_t min, uint32_t max, uint32_t *out)
+{
+	uint64_t n;
+
+	if (number(name, text, min, max, &n) < 0)
+		return -1;
+	*out = (uint32_t)n;
+	return 0;
+}
+
+static int
+seconds(const char *name, const char *text, double min, double *out)
+{
+	char *end;
+
+	*out = strtod(text, &end);
+	if (end == text || *end != '\0' || !isfinite(*out) || *out < min || *out > 86400)
+		return refuse(name, text, "a number of seconds, up to 86400");
+	return 0;
+}
+
+static int
+address(const char *name, const char *text, uint32_t *out)
+{
+	struct in_addr a;
+
+	if (inet_pton(AF_INET, text, &a) != 1)
+		return refuse(name, text, "an IPv4 address");
+	*out = ntohl(a.s_addr);
+	return 0;
+}
+
+static int
+endpoint(const char *name, const char *text, uint32_t *addr, uint16_t *port)
+{
+	char host[32];
+	const char *colon = strchr(text, ':');
+	uint64_t n;
+
+	snprintf(host, sizeof(host), "%.*s", (int)(colon != NULL ? colon - text : 31), text);
+	if (address(name, host, addr) < 0)
+		return -1;
+	if (colon == NULL)
+		return 0;
+	if (number(name, colon + 1, 1, UINT16_MAX, &n) < 0)
+		return -1;
+	*port = (uint16_t)n;
+	return 0;
+}
+
+static int
+range(const char *name, const char *text, struct net_range *out)
+{
+	char first[32];
+	const char *dash = strchr(text, '-');
+
+	snprintf(first, sizeof(first), "%.*s", (int)(dash != NULL ? dash - text : 31), text);
+	if (address(name, first, &out->first) < 0)
+		return -1;
+	out->last = out->first;
+	if (dash != NULL && address(name, dash + 1, &out->last) < 0)
+		return -1;
+	if (out->last < out->first)
+		return refuse(name, text, "FIRST-LAST, the lower one first");
+	return 0;
+}
+
+static int
+sizes(const char *name, const char *text, struct options *o)
+{
+	char copy[256], *save = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	o->nb_sizes = 0;
+	for (char *p = strtok_r(copy, ",", &save); p != NULL; p = strtok_r(NULL, ",", &save)) {
+		char *colon = strchr(p, ':');
+		struct options_size *s = &o->size[o->nb_sizes];
+
+		if (o->nb_sizes++ == OPTIONS_SIZES)
+			return refuse(name, text, "at most 16 sizes");
+		if (colon != NULL)
+			*colon = '\0';
+		s->weight = 1;
+		if (number32(name, p, PAYLOAD_MIN, PAYLOAD_MAX, &s->bytes) < 0 ||
+		    (colon != NULL && number32(name, colon + 1, 1, 1000, &s->weight) < 0))
+			return -1;
+	}
+	return o->nb_sizes > 0 ? 0 : refuse(name, text, "BYTES or BYTES:WEIGHT,...");
+}
+
+static int
+topic(const char *name, const char *text, struct options *o)
+{
+	size_t len = strlen(text);
+
+	o->topic = text;
+	if (len > 100 || !pw_mqtt_topic_valid((const uint8_t *)text, (uint32_t)len))
+		return refuse(name, text, "a topic of 1 to 100 bytes, without wildcards");
+	return 0;
+}
+
+/* One of several words; its index. */
+static int
+word(const char *name, const char *text, const char *words)
+{
+	size_t len = strlen(text);
+	int i = 0;
+
+	for (const char *w = words; *w != '\0'; i++) {
+		size_t n = strcspn(w, "|");
+
+		if (n == len && strncmp(w, text, n) == 0)
+			return i;
+		w += n + (w[n] == '|');
+	}
+	return refuse(name, text, words);
+}
+
+static int
+take_network(struct options *o, int opt, const char *name, const char *a)
+{
+	int i;
+
+	switch (opt) {
+	case OPT_devices_port:
+		o->devices_port = a;
+		return 0;
+	case OPT_brokers_port:
+		o->brokers_port = a;
+		return 0;
+	case OPT_target:
+		return endpoint(name, a, &o->target, &o->target_port);
+	case OPT_clients:
+		return range(name, a, &o->clients);
+	case OPT_link:
+		return address(name, a, &o->link);
+	case OPT_broker:
+		return endpoint(name, a, &o->broker, &o->broker_port);
+	case OPT_brokers:
+		return number32(name, a, 1, OPTIONS_BROKERS, &o->brokers);
+	case OPT_fanout:
+		i = word(name, a, "all|one");
+		o->fanout_one = i == 1;
+		return RTE_MIN(i, 0);
+	default:
+		return 1;
+	}
+}
+
+static int
+take_devices(struct options *o, int opt, const char *name, const char *a)
+{
+	uint32_t n;
+	int i;
+
+	switch (opt) {
+	case OPT_connections:
+		return number32(name, a, 1, OPTIONS_CONNECTIONS, &o->connections);
+	case OPT_connect_rate:
+		return number32(name, a, 1, 10000000, &o->connect_rate);
+	case OPT_churn:
+		return number32(name, a, 0, 1000000, &o->churn);
+	case OPT_silent:
+		return number32(name, a, 0, 100, &o->silent);
+	case OPT_keepalive:
+		if (number32(name, a, 2, UINT16_MAX, &n) < 0)
+			return -1;
+		o->keepalive = (uint16_t)n;
+		return 0;
+	case OPT_protocol:
+		i = word(name, a, "3.1.1|5.0");
+		o->version = i == 1 ? PW_MQTT_5 : PW_MQTT_3_1_1;
+		return RTE_MIN(i, 0);
+	default:
+		return 1;
+	}
+}
+
+static int
+take_messages(struct options *o, int opt, const char *name, const char *a)
+{
+	int i;
+
+	switch (opt) {
+	case OPT_qos:
+		i = word(name, a, "0|1|2");
+		o->qos = (uint8_t)i;
+		return RTE_MIN(i, 0);
+	case OPT_topic:
+		return topic(name, a, o);
+	case OPT_payload:
+		return sizes(name, a, o);
+	case OPT_per_segment:
+		o->per_segment = OPTIONS_FULL;
+		return strcmp(a, "full") == 0 ? 0 : number32(name, a, 1, 1024, &o->per_segment);
+	case OPT_rate:
+		o->rate = 0;
+		return strcmp(a, "max") == 0 ? 0 : number(name, a, 1, 1000000000, &o->rate);
+	case OPT_window:
+		return number32(name, a, 1, 1000000, &o->window);
+	case OPT_inflight:
+		return number32(name, a, 1, 64, &o->inflight);
+	default:
+		return 1;
+	}
+}
+
+static int
+take(struct options *o, int opt, const char *name, const char *a)
+{
+	int rc = take_network(o, opt, name, a);
+
+	if (rc == 1)
+		rc = take_devices(o, opt, name, a);
+	if (rc == 1)
+		rc = take_messages(o, opt, name, a);
+	if (rc != 1)
+		return rc;
+	switch (opt) {
+	case OPT_warmup:
+		return seconds(name, a, 0, &o->warmup);
+	case OPT_seconds:
+		return seconds(name, a, 0.1, &o->seconds);
+	case OPT_buffers:
+		return number32(name, a, 4096, 4000000, &o->buffers);
+	case OPT_json:
+		o->json = a;
+		return 0;
+	case OPT_percentiles:
+		o->percentiles = a;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+/* What concerns several options at once. */
+static int
+check(struct options *o)
+{
+	uint64_t places;
+
+	if (o->devices_port == NULL || o->brokers_port == NULL) {
+		fprintf(stderr, "pktgen: --devices-port and --brokers-port name two ethdevs of the "
+				"EAL arguments behind --\n");
+		return -1;
+	}
+	if (o->link == 0)
+		o->link = o->clients.first;
+	/* Half of the ports of an address, so that a device can come back by another one. */
+	places = (uint64_t)net_range_size(&o->clients) * 32000;
+	if (o->connections > places) {
+		fprintf(stderr,
+			"pktgen: --clients: %u addresses; expected one for each 32000 "
+			"connections\n",
+			net_range_size(&o->clients));
+		return -1;
+	}
+	return 0;
+}
+
+int
+options_read(struct options *o, int argc, char **argv, int *rest)
+{
+#define OPTION_LONG(id, name, arg, def, text) {name, required_argument, NULL, OPT_##id},
+	static const struct option longs[] = {
+		OPTIONS(OPTION_LONG){"help", no_argument, NULL, OPT_HELP},
+		{"quiet", no_argument, NULL, OPT_QUIET},
+		{NULL, 0, NULL, 0}};
+	int opt, index;
+
+	*o = (struct options){
+		.target = 0x0a4d0001, /* 10.77.0.1 */
+		.target_port = 1883,
+		.clients = {0x0a4d0101, 0x0a4d01fa},
+		.broker = 0x0a4e000b, /* 10.78.0.11 */
+		.broker_port = 1883,
+		.brokers = 1,
+		.connections = 100,
+		.connect_rate = 20000,
+		.keepalive = 60,
+		.version = PW_MQTT_3_1_1,
+		.topic = "load/%d",
+		.size = {{64, 1}},
+		.nb_sizes = 1,
+		.per_segment = 1,
+		.window = 2048,
+		.inflight = 32,
+		.warmup = 1,
+		.seconds = 5,
+		.buffers = 16384,
+	};
+	while ((opt = getopt_long(argc, argv, "+", longs, &index)) != -1) {
+		if (opt == OPT_HELP) {
+			help();
+			return 1;
+		}
+		if (opt == OPT_QUIET)
+			o->quiet = true;
+		else if (opt == '?' || take(o, opt, longs[index].name, optarg) < 0)
+			return -1;
+	}
+	if (optind < argc && strcmp(argv[optind - 1], "--") != 0) {
+		fprintf(stderr, "pktgen: '%s'; expected an option, or -- and EAL arguments\n",
+			argv[optind]);
+		return -1;
+	}
+	*rest = optind;
+	return check(o);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PKTGEN_OPTIONS_H
+#define PKTGEN_OPTIONS_H
+
+/* What the command line asks for. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net.h"
+
+#define OPTIONS_SIZES	    16
+#define OPTIONS_BROKERS	    16 /* what a stack of lib/tcp listens to */
+#define OPTIONS_CONNECTIONS 4000000
+#define OPTIONS_FULL	    UINT32_MAX
+
+/* A payload size and its weight among the others. */
+struct options_size {
+	uint32_t bytes;
+	uint32_t weight;
+};
+
+struct options {
+	const char *devices_port, *brokers_port; /* names of ethdevs */
+	uint32_t target;			 /* host order, as all addresses here */
+	uint16_t target_port;
+	struct net_range clients;
+	uint32_t link; /* of the devices' port */
+	uint32_t broker;
+	uint16_t broker_port;
+	uint32_t brokers;
+	bool fanout_one; /* a message goes to one of the brokers, else to all */
+
+	uint32_t connections;
+	uint32_t connect_rate; /* a second */
+	uint32_t churn;	       /* a second */
+	uint32_t silent;       /* percent of the devices */
+	uint16_t keepalive;    /* s */
+	uint8_t version;       /* enum pw_mqtt_version */
+
+	uint8_t qos;
+	const char *topic;
+	struct options_size size[OPTIONS_SIZES];
+	uint32_t nb_sizes;
+	uint32_t per_segment; /* messages, OPTIONS_FULL: as many as fit */
+	uint64_t rate;	      /* messages a second, 0: as many as go */
+	uint32_t window;      /* messages on their way in all, without a rate */
+	uint32_t inflight;    /* of one device, QoS 1 and 2 */
+
+	double warmup, seconds;
+	uint32_t buffers;
+	const char *json, *percentiles;
+	bool quiet;
+};
+
+/*
+ * Read the arguments up to "--". *rest receives the index of the first behind it.
+ *
+ * @return  0; 1 where help was asked for and given; -1 with a line on stderr
+ */
+int options_read(struct options *o, int argc, char **argv, int *rest);
+
+#endif

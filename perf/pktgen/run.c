@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The phases, and the turn that all of them share: receive, TCP, what is due, send. Sending stops
+ * while frames wait for the port, and, without a rate, while the window of messages is full; so
+ * what is found is what pubwire takes without loss.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include "clock.h"
+#include "report.h"
+#include "run.h"
+#include "shape.h"
+
+#define BATCH	       64 /* messages of a turn */
+#define LINK_DEADLINE  (20 * CLOCK_S)
+#define SILENCE	       (3 * CLOCK_S) /* nothing came for so long: nothing will */
+#define LEAVE_DEADLINE (10 * CLOCK_S)
+#define CLOSE_DEADLINE (2 * CLOCK_S)
+#define PROGRESS_TURNS 64
+
+static const char *const phase_text[] = {
+#define RUN_PHASE_TEXT(name, text) text,
+	RUN_PHASES(RUN_PHASE_TEXT)
+#undef RUN_PHASE_TEXT
+};
+
+const char *
+run_phase_str(enum run_phase phase)
+{
+	return phase_text[phase];
+}
+
+static void
+enter(struct run *r, enum run_phase phase, uint64_t deadline)
+{
+	r->phase = phase;
+	r->since = r->progress = r->now;
+	r->deadline = r->now + deadline;
+	r->came = 0;
+}
+
+static void
+fail(struct run *r, const char *why)
+{
+	snprintf(r->failure, sizeof(r->failure), "%s", why);
+	devices_leave(&r->devices, r->now);
+	enter(r, RUN_LEAVE, LEAVE_DEADLINE);
+}
+
+static uint64_t
+delivered(const struct run *r)
+{
+	return r->sink.count.messages / run_copies(r);
+}
+
+/* Sending. */
+
+static uint32_t
+publish(struct run *r, uint32_t n, uint64_t first, double step)
+{
+	const struct publish_due due = {first, step};
+
+	return devices_publish(&r->devices, n, &due, r->o->per_segment);
+}
+
+/* As many as the window has room for. */
+static uint32_t
+send_most(struct run *r)
+{
+	uint64_t out = r->devices.count.messages - delivered(r);
+	uint32_t room = out < r->o->window ? r->o->window - (uint32_t)out : 0;
+	uint32_t n = RTE_MIN(room, (uint32_t)BATCH), sent;
+
+	if (r->o->per_segment != 1 && room >= BATCH)
+		n = RTE_MIN(room, 8u * BATCH);
+	sent = n > 0 && !net_busy(&r->devices_net) ? publish(r, n, r->now, 0) : 0;
+	r->turns++;
+	r->full_turns += sent < BATCH / 2;
+	return sent;
+}
+
+/* What is due by the clock, stamped with when it was, so that a wait counts as latency. */
+static uint32_t
+send_due(struct run *r)
+{
+	double step = (double)CLOCK_S / (double)r->o->rate;
+	uint32_t n, sent;
+
+	if (r->now < r->pace || net_busy(&r->devices_net))
+		return 0;
+	n = (uint32_t)RTE_MIN((double)(r->now - r->pace) / step + 1, 4.0 * BATCH);
+	if (r->phase == RUN_MEASURE)
+		r->behind = RTE_MAX(r->behind, r->now - r->pace);
+	sent = publish(r, n, r->pace, step);
+	r->pace += (uint64_t)(sent * step);
+	r->turns++;
+	r->full_turns += sent < n;
+	return sent;
+}
+
+static uint32_t
+send_messages(struct run *r)
+{
+	if (r->phase != RUN_WARMUP && r->phase != RUN_MEASURE)
+		return 0;
+	return r->o->rate == 0 ? send_most(r) : send_due(r);
+}
+
+/* Phases. */
+
+static void
+measure_from_now(struct run *r)
+{
+	enter(r, RUN_MEASURE, (uint64_t)(r->o->seconds * CLOCK_S));
+	r->sink.from = r->since;
+	r->sink.to = r->deadline;
+	r->sent_before = r->devices.count.messages;
+	r->turns = r->full_turns = 0;
+	r->busy_cycles = r->total_cycles = 0;
+}
+
+static bool
+silent(struct run *r, uint64_t came)
+{
+	if (came != r->came) {
+		r->came = came;
+		r->progress = r->now;
+	}
+	return r->now - r->progress > SILENCE;
+}
+
+static void
+connecting(struct run *r)
+{
+	const struct devices *d = &r->devices;
+
+	if (d->nb_up == d->n) {
+		r->connect_s = (double)(r->now - r->since) / CLOCK_S;
+		enter(r, RUN_WARMUP, (uint64_t)(r->o->warmup * CLOCK_S));
+		r->pace = r->now;
+	} else if (silent(r, d->count.accepted)) {
+		fail(r, d->count.refused > 0 ? "connections are refused"
+					     : "connections are not answered");
+	}
+}
+
+static void
+settling(struct run *r)
+{
+	const struct devices *d = &r->devices;
+	bool all = delivered(r) >= d->count.messages &&
+		   (r->o->qos == 0 || d->count.settled + d->count.unsettled >= d->count.messages);
+
+	if (all || silent(r, r->sink.count.messages + d->count.settled)) {
+		devices_leave(&r->devices, r->now);
+		enter(r, RUN_LEAVE, LEAVE_DEADLINE);
+	}
+}
+
+static void
+advance(struct run *r)
+{
+	bool late = r->now >= r->deadline;
+
+	switch (r->phase) {
+	case RUN_LINK:
+		if (net_ready(&r->devices_net, r->now))
+			enter(r, RUN_BROKERS, LINK_DEADLINE);
+		else if (late)
+			fail(r, "nobody answers ARP for --target");
+		break;
+	case RUN_BROKERS:
+		if (sink_ready(&r->sink)) {
+			enter(r, RUN_CONNECT, 0);
+			r->devices.connect_due = r->now;
+		} else if (late) {
+			fail(r, "pubwire does not connect to every broker");
+		}
+		break;
+	case RUN_CONNECT:
+		connecting(r);
+		break;
+	case RUN_WARMUP:
+		if (late)
+			measure_from_now(r);
+		break;
+	case RUN_MEASURE:
+		if (late) {
+			r->measured_ns = r->now - r->since;
+			r->sent = r->devices.count.messages - r->sent_before;
+			enter(r, RUN_SETTLE, 0);
+		}
+		break;
+	case RUN_SETTLE:
+		settling(r);
+		break;
+	case RUN_LEAVE:
+		if (late || pw_tcp_conns(r->devices_tcp) == 0) {
+			sink_leave(&r->sink, r->now);
+			enter(r, RUN_CLOSE, CLOSE_DEADLINE);
+		}
+		break;
+	case RUN_CLOSE:
+		if (late || pw_tcp_conns(r->brokers_tcp) == 0)
+			enter(r, RUN_DONE, 0);
+		break;
+	default:
+		break;
+	}
+	r->peak_up = RTE_MAX(r->peak_up, r->devices.nb_up);
+}
+
+static uint32_t
+receive(struct net *net, struct pw_tcp *tcp, uint64_t now)
+{
+	struct rte_mbuf *m[NET_BURST];
+	uint32_t frames, n = net_receive(net, m, &frames);
+
+	if (n > 0)
+		pw_tcp_input(tcp, m, n, now);
+	pw_tcp_dispatch(tcp, now);
+	pw_tcp_advance(tcp, now);
+	return frames;
+}
+
+static uint32_t
+turn(struct run *r)
+{
+	uint32_t work;
+
+	r->now = clock_now();
+	work = receive(&r->brokers_net, r->brokers_tcp, r->now);
+	work += receive(&r->devices_net, r->devices_tcp, r->now);
+	if (r->phase >= RUN_CONNECT && r->phase < RUN_LEAVE)
+		work += devices_turn(&r->devices, r->now);
+	work += send_messages(r);
+	pw_tcp_flush(r->brokers_tcp, r->now);
+	pw_tcp_flush(r->devices_tcp, r->now);
+	net_flush(&r->brokers_net);
+	net_flush(&r->devices_net);
+	advance(r);
+	return work;
+}
+
+int
+run_measure(struct run *r, const bool *stop)
+{
+	uint64_t before = rte_rdtsc(), after;
+
+	r->now = clock_now();
+	enter(r, RUN_LINK, LINK_DEADLINE);
+	for (uint64_t i = 0; r->phase != RUN_DONE; i++) {
+		uint32_t work = turn(r);
+
+		after = rte_rdtsc();
+		r->total_cycles += after - before;
+		r->busy_cycles += work > 0 ? after - before : 0;
+		before = after;
+		if (i % PROGRESS_TURNS == 0)
+			report_progress(r);
+		if (__atomic_load_n(stop, __ATOMIC_RELAXED) && r->phase < RUN_LEAVE)
+			fail(r, "interrupted");
+	}
+	devices_abort(&r->devices, r->now);
+	return r->failure[0] == '\0' ? 0 : -1;
+}
+
+uint64_t
+run_lost(const struct run *r)
+{
+	uint64_t lost = sink_counts(&r->sink).missing;
+
+	for (uint32_t i = 0; i < r->devices.n; i++)
+		lost += sink_lost(&r->sink, i, r->devices.dev[i].seq);
+	return lost;
+}
+
+/* Beginning and end. */
+
+static struct pw_tcp *
+stack(struct run *r, const char *name, struct net *net, uint32_t conns, uint32_t window)
+{
+	const struct pw_tcp_conf conf = {
+		.name = name,
+		.max_conns = conns,
+		/* Nobody waits for room that others hold: queues are short. */
+		.max_tx_slices = RTE_MAX(65536u, 4 * conns),
+		.max_time_wait = RTE_MIN(conns, 65536u),
+		.rx_window = window,
+		.tx_queue_bytes = 1u << 18,
+		.seed = clock_now(),
+		.mem = &r->mem,
+		.hooks = {net, net_output, net_path, NULL},
+		.socket = SOCKET_ID_ANY,
+	};
+	struct pw_tcp *t = pw_tcp_create(&conf, clock_now());
+
+	if (t == NULL)
+		fprintf(stderr, "pktgen: TCP for %u connections: %s; give EAL more memory\n", conns,
+			rte_strerror(rte_errno));
+	return t;
+}
+
+static int
+open_ports(struct run *r)
+{
+	const struct options *o = r->o;
+	char err[256] = "";
+
+	r->devices_net.range = o->clients;
+	r->devices_net.link = o->link;
+	r->devices_net.peer = o->target;
+	r->brokers_net.range = (struct net_range){o->broker, o->broker + o->brokers - 1};
+	r->brokers_net.link = o->broker;
+	if (net_open(&r->devices_net, o->devices_port, &r->mem, err, sizeof(err)) < 0)
+		goto fail;
+	if (net_open(&r->brokers_net, o->brokers_port, &r->mem, err, sizeof(err)) < 0) {
+		net_close(&r->devices_net);
+		goto fail;
+	}
+	return 0;
+fail:
+	fprintf(stderr, "pktgen: %s\n", err);
+	return -1;
+}
+
+int
+run_create(struct run *r, const struct options *o)
+{
+	const struct pw_mem_conf mem = {
+		.name = "pktgen",
+		.pkt = o->buffers,
+		.hdr = o->buffers,
+		.ind = o->buffers,
+		.cache = 256,
+		.socket = SOCKET_ID_ANY,
+	};
+	int rc;
+
+	r->o = o;
+	if (pw_mem_create(&r->mem, &mem) < 0) {
+		fprintf(stderr, "pktgen: no memory for %u --buffers; give EAL more\n", o->buffers);
+		return -1;
+	}
+	if (open_ports(r) < 0)
+		goto fail_mem;
+	r->devices_tcp = stack(r, "devices", &r->devices_net, o->connections + 64, 65536);
+	r->brokers_tcp = stack(r, "brokers", &r->brokers_net, SINK_CONNECTIONS, 1u << 20);
+	rc = r->devices_tcp == NULL || r->brokers_tcp == NULL ? -1 : 0;
+	if (rc == 0)
+		rc = devices_create(&r->devices, o, r->devices_tcp, clock_now());
+	if (rc == 0)
+		rc = sink_create(&r->sink, o, r->brokers_tcp);
+	if (rc == 0)
+		return 0;
+	fprintf(stderr, "pktgen: no room for %u devices\n", o->connections);
+	(void)run_destroy(r);
+	return -1;
+
+fail_mem:
+	pw_mem_destroy(&r->mem);
+	return -1;
+}
+
+int
+run_destroy(struct run *r)
+{
+	uint32_t out;
+
+	sink_destroy(&r->sink);
+	devices_destroy(&r->devices);
+	if (r->devices_tcp != NULL)
+		pw_tcp_destroy(r->devices_tcp);
+	if (r->brokers_tcp != NULL)
+		pw_tcp_destroy(r->brokers_tcp);
+	net_close(&r->devices_net);
+	net_close(&r->brokers_net);
+	out = rte_mempool_in_use_count(r->mem.pkt) + rte_mempool_in_use_count(r->mem.hdr) +
+	      rte_mempool_in_use_count(r->mem.ind);
+	if (out > 0)
+		fprintf(stderr, "pktgen: %u buffers are missing at the end\n", out);
+	pw_mem_destroy(&r->mem);
+	return out == 0 ? 0 : -1;
+}

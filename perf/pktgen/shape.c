@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_debug.h>
+
+#include <pubwire/mqtt/packet.h>
+
+#include "payload.h"
+#include "shape.h"
+
+#define DIGITS 7
+#define TURNS  1024
+
+static struct shape shape[OPTIONS_SIZES];
+static uint8_t turn[TURNS]; /* shapes, by weight, shuffled */
+static uint32_t next_turn;
+
+static void
+build(struct shape *s, const struct options *o, uint32_t payload)
+{
+	char topic[128];
+	const char *mark = strstr(o->topic, "%d");
+	int n;
+
+	*s = (struct shape){.payload = payload, .filler_check = payload_filler_check(payload)};
+	if (mark != NULL)
+		snprintf(topic, sizeof(topic), "%.*s%0*d%s", (int)(mark - o->topic), o->topic,
+			 DIGITS, 0, mark + 2);
+	else
+		snprintf(topic, sizeof(topic), "%s", o->topic);
+	n = pw_mqtt_encode_publish(s->head, sizeof(s->head), o->version, false, o->qos, false,
+				   (struct pw_mqtt_str){topic, (uint32_t)strlen(topic)}, 1, NULL,
+				   payload);
+	RTE_VERIFY(n > 0); /* topics have 100 bytes at most */
+	s->head_len = (uint16_t)n;
+	s->total = (uint32_t)n + payload;
+	/* The topic ends where the identifier and, in 5.0, the length of no properties stand. */
+	n -= o->version == PW_MQTT_5 ? 1 : 0;
+	if (o->qos > 0) {
+		n -= 2;
+		s->id_at = (uint16_t)n;
+	}
+	if (mark != NULL)
+		s->digits_at = (uint16_t)(n - (int)strlen(topic) + (mark - o->topic));
+}
+
+void
+shapes_init(const struct options *o)
+{
+	uint32_t sum = 0, at = 0, x = 1;
+
+	for (uint32_t i = 0; i < o->nb_sizes; i++) {
+		build(&shape[i], o, o->size[i].bytes);
+		sum += o->size[i].weight;
+	}
+	for (uint32_t i = 0, upto = 0; i < o->nb_sizes; i++) {
+		upto += o->size[i].weight;
+		for (; at < (uint64_t)upto * TURNS / sum; at++)
+			turn[at] = (uint8_t)i;
+	}
+	for (uint32_t i = TURNS - 1; i > 0; i--) {
+		x = x * 1664525 + 1013904223; /* Knuth, TAOCP 2 3.3.4 table 1 */
+		RTE_SWAP(turn[i], turn[(x >> 16) % (i + 1)]);
+	}
+}
+
+const struct shape *
+shape_next(void)
+{
+	return &shape[turn[next_turn++ % TURNS]];
+}
+
+uint32_t
+shapes_largest(void)
+{
+	uint32_t largest = 0;
+
+	for (uint32_t i = 0; i < OPTIONS_SIZES; i++)
+		largest = RTE_MAX(largest, shape[i].total);
+	return largest;
+}
+
+uint8_t *
+shape_write(const struct shape *s, uint8_t *p, uint32_t device, uint16_t id, uint32_t seq,
+	    uint64_t sent)
+{
+	memcpy(p, s->head, s->head_len);
+	if (s->digits_at != 0) {
+		uint32_t n = device;
+
+		for (uint32_t i = DIGITS; i-- > 0; n /= 10)
+			p[s->digits_at + i] = (uint8_t)('0' + n % 10);
+	}
+	if (s->id_at != 0) {
+		p[s->id_at] = (uint8_t)(id >> 8);
+		p[s->id_at + 1] = (uint8_t)id;
+	}
+	payload_write(p + s->head_len, s->payload, s->filler_check, device, seq, sent);
+	return p + s->total;
+}

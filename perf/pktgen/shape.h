@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PKTGEN_SHAPE_H
+#define PKTGEN_SHAPE_H
+
+/*
+ * PUBLISH packets as they are sent: what stands before the payload is encoded once for each size,
+ * and only the device's number and the packet identifier are written into a copy of it.
+ */
+
+#include <stdint.h>
+
+#include "options.h"
+
+#define SHAPE_HEAD 160
+
+struct shape {
+	uint32_t payload;      /* bytes */
+	uint32_t total;	       /* bytes of the packet */
+	uint32_t filler_check; /* see payload_write() */
+	uint16_t head_len;
+	uint16_t digits_at; /* where seven digits stand, 0: nowhere */
+	uint16_t id_at;	    /* of the packet identifier, 0: QoS 0 */
+	uint8_t head[SHAPE_HEAD];
+};
+
+/* Prepare what the options ask for; after payload_init(). */
+void shapes_init(const struct options *o);
+
+/* The shape of the next message, by the weights of its sizes. */
+const struct shape *shape_next(void);
+
+/* Bytes of the largest packet. */
+uint32_t shapes_largest(void);
+
+/* Write a packet; returns the byte behind it. */
+uint8_t *shape_write(const struct shape *s, uint8_t *p, uint32_t device, uint16_t id, uint32_t seq,
+		     uint64_t sent);
+
+#endif

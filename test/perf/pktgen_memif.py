@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""pktgen against pubwire over memif, without hugepages, for a moment: what is whole is found whole,
+and what is missing is found missing.
+
+  pktgen_memif.py PUBWIRE PKTGEN"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PUBWIRE, PKTGEN = "", ""
+DEADLINE = 60
+
+# Messages of device 3 go to broker a alone, all others to both.
+CONFIG = """
+eal: ["--no-pci", "--no-huge", "-m", "256", "--no-telemetry", "--file-prefix={prefix}pw",
+      "--vdev=net_memif0,role=server,id=0,socket={prefix}",
+      "--vdev=net_memif1,role=server,id=1,socket={prefix}"]
+instance: generated
+workers: {{lcores: [{cpu}]}}
+ports:
+  - {{name: devices, device: net_memif0, addresses: [10.77.0.1/16]}}
+  - {{name: brokers, device: net_memif1, addresses: [10.78.0.1/16]}}
+listeners: [{{name: mqtt, address: 10.77.0.1}}]
+brokers: [{{name: a, address: 10.78.0.11}}, {{name: b, address: 10.78.0.12}}]
+routes: [{{filter: half/0000003, brokers: [a]}}, {{filter: "#", brokers: [a, b]}}]
+"""
+
+
+class Memif(unittest.TestCase):
+    def setUp(self):
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) < 2:
+            self.skipTest("pubwire and pktgen need a CPU each")
+        self.cpu = cpus[-1]
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+        self.prefix = f"pktgen{os.getpid()}"
+        config = os.path.join(self.dir.name, "pubwire.yaml")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write(CONFIG.format(prefix=self.prefix, cpu=cpus[0]))
+        # Worker processes write their line when they stand.
+        self.log = os.path.join(self.dir.name, "log")
+        with open(self.log, "wb") as log:
+            self.pubwire = subprocess.Popen([PUBWIRE, "--config", config], stdout=log, stderr=log)
+        self.addCleanup(self.end_pubwire)
+        end = time.monotonic() + DEADLINE
+        while "is running" not in self.said():
+            self.assertIsNone(self.pubwire.poll(), self.said())
+            self.assertLess(time.monotonic(), end, self.said())
+            time.sleep(0.05)
+
+    def said(self):
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def end_pubwire(self):
+        if self.pubwire.poll() is None:
+            self.pubwire.kill()
+            self.pubwire.wait()
+
+    def generate(self, *options):
+        out = os.path.join(self.dir.name, "json")
+        r = subprocess.run(
+            [PKTGEN, "--devices-port", "net_memif0", "--brokers-port", "net_memif1", "--quiet",
+             "--brokers", "2", "--warmup", "0.1", "--buffers", "8192", "--json", out, *options, "--",
+             "--no-pci", "--no-huge", "-m", "256", "--no-telemetry", f"--file-prefix={self.prefix}pg",
+             "-l", str(self.cpu),
+             f"--vdev=net_memif0,role=client,id=0,socket={self.prefix}",
+             f"--vdev=net_memif1,role=client,id=1,socket={self.prefix}"],
+            capture_output=True, text=True, timeout=DEADLINE, check=False)
+        self.assertIn(r.returncode, (0, 2), r.stdout + r.stderr + self.said())
+        with open(out, encoding="utf-8") as f:
+            return r.returncode, json.load(f)
+
+    def test_whole_is_found_whole_and_missing_missing(self):
+        rc, whole = self.generate("--connections", "20", "--rate", "2000", "--qos", "2",
+                                  "--payload", "64:3,4096", "--churn", "20", "--seconds", "0.5",
+                                  "--protocol", "5.0")
+        self.assertEqual(rc, 0, whole)
+        self.assertTrue(whole["clean"])
+        self.assertGreater(whole["devices"]["messages"], 100)
+        self.assertEqual(whole["sink"]["messages"], 2 * whole["devices"]["messages"])
+        self.assertGreater(whole["latency_us"]["count"], 100)
+        self.assertGreater(whole["latency_us"]["p50"], 0)
+        # The same pubwire, which has lost its brokers in between.
+        rc, half = self.generate("--connections", "5", "--per-segment", "full", "--topic", "half/%d",
+                                 "--seconds", "0.3", "--window", "256")
+        self.assertEqual(rc, 2, half)
+        self.assertFalse(half["clean"])
+        sent = half["devices"]["messages"]
+        self.assertEqual(half["lost"], 2 * sent - half["sink"]["messages"])
+        self.assertAlmostEqual(half["lost"] / sent, 0.2, delta=0.15)
+        self.assertEqual(half["order"], {"missing": 0, "late": 0, "duplicate": 0, "stale": 0})
+        self.pubwire.send_signal(signal.SIGTERM)
+        self.assertEqual(self.pubwire.wait(DEADLINE), 0, self.said())
+        self.assertIn("0 packet, 0 header, 0 indirect", self.said())
+
+
+if __name__ == "__main__":
+    PUBWIRE, PKTGEN = sys.argv[1:3]
+    unittest.main(argv=sys.argv[:1])

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The parts of perf/pktgen that judge: a judge that sees nothing finds everything clean. */
+#include <getopt.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <rte_mbuf.h>
+
+#include <pubwire/mqtt/packet.h>
+
+#include "device.h"
+#include "eal.h"
+#include "frames.h"
+#include "options.h"
+#include "order.h"
+#include "payload.h"
+#include "shape.h"
+
+static struct rte_mempool *pool;
+
+static void
+test_messages_in_order_leave_no_trace(void **state)
+{
+	struct order o = {0};
+	struct order_counts n = {0};
+
+	(void)state;
+	for (uint32_t seq = 0; seq < 1000; seq++)
+		order_take(&o, &n, seq);
+	assert_int_equal(o.next, 1000);
+	assert_int_equal(n.missing | n.late | n.duplicate | n.stale, 0);
+}
+
+static void
+test_gaps_repetitions_and_late_comers_are_told_apart(void **state)
+{
+	struct order o = {0};
+	struct order_counts n = {0};
+
+	(void)state;
+	order_take(&o, &n, 2); /* 0 and 1 are missing */
+	assert_int_equal(n.missing, 2);
+	order_take(&o, &n, 1);
+	assert_int_equal(n.missing, 1);
+	assert_int_equal(n.late, 1);
+	order_take(&o, &n, 1);
+	order_take(&o, &n, 2);
+	assert_int_equal(n.duplicate, 2);
+	assert_int_equal(n.missing, 1);
+	order_take(&o, &n, 100);
+	assert_int_equal(n.missing, 1 + 97);
+	order_take(&o, &n, 37); /* the oldest that is remembered */
+	assert_int_equal(n.late, 2);
+	order_take(&o, &n, 36);
+	assert_int_equal(n.stale, 1);
+	assert_int_equal(n.missing, 97);
+}
+
+static void
+test_a_gap_of_64_and_more_forgets_what_came_before(void **state)
+{
+	(void)state;
+	for (uint32_t gap = 60; gap < 70; gap++) {
+		struct order o = {0};
+		struct order_counts n = {0};
+
+		order_take(&o, &n, 0);
+		order_take(&o, &n, gap + 1);
+		assert_int_equal(n.missing, gap);
+		order_take(&o, &n, gap + 1);
+		assert_int_equal(n.duplicate, 1);
+		order_take(&o, &n, gap);
+		assert_int_equal(n.late, 1);
+		order_take(&o, &n, 0);
+		/* 64 are remembered: gap + 1 down to gap - 62. */
+		assert_int_equal(n.duplicate, gap <= 62 ? 2 : 1);
+		assert_int_equal(n.stale, gap <= 62 ? 0 : 1);
+	}
+}
+
+static void
+test_every_byte_of_a_payload_counts(void **state)
+{
+	static const uint32_t size[] = {24, 25, 47, 48, 64, 95, 256, 1000};
+	static uint8_t p[1000];
+	struct payload_stamp s;
+
+	(void)state;
+	for (uint32_t k = 0; k < RTE_DIM(size); k++) {
+		payload_write(p, size[k], payload_filler_check(size[k]), 7, 9, 11);
+		assert_true(payload_read(p, size[k], &s));
+		assert_int_equal(s.sender, 7);
+		assert_int_equal(s.seq, 9);
+		assert_int_equal(s.sent, 11);
+		for (uint32_t i = 0; i < size[k]; i++) {
+			p[i] ^= 0x10;
+			assert_false(payload_read(p, size[k], &s));
+			p[i] ^= 0x10;
+		}
+		assert_false(payload_read(p, size[k] - 1, &s));
+		/* Two words of the filler in each other's place. */
+		if (size[k] >= 24 + 16) {
+			uint8_t word[8];
+
+			memcpy(word, p + 24, 8);
+			memmove(p + 24, p + 32, 8);
+			memcpy(p + 32, word, 8);
+			assert_false(payload_read(p, size[k], &s));
+		}
+	}
+}
+
+struct seen {
+	uint32_t n, bytes;
+	uint8_t type[8];
+};
+
+static int
+see(void *ctx, const uint8_t *p, uint32_t len, uint32_t head)
+{
+	struct seen *s = ctx;
+
+	s->type[s->n++] = p[0] >> 4;
+	s->bytes += len;
+	if (p[0] >> 4 == PW_MQTT_PUBLISH) {
+		for (uint32_t i = head; i < len; i++)
+			assert_int_equal(p[i], (uint8_t)i);
+	}
+	return 0;
+}
+
+/* However it is cut: into buffers of each length from 1 on. */
+static void
+test_packets_are_found_across_buffers(void **state)
+{
+	uint8_t bytes[2 + 203 + 2 + 3] = {PW_MQTT_PINGREQ << 4, 0, PW_MQTT_PUBLISH << 4, 200, 1};
+	uint32_t whole = 2 + 203 + 2;
+
+	(void)state;
+	for (uint32_t i = 3; i < 203; i++)
+		bytes[2 + i] = (uint8_t)i;
+	bytes[205] = PW_MQTT_PINGRESP << 4;
+	bytes[207] = PW_MQTT_PUBLISH << 4; /* the beginning of one more */
+	bytes[208] = 100;
+	for (uint32_t cut = 1; cut <= sizeof(bytes); cut++) {
+		struct rte_mbuf *first = NULL, **end = &first;
+		struct seen s = {0};
+
+		for (uint32_t at = 0; at < sizeof(bytes); at += cut) {
+			uint32_t n = RTE_MIN(cut, (uint32_t)sizeof(bytes) - at);
+			struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+
+			assert_non_null(m);
+			memcpy(rte_pktmbuf_append(m, (uint16_t)n), bytes + at, n);
+			*end = m;
+			end = &m->next;
+		}
+		assert_int_equal(frames_walk(first, see, &s), whole);
+		assert_int_equal(s.n, 3);
+		assert_int_equal(s.bytes, whole);
+		assert_memory_equal(
+			s.type, ((uint8_t[]){PW_MQTT_PINGREQ, PW_MQTT_PUBLISH, PW_MQTT_PINGRESP}),
+			3);
+		while (first != NULL) {
+			struct rte_mbuf *next = first->next;
+
+			rte_pktmbuf_free_seg(first);
+			first = next;
+		}
+	}
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
+static void
+test_a_shape_is_a_publish_of_its_device(void **state)
+{
+	struct options o = {.topic = "a/%d/b", .nb_sizes = 1, .size = {{100, 1}}};
+	static uint8_t p[512];
+	enum pw_mqtt_error err;
+
+	(void)state;
+	for (uint32_t i = 0; i < 6; i++) {
+		const struct shape *s;
+		struct pw_mqtt_publish pub;
+		struct payload_stamp stamp;
+		struct rte_mbuf m = {.buf_addr = p};
+		struct pw_slice slice = {.mbuf = &m};
+		struct pw_mqtt_buf b = {&slice, 1, 0};
+
+		o.qos = (uint8_t)(i % 3);
+		o.version = i < 3 ? PW_MQTT_3_1_1 : PW_MQTT_5;
+		shapes_init(&o);
+		s = shape_next();
+		slice.len = (uint16_t)(shape_write(s, p, 1234567, 77, 3, 4) - p);
+		b.len = slice.len;
+		assert_int_equal(b.len, s->total);
+		assert_int_equal(pw_mqtt_decode_publish(&b, o.version, &pub, &err), b.len);
+		assert_int_equal(pub.qos, o.qos);
+		assert_int_equal(pub.packet_id, o.qos > 0 ? 77 : 0);
+		assert_int_equal(pub.topic.len, 11);
+		assert_memory_equal(p + pub.topic.off, "a/1234567/b", 11);
+		assert_true(payload_read(p + pub.payload.off, pub.payload.len, &stamp));
+		assert_int_equal(stamp.sender, 1234567);
+	}
+}
+
+static void
+test_answers_settle_what_was_sent_and_nothing_else(void **state)
+{
+	struct options o = {.qos = 1};
+	struct devices d = {.o = &o};
+	struct device dev = {.first = 65534, .inflight = 4}; /* 65534, 65535, 1, 2 */
+
+	(void)state;
+	assert_false(device_answer(&d, &dev, PW_MQTT_PUBACK, 0));
+	assert_false(device_answer(&d, &dev, PW_MQTT_PUBACK, 3));
+	assert_false(device_answer(&d, &dev, PW_MQTT_PUBREC, 1));
+	assert_true(device_answer(&d, &dev, PW_MQTT_PUBACK, 1));
+	assert_false(device_answer(&d, &dev, PW_MQTT_PUBACK, 1));
+	assert_int_equal(dev.inflight, 4);
+	assert_true(device_answer(&d, &dev, PW_MQTT_PUBACK, 65534));
+	assert_true(device_answer(&d, &dev, PW_MQTT_PUBACK, 65535));
+	assert_int_equal(dev.inflight, 1);
+	assert_int_equal(dev.first, 2);
+	o.qos = 2;
+	assert_false(device_answer(&d, &dev, PW_MQTT_PUBACK, 2));
+	assert_false(device_answer(&d, &dev, PW_MQTT_PUBCOMP, 2));
+	assert_true(device_answer(&d, &dev, PW_MQTT_PUBREC, 2));
+	assert_false(device_answer(&d, &dev, PW_MQTT_PUBREC, 2));
+	assert_true(device_answer(&d, &dev, PW_MQTT_PUBCOMP, 2));
+	assert_int_equal(dev.inflight, 0);
+	assert_int_equal(d.count.settled, 4);
+}
+
+static int
+read_options(struct options *o, const char *a, const char *b)
+{
+	char *argv[] = {
+		"pktgen", "--devices-port=x", "--brokers-port=y", (char *)a, (char *)b, "--", NULL};
+	int rest;
+
+	optind = 0;
+	return options_read(o, 6, argv, &rest);
+}
+
+static void
+test_options_out_of_range_are_refused(void **state)
+{
+	static const char *const bad[][2] = {
+		{"--payload", "23"},
+		{"--payload", "64:0"},
+		{"--payload", ""},
+		{"--qos", "3"},
+		{"--connections", "0"},
+		{"--rate", "-1"},
+		{"--inflight", "65"},
+		{"--topic", "a/#"},
+		{"--clients", "10.0.0.2-10.0.0.1"},
+		{"--target", "10.0.0:1"},
+		{"--target", "10.0.0.1:0"},
+		{"--connections", "9000000"},
+		{"--brokers", "17"},
+		{"--seconds", "nan"},
+		{"--per-segment", "x"},
+		{"--connections", "8x"},
+	};
+	struct options o;
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(bad); i++)
+		assert_int_equal(read_options(&o, bad[i][0], bad[i][1]), -1);
+	assert_int_equal(read_options(&o, "--payload", "64:3,1024"), 0);
+	assert_int_equal(o.nb_sizes, 2);
+	assert_int_equal(o.size[0].weight, 3);
+	assert_int_equal(o.size[1].bytes, 1024);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_messages_in_order_leave_no_trace),
+		cmocka_unit_test(test_gaps_repetitions_and_late_comers_are_told_apart),
+		cmocka_unit_test(test_a_gap_of_64_and_more_forgets_what_came_before),
+		cmocka_unit_test(test_every_byte_of_a_payload_counts),
+		cmocka_unit_test(test_packets_are_found_across_buffers),
+		cmocka_unit_test(test_a_shape_is_a_publish_of_its_device),
+		cmocka_unit_test(test_answers_settle_what_was_sent_and_nothing_else),
+		cmocka_unit_test(test_options_out_of_range_are_refused),
+	};
+	int rc;
+
+	test_eal_init();
+	payload_init();
+	pool = rte_pktmbuf_pool_create("test", 511, 0, 0, 2048, SOCKET_ID_ANY);
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	rte_mempool_free(pool);
+	return rc;
+}
