@@ -35,7 +35,7 @@ const char *pw_reload_state_str(enum pw_reload_state state);
 
 #define PW_RELOAD_LINES	   24
 #define PW_RELOAD_LINE_LEN 512 /* all of it fits a reply of telemetry */
-#define PW_RELOAD_KEY_LEN  96
+#define PW_RELOAD_KEY_LEN  160
 
 /** How an attempt went. */
 struct pw_reload_result {
