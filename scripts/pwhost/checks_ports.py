@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What scripts/doctor looks at for each port and broker of the configuration."""
 
+import errno
 import ipaddress
+import os
 import socket
 
 from . import cpus, iommu, routes
@@ -116,6 +118,48 @@ def brokers(host, config, connect):
             yield Row(name, WARN, f"{address} port {port} does not answer the host by {dev}: {why}. pubwire goes by "
                       "its own port and address, which may do better",
                       "look whether the broker runs and listens there, and at firewalls")
+
+
+def page(config, runs, listen):
+    """The section http: its address is one of the host's, and its port nobody else's. runs: a pubwire with
+    this configuration has it."""
+    http = config.values.get("http")
+    if not http:
+        return
+    address, port = str(http["address"]), int(http["port"])
+    where = f"{address} port {port}"
+    if runs:
+        yield Row("http", OK, f"{where}: pubwire has it")
+        return
+    code = listen(address, port)
+    if not code:
+        yield Row("http", OK, f"{where} is free")
+    elif code == errno.EADDRINUSE:
+        yield Row("http", BAD, f"{where} is another program's", "another port in http; "
+                  f"ss -ltnp 'sport = :{port}' says whose it is")
+    elif code == errno.EADDRNOTAVAIL:
+        yield Row("http", BAD, f"{address} is no address of this host: the page is served by the kernel's TCP, not by "
+                  "pubwire's ports", "an address of `ip address`, or 127.0.0.1, in http")
+    elif code == errno.EACCES:
+        yield Row("http", SKIP, f"{where} may only be tried by root")
+    else:
+        yield Row("http", BAD, f"{where}: {os.strerror(code)}", "another address or port in http")
+
+
+def listen(address, port):
+    """errno of taking a port for a moment; 0 where that went well."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as s:
+            # As the page does: connections of before that have ended are in nobody's way.
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            s.bind((address, port))
+            s.listen(1)
+    except OSError as e:
+        return e.errno
+    return 0
 
 
 def _on_link(config, address):

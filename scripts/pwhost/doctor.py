@@ -12,7 +12,7 @@ EPILOG = """\
 Verdicts: ok; look (it runs, but not as well as it could); NOT OK (it does not start, or not work); - (does
 not apply, or could not be looked at). Below a verdict stands what to do. Exit status: 0 nothing is
 NOT OK, 1 something is. It changes nothing; a broker is asked by one TCP connection, unless
---no-brokers. CPUs and interrupts are scripts/tune's."""
+--no-brokers, and the port of the status page is taken for a moment. CPUs and interrupts are scripts/tune's."""
 
 
 def parser():
@@ -74,7 +74,13 @@ def _prefix(host, config, path):
                           "which does not run", f"rm {directory}/{prefix}map_*")
 
 
-def examine(host, args, connect=checks_ports.tcp):
+def _runs(host, config, path):
+    """True where a pubwire with this configuration does."""
+    pid = running.holder(host, config.file_prefix)
+    return pid is not None and running.configuration(host, pid) == path
+
+
+def examine(host, args, connect=checks_ports.tcp, listen=checks_ports.listen):
     """Every row."""
     try:
         user = checks.User(args.user)
@@ -98,7 +104,9 @@ def examine(host, args, connect=checks_ports.tcp):
     if config:
         rows += checks.lcores(host, config)
         rows += checks_ports.ports(host, config, found)
-        rows += _prefix(host, config, program.config_path(host, args.config))
+        path = program.config_path(host, args.config)
+        rows += _prefix(host, config, path)
+        rows += checks_ports.page(config, _runs(host, config, path), listen)
         if not args.no_brokers:
             rows += checks_ports.brokers(host, config, connect)
     rows += checks.disk(host)

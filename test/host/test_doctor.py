@@ -2,16 +2,18 @@
 """scripts/doctor: each thing that stops pubwire is found, with a remedy; nothing is found where all is well."""
 
 import argparse
+import errno
 import fcntl
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import unittest
 
 from made_up import NIC, SCRIPTS, HostTest
-from pwhost import doctor, running
+from pwhost import checks_ports, doctor, running
 from pwhost.table import BAD, OK, SKIP, WARN
 
 PRINTED = """\
@@ -52,6 +54,7 @@ class DoctorTest(HostTest):
             h.add_dir(d)
         self.configure(PRINTED)
         self.answers = {}
+        self.taken = {}  # errno by address and port
 
     def configure(self, printed, check="echo plan: buffers=20000000 workers=9000000 total=29000000"):
         self.host.add_program("pubwire", "case $1 in\n--version) echo pubwire 0.1.0, DPDK 22.11;;\n"
@@ -60,7 +63,8 @@ class DoctorTest(HostTest):
     def rows(self, **kw):
         args = argparse.Namespace(config=None, pubwire=None, user=None, no_brokers=False, **kw)
         before = self.host.snapshot()
-        rows = doctor.examine(self.host, args, lambda a, p: self.answers.get((a, p), "no answer"))
+        rows = doctor.examine(self.host, args, lambda a, p: self.answers.get((a, p), "no answer"),
+                              lambda a, p: self.taken.get((a, p), 0))
         self.assertEqual(before, self.host.snapshot())
         return rows
 
@@ -83,6 +87,25 @@ class DoctorTest(HostTest):
         status, said, _ = self.run_tool(doctor, "--no-brokers")
         self.assertEqual(1, status)
         self.assertIn("1 NOT OK, 0 to look at", said)
+
+    def test_the_status_page(self):
+        self.assertEqual([], [r for r in self.rows() if r.name == "http"])
+        self.configure(PRINTED + "http:\n  address: 127.0.0.1\n  port: 9883\n")
+        self.assertEqual(["http: 127.0.0.1 port 9883 is free -> "], [r for r in self.found(OK) if "http" in r])
+        self.taken[("127.0.0.1", 9883)] = errno.EADDRINUSE
+        self.assert_found(BAD, "http: 127.0.0.1 port 9883 is another program's", "ss -ltnp 'sport = :9883'")
+        self.taken[("127.0.0.1", 9883)] = errno.EADDRNOTAVAIL
+        self.assert_found(BAD, "http: 127.0.0.1 is no address of this host")
+        self.taken[("127.0.0.1", 9883)] = errno.EACCES
+        self.assertIn("http: 127.0.0.1 port 9883 may only be tried by root -> ", self.found(SKIP))
+
+    def test_ports_of_this_machine(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            port = other.getsockname()[1]
+            self.assertEqual(errno.EADDRINUSE, checks_ports.listen("127.0.0.1", port))
+        self.assertEqual(0, checks_ports.listen("127.0.0.1", port))
+        self.assertEqual(errno.EADDRNOTAVAIL, checks_ports.listen("192.0.2.1", port))
 
     def test_too_few_hugepages(self):
         self.host.add_pages(0, 2048, 64, free=3)
@@ -204,6 +227,9 @@ class DoctorTest(HostTest):
 
     def test_another_program_with_the_same_file_prefix(self):
         self.host.add("/var/run/dpdk/pubwire/config", "x" * 64)
+        # Whoever runs with the configuration has its status page too.
+        self.configure(PRINTED + "http:\n  address: 127.0.0.1\n  port: 9883\n")
+        self.taken[("127.0.0.1", 9883)] = errno.EADDRINUSE
         self.assertIsNone(running.holder(self.host, "pubwire"))
         hold = subprocess.Popen([sys.executable, "-c", "import fcntl,sys\nf=open(sys.argv[1],'r+')\n"
                                  "fcntl.lockf(f, fcntl.LOCK_EX, 8, 8)\nprint('locked', flush=True)\nsys.stdin.read()",
@@ -218,6 +244,7 @@ class DoctorTest(HostTest):
                 self.host.add(f"/proc/{hold.pid}/cmdline", "\0".join(["/usr/sbin/pubwire"] + words))
                 self.host.add_link(f"/proc/{hold.pid}/cwd", self.dir)
                 self.assertEqual([], self.found(BAD), words)
+                self.assertIn("http: 127.0.0.1 port 9883: pubwire has it -> ", self.found(OK))
             self.host.add(f"/proc/{hold.pid}/cmdline", "pubwire\0--config\0/other.yaml\0--\0-c\0" + config)
             self.assert_found(BAD, "file prefix: pubwire:")
         finally:
