@@ -2,6 +2,7 @@
 """docs/configuration.md and docs/pubwire.yaml say what the program says: every key, range, word and
 default, in both directions. PUBWIRE names the program."""
 
+import copy
 import json
 import os
 import re
@@ -228,6 +229,43 @@ def example_problems(text, node):
     return wrong + [f"{path} is not there" for path in keys if path not in seen]
 
 
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float)}
+
+
+def violations(value, node, path="file"):
+    """What of a value a schema does not allow: the part of JSON Schema that --print-schema uses."""
+    kinds = node.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(isinstance(value, TYPES[k]) for k in kinds):
+        return [f"{path}: is no {kinds}"]
+    wrong = []
+    if "enum" in node and value not in node["enum"]:
+        wrong.append(f"{path}: {value} is none of {node['enum']}")
+    if "const" in node and value != node["const"]:
+        wrong.append(f"{path}: {value} is not {node['const']}")
+    if "anyOf" in node and all(violations(value, n, path) for n in node["anyOf"]):
+        wrong.append(f"{path}: {value} is nothing of anyOf")
+    if isinstance(value, str):
+        if len(value) > node.get("maxLength", len(value)) or not re.search(node.get("pattern", ""), value):
+            wrong.append(f"{path}: '{value}' does not fit")
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not node.get("minimum", value) <= value <= node.get("maximum", value):
+            wrong.append(f"{path}: {value} is out of range")
+    elif isinstance(value, list):
+        if not node.get("minItems", 0) <= len(value) <= node.get("maxItems", len(value)):
+            wrong.append(f"{path}: {len(value)} items")
+        for i, item in enumerate(value):
+            wrong += violations(item, node["items"], f"{path}[{i}]")
+    elif isinstance(value, dict):
+        wrong += [f"{path}: lacks {k}" for k in node.get("required", []) if k not in value]
+        for k, v in value.items():
+            if "properties" not in node:
+                continue
+            wrong += violations(v, node["properties"][k], f"{path}.{k}") if k in node["properties"] else [
+                f"{path}.{k}: is unknown"]
+    return wrong
+
+
 @unittest.skipUnless(PUBWIRE, "PUBWIRE names no program")
 class Page(unittest.TestCase):
     @classmethod
@@ -319,3 +357,26 @@ class Program(unittest.TestCase):
                 for v in value:
                     walk(v, path + "[]")
         walk(self.printed("accept-everything.yaml"), "")
+
+    def test_schema_allows_what_the_program_takes_and_no_more(self):
+        config, node = self.printed("accept-everything.yaml"), schema()
+        self.assertEqual(violations(config, node), [])
+
+        def with_(change):
+            c = copy.deepcopy(config)
+            change(c)
+            return violations(c, node)
+        for change, key in ((lambda c: c["ports"][0].update(mtu=500), "ports[0].mtu"),
+                            (lambda c: c["ports"][0].update(mtu="1500s"), "ports[0].mtu"),
+                            (lambda c: c["brokers"][0].update(adress="x"), "brokers[0].adress"),
+                            (lambda c: c["brokers"][0].pop("address"), "brokers[0]: lacks address"),
+                            (lambda c: c["limits"].update(neighbours=1), "limits.neighbours"),
+                            (lambda c: c["routes"][0].update(ack="quorum:0"), "routes[0].ack"),
+                            (lambda c: c["routes"][0].update(fanout="some"), "routes[0].fanout"),
+                            (lambda c: c["listeners"].clear(), "listeners: 0 items"),
+                            (lambda c: c.pop("routes"), "file: lacks routes")):
+            self.assertTrue(any(key in v for v in with_(change)), key)
+        for change in (lambda c: c["limits"].update(neighbours=0, connect_deadline="5s"),
+                       lambda c: c["routes"][0].update(ack="quorum:12"),
+                       lambda c: c["protocols"].append(5.0) or c["protocols"].pop(0)):
+            self.assertEqual(with_(change), [])

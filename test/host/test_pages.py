@@ -112,6 +112,11 @@ class Named(unittest.TestCase):
         for path, command in self.named(r"`/pubwire/([a-z_]+)"):
             self.assertIn(command, known, path)
 
+    def test_commands_of_pubwirectl_are_there(self):
+        known = {m for path in glob.glob(f"{REPO}/app/ctl/*.c") for m in re.findall(r'"([a-z][a-z-]+)"', sources.read(path[len(REPO) + 1:]))}
+        for path, command in self.named(r"(?:`|    |-- )pubwirectl ([a-z-]+)"):
+            self.assertIn(command, known, path)
+
     def test_counters_in_troubleshooting_are_there(self):
         known = {name for rows in sources.counters().values() for name, _ in rows}
         text = sources.read("docs/troubleshooting.md")
