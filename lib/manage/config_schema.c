@@ -172,7 +172,7 @@ const struct num_key config_memory_keys[] = {MEMORY_NUMBERS(MEMORY_KEY){NULL}};
 const struct num_key config_worker_keys[] = {WORKER_NUMBERS(WORKER_KEY){NULL}};
 const struct num_key config_http_keys[] = {HTTP_NUMBERS(HTTP_KEY){NULL}};
 
-const char *const config_idle_words[] = {"poll", "adaptive", NULL};
+const char *const config_idle_words[] = {"poll", "adaptive", "interrupt", NULL};
 const char *const config_level_words[] = {"emergency", "alert", "critical", "error", "warning",
 					  "notice",    "info",	"debug",    NULL};
 const char *const config_fanout_words[] = {"all", "hash", "failover", "round_robin", NULL};

@@ -19,6 +19,18 @@ tel_role_str(uint8_t role)
 	return role == PW_ROLE_DEVICES ? "devices" : "brokers";
 }
 
+const char *
+tel_idle_str(enum pw_idle policy)
+{
+	static const char *const word[] = {
+		[PW_IDLE_POLL] = "poll",
+		[PW_IDLE_ADAPTIVE] = "adaptive",
+		[PW_IDLE_INTERRUPT] = "interrupt",
+	};
+
+	return word[policy];
+}
+
 int
 tel_workers(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
 {
@@ -42,6 +54,16 @@ tel_workers(const struct pw_telemetry_sources *src, const char *params, struct r
 							 : 0);
 		rte_tel_data_add_dict_u64(r, "total_cycles", cycles);
 		rte_tel_data_add_dict_u64(r, "busy_cycles", busy);
+		rte_tel_data_add_dict_string(r, "idle", tel_idle_str(pw_fleet_idle(src->fleet, w)));
+		rte_tel_data_add_dict_u64(r, "sleep_cycles",
+					  __atomic_load_n(&c->sleep_cycles, __ATOMIC_RELAXED));
+		rte_tel_data_add_dict_u64(r, "sleeps",
+					  __atomic_load_n(&c->sleeps, __ATOMIC_RELAXED));
+		rte_tel_data_add_dict_u64(r, "wakeups",
+					  __atomic_load_n(&c->wakeups, __ATOMIC_RELAXED));
+		rte_tel_data_add_dict_u64(r, "longest_sleep_us",
+					  pw_fleet_longest_sleep(src->fleet, w) / 1000);
+		rte_tel_data_add_dict_u64(r, "cpu_ns", pw_fleet_cpu_time(src->fleet, w));
 		rte_tel_data_add_dict_u64(r, "sessions",
 					  pw_forward_sessions(pw_fleet_forward(src->fleet, w)));
 		rte_tel_data_add_dict_u64(r, "tcp_connections",

@@ -22,7 +22,7 @@
 #define TEL_PAGE_LEDGER	 20    /* 18 fields, at most 740 bytes */
 #define TEL_PAGE_DROPS	 36    /* 6 fields, at most 430 bytes */
 #define TEL_PAGE_BUCKETS 400   /* two numbers, at most 27 bytes */
-#define TEL_PAGE_WORKERS 32    /* 11 fields, at most 300 bytes */
+#define TEL_PAGE_WORKERS 24    /* 13 fields, at most 560 bytes */
 
 /*
  * The rooms whose counters every worker has: a table, and where a worker's are. Telemetry and
@@ -38,6 +38,9 @@ extern const struct tel_room tel_rooms[TEL_ROOMS];
 
 /* "devices", "brokers" or "devices+brokers" of enum pw_role bits. */
 const char *tel_role_str(uint8_t role);
+
+/* An idle policy as configurations call it. */
+const char *tel_idle_str(enum pw_idle policy);
 
 /* A command's body: src is set and stays through the call. 0 or -errno. */
 typedef int (*tel_fn)(const struct pw_telemetry_sources *src, const char *params,

@@ -366,6 +366,45 @@ undo(struct opening *o)
 		(void)rte_eth_dev_close(o->port->id);
 }
 
+static int
+bring_up(struct opening *o)
+{
+	int rc = configure(o);
+
+	if (rc == 0)
+		rc = set_up_queues(o);
+	if (rc == 0) {
+		set_max_segs(o);
+		rc = start(o);
+	}
+	return rc;
+}
+
+/*
+ * Which drivers have receive interrupts shows only when they are asked for: most ignore the wish,
+ * some refuse to be configured with it (virtio behind a UIO driver, which has one interrupt for
+ * all).
+ */
+static int
+bring_up_as_asked(struct opening *o)
+{
+	int rc;
+
+	o->eth.intr_conf.rxq = o->conf->rx_interrupts;
+	rc = bring_up(o);
+	if (rc < 0 && o->eth.intr_conf.rxq) {
+		if (o->started)
+			(void)rte_eth_dev_stop(o->port->id);
+		o->started = false;
+		o->eth.intr_conf.rxq = 0;
+		rc = bring_up(o);
+	}
+	if (rc == 0 && o->eth.intr_conf.rxq)
+		o->port->rx_interrupts =
+			o->quirk->intr_always ? PW_PORT_INTR_ALWAYS : PW_PORT_INTR_ARMED;
+	return rc;
+}
+
 int
 pw_port_open(struct pw_port *port, const struct pw_port_conf *conf, const struct pw_mem *mem,
 	     char *err, size_t err_len)
@@ -383,13 +422,7 @@ pw_port_open(struct pw_port *port, const struct pw_port_conf *conf, const struct
 	plan_caps(&o);
 	rc = plan_mtu(&o);
 	if (rc == 0)
-		rc = configure(&o);
-	if (rc == 0)
-		rc = set_up_queues(&o);
-	if (rc == 0) {
-		set_max_segs(&o);
-		rc = start(&o);
-	}
+		rc = bring_up_as_asked(&o);
 	if (rc < 0) {
 		undo(&o);
 		return rc;

@@ -8,11 +8,11 @@
  * net_af_packet: receives into every queue pair it was created with, by the kernel's hash, from the
  * moment it exists; a queue that nobody reads swallows its share.
  * net_tap: claims RSS types, but the kernel spreads by a hash of its own; its transmit checksums
- * are a loop in the driver that goes wrong behind a segment of odd length. net_af_xdp, net_null,
- * net_ring: no checksums, no hash that is ours, whatever they list.
- * net_e1000_em: says two queues for every chip. Those before the 82571 send nothing from a second
- * one, later ones have one context for checksums that both would write to, and without a hash no
- * frame is received into it.
+ * are a loop in the driver that goes wrong behind a segment of odd length; its receive
+ * interrupts are the queues' own descriptors. net_af_xdp, net_null, net_ring: no checksums, no hash
+ * that is ours, whatever they list. net_e1000_em: says two queues for every chip. Those before the
+ * 82571 send nothing from a second one, later ones have one context for checksums that both would
+ * write to, and without a hash no frame is received into it.
  */
 #include <string.h>
 
@@ -26,8 +26,10 @@ static const struct port_quirk quirks[] = {
 	{"net_af_packet", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS, .all_queues = true},
 	{"net_af_xdp", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS},
 	{"net_e1000_em", .max_queues = 1},
-	{"net_tap", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS | PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM |
-			    PW_PORT_TX_TSO},
+	{"net_tap",
+	 PW_PORT_RX_CKSUM | PW_PORT_RX_RSS | PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM |
+		 PW_PORT_TX_TSO,
+	 .intr_always = true},
 	{"net_virtio", PW_PORT_RX_CKSUM},
 	{"net_vhost", PW_PORT_RX_CKSUM},
 	{"net_null", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS},

@@ -99,4 +99,5 @@ pw_fleet_auth_put(struct pw_fleet *f, uint32_t worker, const struct pw_auth_answ
 
 	assert(n == 1);
 	RTE_SET_USED(n);
+	fleet_ring(f, UINT64_C(1) << worker);
 }

@@ -58,6 +58,11 @@ worker_create(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i, 
 	w->index = i;
 	w->lcore = conf->lcore[i];
 	w->role = conf->role[i];
+	w->epoll_fd = -1;
+	w->bell_fd = -1;
+	idle_init(&w->idle, conf->idle,
+		  (uint64_t)(conf->idle_sleep_us != 0 ? conf->idle_sleep_us : DEFAULT_SLEEP_US) *
+			  1000);
 	w->next_port = (uint32_t)worker_seed(conf, i, SEED_PORTS);
 	worker_kernel_init(w);
 
@@ -179,6 +184,8 @@ build(struct pw_fleet *f, const struct pw_fleet_conf *conf, char *err, size_t er
 	rc = shared_create(f, conf, err, err_len);
 	for (uint32_t i = 0; i < conf->nb_workers && rc == 0; i++)
 		rc = worker_stacks(f, conf, i, now, err, err_len);
+	if (rc == 0)
+		fleet_interrupts(f);
 	return rc;
 }
 
@@ -216,8 +223,6 @@ pw_fleet_create(const struct pw_fleet_conf *conf, char *err, size_t err_len)
 		f->listener_addr[i] = conf->settings->listener[i].address;
 	}
 	f->mem = conf->mem;
-	f->idle = conf->idle;
-	f->idle_sleep_us = conf->idle_sleep_us != 0 ? conf->idle_sleep_us : DEFAULT_SLEEP_US;
 	for (uint32_t i = 0; i < conf->nb_ifaces; i++)
 		take_iface(f, conf, i);
 	rc = fleet_posted(f, err, err_len);
@@ -239,6 +244,7 @@ worker_destroy(struct worker *w)
 	if (w->wire != NULL)
 		pw_wire_destroy(w->wire);
 	worker_auth_destroy(w);
+	worker_interrupts_close(w);
 	for (uint32_t i = 0; i < w->fleet->nb_ifaces; i++) {
 		rte_pktmbuf_free_bulk(w->tx[i].m, w->tx[i].n);
 		rte_pktmbuf_free_bulk(w->kernel_tx[i].m, w->kernel_tx[i].n);

@@ -42,6 +42,8 @@ idle_step(struct idle *i, uint64_t now)
 	silence = now - i->since;
 	if (i->policy == PW_IDLE_POLL || i->turns <= SPIN_TURNS || silence < SPIN_NS)
 		return 0;
+	if (i->policy == PW_IDLE_INTERRUPT)
+		return IDLE_WAIT;
 	want = RTE_MAX(RTE_MIN(silence / SHORT_PART, (uint64_t)SHORT_NS), silence / LONG_PART);
 	/* What is shorter than it costs saves nothing. */
 	return want > i->cost ? RTE_MIN(want, i->longest) : 0;

@@ -28,7 +28,10 @@ void idle_init(struct idle *i, enum pw_idle policy, uint64_t bound);
 /* A turn found work: the ladder begins anew. */
 void idle_found_work(struct idle *i);
 
-/* A turn found none. Returns how long to sleep before the next one, 0: not at all. */
+/* Wait for an event, however long. */
+#define IDLE_WAIT UINT64_MAX
+
+/* A turn found none. Returns how long to sleep before the next one, 0: not at all, or IDLE_WAIT. */
 uint64_t idle_step(struct idle *i, uint64_t now);
 
 /* Before a sleep: true where idle_cpu_time() has to be told of the thread's CPU time. */

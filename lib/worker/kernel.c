@@ -208,6 +208,8 @@ worker_kernel_cleanup(struct worker *w)
 void
 pw_fleet_kernel_gone(struct pw_fleet *f, uint32_t iface)
 {
-	/* Pairs with the acquires in poll_one() and worker_kernel_flush(). */
+	/* What is gone would be readable for ever. */
+	fleet_kernel_unwatch(f, iface);
+	/* Pairs with the acquires in poll_one(), worker_kernel_flush() and source(). */
 	__atomic_store_n(&f->kernel[iface].gone, true, __ATOMIC_RELEASE);
 }

@@ -54,10 +54,12 @@ nap(struct worker *w, uint64_t ns)
 static void
 rest(struct worker *w)
 {
-	uint64_t ns = idle_step(&w->idle, pw_clock_now());
+	uint64_t now = pw_clock_now(), ns = idle_step(&w->idle, now);
 
 	if (ns == 0)
 		rte_pause();
+	else if (ns == IDLE_WAIT)
+		worker_wait(w, now);
 	else
 		nap(w, ns);
 }
@@ -83,8 +85,7 @@ loop(void *arg)
 	uint64_t before = rte_get_tsc_cycles();
 
 	publish_clock(w);
-	idle_init(&w->idle, f->idle, (uint64_t)f->idle_sleep_us * 1000);
-	if (f->idle != PW_IDLE_POLL)
+	if (w->idle.policy != PW_IDLE_POLL)
 		(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
 	/* Pairs with the release in pw_fleet_stop(). */
 	while (!__atomic_load_n(&f->stopping, __ATOMIC_ACQUIRE)) {
@@ -94,6 +95,8 @@ loop(void *arg)
 		if (work > 0) {
 			count_add(&w->count.busy_cycles, after - before);
 			idle_found_work(&w->idle);
+			if (w->armed)
+				worker_disarm(w);
 		} else {
 			rest(w);
 			after = rte_get_tsc_cycles();
@@ -101,6 +104,8 @@ loop(void *arg)
 		count_add(&w->count.total_cycles, after - before);
 		before = after;
 	}
+	if (w->armed)
+		worker_disarm(w);
 	return 0;
 }
 
@@ -128,6 +133,7 @@ pw_fleet_drain(struct pw_fleet *f)
 {
 	/* Pairs with the acquire in watch_drain(). */
 	__atomic_store_n(&f->draining, true, __ATOMIC_RELEASE);
+	fleet_ring(f, UINT64_MAX);
 }
 
 bool
@@ -146,11 +152,18 @@ pw_fleet_stop(struct pw_fleet *f)
 {
 	/* Pairs with the acquire in loop(). */
 	__atomic_store_n(&f->stopping, true, __ATOMIC_RELEASE);
+	fleet_ring(f, UINT64_MAX);
 	for (uint32_t i = 0; i < f->launched; i++)
 		(void)rte_eal_wait_lcore(f->worker[i]->lcore);
 	f->launched = 0;
 	f->live = false;
 	__atomic_store_n(&f->stopping, false, __ATOMIC_RELEASE);
+}
+
+enum pw_idle
+pw_fleet_idle(const struct pw_fleet *f, uint32_t i)
+{
+	return __atomic_load_n(&f->worker[i]->idle.policy, __ATOMIC_RELAXED);
 }
 
 uint64_t

@@ -20,6 +20,7 @@ pw_fleet_renew(struct pw_fleet *f, const struct pw_edition_conf *conf)
 	f->renewing = true;
 	/* Pairs with the acquire in worker_renew(): the edition comes before. */
 	__atomic_store_n(&f->edition, f->edition + 1, __ATOMIC_RELEASE);
+	fleet_ring(f, UINT64_MAX);
 	return 0;
 }
 

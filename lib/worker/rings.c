@@ -94,10 +94,12 @@ worker_post(struct worker *w, uint32_t to, const struct message *m)
 {
 	struct pw_ring *ring = &lane_of(w->fleet, w->index, to)->messages;
 
-	if (pw_ring_count(ring) >= rte_ring_get_capacity(ring->r) * share[m->kind] / 8)
+	if (pw_ring_count(ring) >= rte_ring_get_capacity(ring->r) * share[m->kind] / 8 ||
+	    pw_ring_put(ring, m, 1) == 0) {
+		w->refused = true;
 		return -ENOBUFS;
-	if (pw_ring_put(ring, m, 1) == 0)
-		return -ENOBUFS;
+	}
+	w->told |= UINT64_C(1) << to;
 	count_add(&w->count.messages_out, 1);
 	return 0;
 }

@@ -73,6 +73,7 @@ hand_over(struct worker *w, uint32_t iface, uint32_t to, struct rte_mbuf *m)
 	struct frame_msg msg = {.m = m, .iface = (uint16_t)iface, .kind = FRAME_RECEIVED};
 
 	if (pw_ring_put(&lane_of(w->fleet, w->index, to)->frames, &msg, 1) == 1) {
+		w->told |= UINT64_C(1) << to;
 		count_add(&w->count.steered_out, 1);
 	} else {
 		rte_pktmbuf_free(m);

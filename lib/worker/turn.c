@@ -5,6 +5,7 @@
 #define WIRE_INTERVAL	   UINT64_C(10000000)	/* ns; the wire wants 100 ms at most */
 #define LINK_INTERVAL	   UINT64_C(1000000000) /* ns */
 #define PRESSURE_TURNS	   256			/* the count walks all lcores' caches */
+#define PRESSURE_INTERVAL  UINT64_C(10000000)	/* ns; turns may be rare */
 #define SCARCE_PERCENT	   50			/* what waits for long is copied together */
 #define PRESSURE_1_PERCENT 75			/* devices are not read */
 #define PRESSURE_2_PERCENT 85			/* connection requests are refused */
@@ -77,12 +78,13 @@ used_percent(const struct pw_fleet *f)
 }
 
 static void
-watch_pressure(struct worker *w)
+watch_pressure(struct worker *w, uint64_t now)
 {
 	uint32_t used, level;
 
-	if (w->count.loops % PRESSURE_TURNS != 0)
+	if (w->count.loops % PRESSURE_TURNS != 0 && now < w->pressure_due)
 		return;
+	w->pressure_due = now + PRESSURE_INTERVAL;
 	used = used_percent(w->fleet);
 	pw_forward_set_scarce(w->forward, used >= SCARCE_PERCENT);
 	level = used >= PRESSURE_2_PERCENT ? 2 : used >= PRESSURE_1_PERCENT ? 1 : 0;
@@ -146,9 +148,11 @@ pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now)
 	struct worker *w = f->worker[i];
 	uint64_t later;
 	uint32_t work;
+	bool fires = f->bells && worker_next_timer(w) <= now;
 
+	w->refused = false;
 	worker_renew(w, now);
-	watch_pressure(w);
+	watch_pressure(w, now);
 	watch_drain(w, now);
 	watch_links(w, now);
 	work = worker_read_messages(w, now);
@@ -166,6 +170,8 @@ pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now)
 	worker_tx_flush(w);
 	worker_kernel_flush(w);
 	worker_tx_cleanup(w, now);
+	if (f->bells)
+		worker_ring(w, work > 0 || fires);
 	count_add(&w->count.loops, 1);
 	if (work > 0)
 		count_add(&w->count.busy_loops, 1);

@@ -9,6 +9,7 @@
 
 #define TX_TRIES	 8
 #define CLEANUP_INTERVAL UINT64_C(10000000) /* ns */
+#define CLEANUPS	 2		    /* at the first, frames may still be on their way out */
 
 #define TX_OFFLOADS	 (PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM | PW_PORT_TX_TSO | PW_PORT_TX_VLAN)
 
@@ -62,6 +63,7 @@ lend(struct worker *w, uint32_t iface, struct tx_buf *b)
 			.kind = FRAME_TO_SEND,
 		};
 	n = pw_ring_put(&lane_of(w->fleet, w->index, to)->frames, msg, b->n);
+	w->told |= UINT64_C(1) << to;
 	count_add(&w->count.tx_lent, n);
 	if (n < b->n) {
 		count_add(&w->count.drop_steer_full, b->n - n);
@@ -83,6 +85,7 @@ flush_iface(struct worker *w, uint32_t iface)
 	else
 		lend(w, iface, b);
 	b->n = 0;
+	w->unclean = CLEANUPS;
 }
 
 void
@@ -110,6 +113,7 @@ worker_tx_cleanup(struct worker *w, uint64_t now)
 		return;
 	w->cleanup_due = now + CLEANUP_INTERVAL;
 	worker_kernel_cleanup(w);
+	w->unclean -= w->unclean > 0;
 	for (uint32_t i = 0; i < w->fleet->nb_ifaces; i++) {
 		const struct pw_port *port = w->fleet->port[i];
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include <rte_common.h>
+#include <rte_epoll.h>
 #include <rte_ethdev.h>
 
 #include <pubwire/base/bucket.h>
@@ -121,6 +122,17 @@ struct worker {
 	struct pw_ring auth_asked; /* to the main lcore; without memory where nobody is asked */
 	struct pw_ring auth_answered;
 	struct tx_buf tx[PW_WIRE_MAX_IFACES];
+	uint8_t unclean; /* times that TX queues have to be cleaned, frames having been sent */
+	bool refused;	 /* in this turn a ring was too full for a message */
+	bool armed;	 /* interrupts are, and `waits` was set */
+	uint64_t told;	 /* a bit for each worker that was handed something in this turn */
+	uint64_t pressure_due;
+	int epoll_fd;	  /* -1: none */
+	int bell_fd;	  /* -1: none; written by others */
+	uint32_t watched; /* a bit for each receive queue that epoll_fd hears of */
+	struct rte_epoll_event bell;
+	struct rte_epoll_event
+		queue[2 * PW_WIRE_MAX_IFACES]; /* that have a descriptor of their own */
 	struct idle idle;
 	clockid_t cpu_clock;	/* of its thread, once clock_known */
 	bool clock_known;	/* atomic: any thread reads it */
@@ -132,6 +144,7 @@ struct worker {
 	struct pw_bucket from_kernel[PW_WIRE_MAX_IFACES];
 	struct tx_buf kernel_tx[PW_WIRE_MAX_IFACES];
 	struct pw_worker_counters count __rte_cache_aligned;
+	bool waits __rte_cache_aligned; /* atomic: set by itself, cleared by who rings first */
 } __rte_cache_aligned;
 
 struct pw_fleet {
@@ -147,14 +160,14 @@ struct pw_fleet {
 	bool has_kernel; /* some interface has one */
 	struct pw_forward_shared *shared;
 	struct pw_mem *mem;
-	uint32_t posted;   /* packet buffers that stand empty in receive queues */
-	struct lane *lane; /* [from * nb_workers + to] */
-	bool lend_frames;  /* frames cross: the lanes have frame rings */
-	enum pw_idle idle;
-	uint32_t idle_sleep_us;
+	uint32_t posted;    /* packet buffers that stand empty in receive queues */
+	struct lane *lane;  /* [from * nb_workers + to] */
+	bool lend_frames;   /* frames cross: the lanes have frame rings */
 	uint32_t auth_turn; /* the worker that is served first; the main lcore's */
 	uint32_t launched;  /* workers on their lcores; the main lcore's */
 	bool renewing;	    /* some worker has not adopted the edition yet; the main lcore's */
+	bool bells;	    /* some worker waits for interrupts: others have to ring */
+	bool apart;	    /* devices and brokers on different workers */
 	bool live;	    /* time is pw_clock_now(); changes only while no worker runs */
 	/* Written by any thread, read by the workers. */
 	bool draining __rte_cache_aligned;
@@ -236,5 +249,23 @@ void worker_renew(struct worker *w, uint64_t now);
 /* turn.c: frames that this worker's stack is to have, ownership passes. */
 void worker_input(struct worker *w, uint32_t iface, struct rte_mbuf **frames, uint32_t n,
 		  uint64_t now);
+
+/* interrupt.c: main lcore, once workers, ports and rings stand. */
+void fleet_interrupts(struct pw_fleet *f);
+void worker_interrupts_close(struct worker *w);
+/* The kernel's interface beside one is gone. Main lcore. */
+void fleet_kernel_unwatch(struct pw_fleet *f, uint32_t iface);
+/* A turn found nothing for long: arm, or wait where that is done. */
+void worker_wait(struct worker *w, uint64_t now);
+uint64_t worker_next_timer(const struct worker *w);
+/* The time (ns) at which a worker has to turn again though nobody wakes it. */
+uint64_t worker_wait_end(const struct worker *w, uint64_t now);
+/* A turn found something after all. */
+void worker_disarm(struct worker *w);
+/* Wake those of these workers, a bit each, that wait. Any thread, after it has put something
+ * where they look. */
+void fleet_ring(struct pw_fleet *f, uint64_t workers);
+/* After a turn: wake those that were handed something; acted: it found work, or a timer fired. */
+void worker_ring(struct worker *w, bool acted);
 
 #endif

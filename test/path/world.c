@@ -111,6 +111,7 @@ links_up(struct world *w, const struct world_conf *conf, struct pw_fleet_conf *f
 		struct pw_port_conf port = {
 			.device = w->side[i].near_device,
 			.nb_workers = (uint16_t)conf->workers,
+			.rx_interrupts = conf->interrupts,
 		};
 
 		if (pw_port_open(&w->port[i], &port, &w->near_mem, err, sizeof(err)) < 0)
@@ -183,7 +184,7 @@ world_create(const struct world_conf *conf)
 		.mem = &w->near_mem,
 		.tcp = {.max_conns = 64, .msl_ms = 100},
 		.fragments = 16,
-		.idle = PW_IDLE_ADAPTIVE,
+		.idle = conf->interrupts ? PW_IDLE_INTERRUPT : PW_IDLE_ADAPTIVE,
 		.seed = 42,
 	};
 	char err[256] = "";

@@ -48,6 +48,14 @@ struct pw_port_conf {
 	uint16_t vlan;	       /**< 802.1Q VLAN id to send and accept, 0: untagged */
 	uint32_t disable_caps; /**< enum pw_port_cap bits not to use, the operator's switches */
 	bool promiscuous;
+	bool rx_interrupts; /**< ask for an interrupt of each receive queue */
+};
+
+/** How the receive queues of a port say that a frame has come. */
+enum pw_port_intr {
+	PW_PORT_INTR_NONE,   /**< not at all, or nobody has asked for it */
+	PW_PORT_INTR_ARMED,  /**< by an event, once rte_eth_dev_rx_intr_enable() has armed it */
+	PW_PORT_INTR_ALWAYS, /**< a queue's descriptor is readable while there are frames */
 };
 
 /** A port after set-up; read-only while the workers run. */
@@ -59,6 +67,7 @@ struct pw_port {
 	uint16_t vlan;
 	uint16_t max_segs; /**< segments a packet may have when sent, at least 1 */
 	uint32_t caps;	   /**< enum pw_port_cap bits that are in use */
+	enum pw_port_intr rx_interrupts;
 	struct rte_ether_addr mac;
 	char device[64];
 	char driver[32];

@@ -28,7 +28,12 @@ extern "C" {
 #endif
 
 /** What a worker does when a loop found nothing. */
-enum pw_idle { PW_IDLE_POLL, PW_IDLE_ADAPTIVE };
+enum pw_idle {
+	PW_IDLE_POLL,	   /**< looks again at once */
+	PW_IDLE_ADAPTIVE,  /**< pauses, then sleeps, the longer the longer it finds nothing */
+	PW_IDLE_INTERRUPT, /**< pauses, then waits for a port's interrupt, another thread, a timer
+			    */
+};
 
 /** The kernel's interface beside a port: a port of its own, opened for one worker. */
 struct pw_kernel_conf {
@@ -62,7 +67,7 @@ struct pw_fleet_conf {
 		tcp; /**< sizes and policy; name, mem, hooks and seed are set by the fleet */
 	uint32_t neighbours; /**< of each worker's table, at most PW_WIRE_NEIGH_MAX [1024] */
 	uint32_t fragments;  /**< packets that each worker puts together from fragments, 0: none */
-	enum pw_idle idle;
+	enum pw_idle idle;   /**< interrupt: of ports that were opened with rx_interrupts */
 	uint32_t idle_sleep_us; /**< adaptive: bound of a sleep [1000] */
 	uint64_t seed;
 	uint64_t now; /**< time at which the stacks start [pw_clock_now()]; for virtual time */
@@ -75,6 +80,8 @@ struct pw_fleet_conf {
 	X(busy_cycles, "TSC cycles in turns that found work")                                      \
 	X(sleep_cycles, "TSC cycles asleep")                                                       \
 	X(sleeps, "Times that an idle worker slept")                                               \
+	X(wakeups, "Sleeps that a port's interrupt or another thread has ended")                   \
+	X(bells, "Times that another thread rang for a worker that waited")                        \
 	X(rx_frames, "Frames received from ports")                                                 \
 	X(tx_frames, "Frames accepted by ports")                                                   \
 	X(drop_tx_full, "Frames dropped because a port's queue stayed full")                       \
@@ -168,6 +175,10 @@ const struct pw_wire *pw_fleet_wire(const struct pw_fleet *f, uint32_t i);
 const struct pw_tcp *pw_fleet_tcp(const struct pw_fleet *f, uint32_t i);
 const struct pw_forward *pw_fleet_forward(const struct pw_fleet *f, uint32_t i);
 const struct pw_worker_counters *pw_fleet_counters(const struct pw_fleet *f, uint32_t i);
+
+/** What worker i does when it is idle. It is adaptive where interrupts are asked for and one of
+ * its ports has none. Any thread. */
+enum pw_idle pw_fleet_idle(const struct pw_fleet *f, uint32_t i);
 
 /** CPU time that worker i's thread has used, by the kernel's account (ns); 0 before it was started.
  * Any thread. */
