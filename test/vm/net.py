@@ -69,16 +69,16 @@ def open_tap(name, side, queues):
     return fds
 
 
-def give_turn(model):
+def give_turn(model, mtu):
     """The addresses to the TAPs of this model."""
     for side in SIDES:
         ns, mine = namespace(side), tap_name(model, side)
-        for name in ip("-n", ns, "-o", "link").splitlines():
-            dev = name.split(":")[1].strip().split("@")[0]
+        for line in ip("-n", ns, "-o", "link").splitlines():
+            dev = line.split(":")[1].strip()
             if dev.startswith("pwvm-") and dev != mine:
                 ip("-n", ns, "addr", "flush", "dev", dev)
                 ip("-n", ns, "link", "set", dev, "down")
-        ip("-n", ns, "link", "set", mine, "up")
+        ip("-n", ns, "link", "set", mine, "up", "mtu", str(mtu))
         ip("-n", ns, "addr", "replace", DEVICE[side], "dev", mine)
         ip("-n", ns, "addr", "replace", DEVICE6[side], "dev", mine, "nodad")
 

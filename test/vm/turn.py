@@ -14,10 +14,10 @@ LOG = "/run/pubwire.log"
 PID = "/run/pubwire.pid"
 
 
-def configuration(nics, lcores):
+def configuration(nics, lcores, mtu):
     """As docs/install.md has it for NICs of PCI; IPv6 besides."""
     ports = "".join(f"  - {{name: {name}, device: \"{nics[side].address}\", "
-                    f"addresses: [{net.PUBWIRE[side]}/16, \"{net.PUBWIRE6[side]}/64\"]}}\n"
+                    f"addresses: [{net.PUBWIRE[side]}/16, \"{net.PUBWIRE6[side]}/64\"], mtu: {mtu}}}\n"
                     for side, name in (("dev", "devices"), ("brk", "brokers")))
     return (f"eal: [{', '.join(chr(34) + '--allow=' + n.address + chr(34) for n in nics.values())}]\n"
             f"instance: vm\n"
@@ -36,14 +36,15 @@ def configuration(nics, lcores):
 class Turn:
     """One model by one driver with so many workers. result is what the matrix says of it."""
 
-    def __init__(self, guest, broker, model, driver, workers):
+    def __init__(self, guest, broker, model, driver, workers, mtu):
         self.guest, self.broker, self.model, self.driver = guest, broker, model, driver
         self.lcores = list(range(1, workers + 1))
         self.nics = {side: guest.nics[model.name, side] for side in net.SIDES}
         self.tag = f"{model.name}-{driver}"
         self.wrong = []
+        self.mtu = min(mtu, model.mtu)
         self.result = {"model": model, "driver": driver, "workers": workers}
-        net.give_turn(model.name)
+        net.give_turn(model.name, self.mtu)
         self.collector = traffic.Collector(broker, self.tag)
 
     def check(self, good, what):
@@ -57,7 +58,7 @@ class Turn:
         bind(self.guest, self.driver, self.nics.values())
 
     def configure(self):
-        self.guest.write(CONFIG, configuration(self.nics, self.lcores))
+        self.guest.write(CONFIG, configuration(self.nics, self.lcores, self.mtu))
         self.guest.sh("pubwire --check-config")
 
     def start(self):
@@ -116,6 +117,14 @@ class Turn:
         problem = traffic.one(self.collector, self.tag + "/after", "the cable is back")
         self.check(not problem, str(problem))
         self.result["link"] = True
+
+    def crash(self):
+        """Killed while its NICs run, it comes back on the same."""
+        self.guest.sh(f"kill -9 $(cat {PID})")
+        net.wait("the end of pubwire", lambda: not self.alive(), 20, self.guest.alive)
+        self.start()
+        problem = traffic.one(self.collector, self.tag + "/again", "after kill -9")
+        self.check(not problem, str(problem))
 
     def see_link(self, port, up):
         net.wait(f"link of port {port} {'up' if up else 'down'}",
