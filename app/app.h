@@ -15,10 +15,21 @@
 #include <pubwire/manage/config.h>
 #include <pubwire/manage/control.h>
 #include <pubwire/manage/http.h>
+#include <pubwire/manage/kernel.h>
 #include <pubwire/manage/reload.h>
 #include <pubwire/manage/telemetry.h>
 #include <pubwire/wire/selftest.h>
 #include <pubwire/worker/worker.h>
+
+/* The kernel's interface beside a port. */
+struct app_kernel {
+	struct pw_kernel_link link;
+	struct pw_port port;
+	char device[32];
+	unsigned int index;
+	bool open;
+	bool missed; /* it is no longer there, and that was said */
+};
 
 struct app {
 	const char *file;
@@ -29,12 +40,15 @@ struct app {
 	struct pw_mem mem;
 	struct pw_port port[PW_CONFIG_MAX_PORTS];
 	uint32_t nb_open;
+	struct app_kernel kernel[PW_CONFIG_MAX_PORTS];
+	uint64_t kernel_due; /* ns: the next look at them */
 	struct pw_selftest_row selftest[PW_CONFIG_MAX_PORTS][PW_SELFTEST_ROWS];
 	uint32_t selftest_rows[PW_CONFIG_MAX_PORTS];
 	struct pw_fleet_conf fleet_conf;
 	struct pw_fleet *fleet;
 	const struct pw_port *port_ref[PW_CONFIG_MAX_PORTS];
 	const char *port_name[PW_CONFIG_MAX_PORTS];
+	const char *kernel_name[PW_CONFIG_MAX_PORTS];
 	struct pw_telemetry_sources sources;
 	struct pw_control control;
 	bool telemetry;
@@ -65,6 +79,13 @@ int app_assemble(struct app *a);
 
 /* Take it down; fills the leaks of s. */
 void app_dismantle(struct app *a, struct app_summary *s);
+
+/* kernel.c: the kernel's interfaces, after the ports and before the fleet. */
+int app_kernel_open(struct app *a);
+void app_kernel_close(struct app *a);
+/* Workers leave an interface alone that is no longer there, and that is said; called now and then.
+ */
+void app_kernel_watch(struct app *a);
 
 /* Memory plan as a table. */
 void app_report_memory(const struct pw_config *c, FILE *out);

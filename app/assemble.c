@@ -215,6 +215,7 @@ start_telemetry(struct app *a)
 		.settings = &a->config.forward,
 		.port = a->port_ref,
 		.port_name = a->port_name,
+		.kernel_name = a->kernel_name,
 		.nb_ports = a->config.nb_ports,
 		.selftest = (const struct pw_selftest_row(*)[PW_SELFTEST_ROWS])a->selftest,
 		.selftest_rows = a->selftest_rows,
@@ -264,8 +265,9 @@ start_http(struct app *a)
 int
 app_assemble(struct app *a)
 {
-	static int (*const step[])(struct app *) = {load_access, reserve_memory,  open_ports,
-						    build_fleet, start_telemetry, start_http};
+	static int (*const step[])(struct app *) = {
+		load_access, reserve_memory,  open_ports, app_kernel_open,
+		build_fleet, start_telemetry, start_http};
 	int status = check_lcores(a);
 
 	if (status == APP_EXIT_OK)
@@ -285,6 +287,7 @@ app_dismantle(struct app *a, struct app_summary *s)
 		pw_fleet_destroy(a->fleet);
 	pw_reload_fini(&a->reload);
 	pw_access_unload(&a->access);
+	app_kernel_close(a);
 	while (a->nb_open > 0)
 		pw_port_close(&a->port[--a->nb_open]);
 	if (a->mem.pkt == NULL)

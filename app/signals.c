@@ -145,6 +145,7 @@ serve(struct app *a, int signals, const sigset_t *set)
 		int sig = next_signal(a, signals, set, more ? &none : &wait);
 
 		pw_log_drain();
+		app_kernel_watch(a);
 		app_notify_watch(a, pw_clock_now());
 		more = auth && pw_auth_serve(&a->auth, a->fleet);
 		if (a->http != NULL)

@@ -227,8 +227,10 @@ pw_config_defaults(struct pw_config *c)
 		c->forward.listener[i].port = 1883;
 	for (uint32_t i = 0; i < PW_FORWARD_MAX_BROKERS; i++)
 		c->forward.broker[i].port = 1883;
-	for (uint32_t i = 0; i < PW_CONFIG_MAX_PORTS; i++)
+	for (uint32_t i = 0; i < PW_CONFIG_MAX_PORTS; i++) {
 		c->port[i].mtu = 1500;
+		c->port[i].kernel.rate = 5000;
+	}
 	c->access.allow_anonymous = true;
 	c->http.address = pw_addr_v4(rte_cpu_to_be_32(0x7f000001)); /* 127.0.0.1 */
 	c->http.port = 9883;

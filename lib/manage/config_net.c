@@ -228,6 +228,8 @@ take_port(struct config_loader *l, const char *section, const struct raw_port *r
 		rc = check_mtu(l, section, p);
 	if (rc == 0)
 		rc = take_offloads(l, section, r, p);
+	if (rc == 0 && r->kernel != NULL)
+		rc = config_take_kernel(l, section, r->kernel, &p->kernel);
 	return rc;
 }
 
@@ -236,8 +238,10 @@ config_posted(const struct pw_config *c)
 {
 	uint64_t posted = 0;
 
-	for (uint32_t i = 0; i < c->nb_ports; i++)
+	for (uint32_t i = 0; i < c->nb_ports; i++) {
 		posted += (c->port[i].rx_desc != 0 ? c->port[i].rx_desc : 512u) * c->nb_workers;
+		posted += c->port[i].kernel.interface[0] != '\0' ? CONFIG_KERNEL_BUFFERS : 0;
+	}
 	return posted;
 }
 

@@ -132,6 +132,13 @@ print_ports(const struct pw_config *c, FILE *out)
 			sep = ", ";
 		}
 		fprintf(out, "]\n");
+		if (p->kernel.interface[0] != '\0')
+			fprintf(out,
+				"    kernel: {interface: \"%s\", rate: %u, icmp: %s, "
+				"driver: %s}\n",
+				p->kernel.interface, p->kernel.rate,
+				config_icmp_words[p->kernel.icmp],
+				config_tap_words[p->kernel.driver]);
 	}
 }
 

@@ -56,6 +56,8 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(rx_descriptors, rx_desc, NUM_COUNT, 0, 32768)                                            \
 	X(tx_descriptors, tx_desc, NUM_COUNT, 0, 32768)
 
+#define KERNEL_NUMBERS(X) X(rate, rate, NUM_COUNT, 1, 1000000)
+
 /* 0: as in limits, or none. */
 #define LISTENER_NUMBERS(X)                                                                        \
 	X(port, port, NUM_COUNT, 1, 65535)                                                         \
@@ -147,8 +149,14 @@ struct raw_memory {
 	MEMORY_NUMBERS(RAW_NUMBER)
 };
 
+struct raw_kernel {
+	char *interface, *icmp, *driver;
+	KERNEL_NUMBERS(RAW_NUMBER)
+};
+
 struct raw_port {
 	char *name, *device, *gateway, *gateway6;
+	struct raw_kernel *kernel;
 	struct raw_list addresses, disable_offloads;
 	PORT_NUMBERS(RAW_NUMBER)
 };
@@ -235,9 +243,9 @@ struct num_key {
 	int64_t min, max;
 };
 
-extern const struct num_key config_port_keys[], config_listener_keys[], config_broker_keys[],
-	config_hold_keys[], config_route_keys[], config_limit_keys[], config_wire_keys[],
-	config_tcp_keys[], config_memory_keys[], config_worker_keys[],
+extern const struct num_key config_port_keys[], config_kernel_keys[], config_listener_keys[],
+	config_broker_keys[], config_hold_keys[], config_route_keys[], config_limit_keys[],
+	config_wire_keys[], config_tcp_keys[], config_memory_keys[], config_worker_keys[],
 	config_http_keys[]; /* ended by a NULL key */
 
 extern const cyaml_schema_value_t config_schema;
@@ -250,6 +258,8 @@ uint64_t config_number_get(const struct num_key *k, const void *dst);
 
 /* Words of the enumerations, in the order of their values; ended by NULL. */
 extern const char *const config_idle_words[];
+extern const char *const config_icmp_words[];
+extern const char *const config_tap_words[];
 extern const char *const config_level_words[]; /* index + 1 is RTE_LOG_ */
 extern const char *const config_ack_words[];
 extern const char *const config_fanout_words[];
@@ -339,6 +349,11 @@ int config_device(struct config_loader *l, const char *path, const char *text, c
 int config_take_eal(struct config_loader *l);
 int config_take_workers(struct config_loader *l);
 int config_take_ports(struct config_loader *l);
+/* config_kernel.c: a port's `kernel`; the ports before it are known. */
+int config_take_kernel(struct config_loader *l, const char *section, const struct raw_kernel *r,
+		       struct pw_config_kernel *k);
+/* Packet buffers that stand ready for frames of one interface of the kernel. */
+#define CONFIG_KERNEL_BUFFERS 256
 /* Packet buffers that receive queues hold before a frame has come: one a descriptor. */
 uint64_t config_posted(const struct pw_config *c);
 int config_take_listeners(struct config_loader *l);

@@ -36,6 +36,7 @@ static const cyaml_schema_value_t text_value = {
 				fields)
 
 #define PORT_TEXT(key, ...)	TEXT(raw_port, key),
+#define KERNEL_TEXT(key, ...)	TEXT(raw_kernel, key),
 #define LISTENER_TEXT(key, ...) TEXT(raw_listener, key),
 #define BROKER_TEXT(key, ...)	TEXT(raw_broker, key),
 #define HOLD_TEXT(key, ...)	TEXT(raw_hold, key),
@@ -55,14 +56,19 @@ static const cyaml_schema_field_t workers_fields[] = {
 
 static const cyaml_schema_field_t memory_fields[] = {MEMORY_NUMBERS(MEMORY_TEXT) CYAML_FIELD_END};
 
-static const cyaml_schema_field_t port_fields[] = {TEXT(raw_port, name),
-						   TEXT(raw_port, device),
-						   TEXTS(raw_port, addresses),
-						   TEXT(raw_port, gateway),
-						   TEXT(raw_port, gateway6),
-						   PORT_NUMBERS(PORT_TEXT)
-							   TEXTS(raw_port, disable_offloads),
-						   CYAML_FIELD_END};
+static const cyaml_schema_field_t kernel_fields[] = {
+	TEXT(raw_kernel, interface), TEXT(raw_kernel, icmp), TEXT(raw_kernel, driver),
+	KERNEL_NUMBERS(KERNEL_TEXT) CYAML_FIELD_END};
+
+static const cyaml_schema_field_t port_fields[] = {
+	TEXT(raw_port, name),
+	TEXT(raw_port, device),
+	TEXTS(raw_port, addresses),
+	TEXT(raw_port, gateway),
+	TEXT(raw_port, gateway6),
+	PORT_NUMBERS(PORT_TEXT) TEXTS(raw_port, disable_offloads),
+	PART(raw_port, kernel, raw_kernel, kernel_fields),
+	CYAML_FIELD_END};
 static const cyaml_schema_value_t port_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields)};
 
@@ -149,6 +155,7 @@ const cyaml_schema_value_t config_schema = {
 	 .min = min_,                                                                              \
 	 .max = max_},
 #define PORT_KEY(...)	  KEY(raw_port, pw_config_port, __VA_ARGS__)
+#define KERNEL_KEY(...)	  KEY(raw_kernel, pw_config_kernel, __VA_ARGS__)
 #define LISTENER_KEY(...) KEY(raw_listener, pw_listener_conf, __VA_ARGS__)
 #define BROKER_KEY(...)	  KEY(raw_broker, pw_broker_conf, __VA_ARGS__)
 #define HOLD_KEY(...)	  KEY(raw_hold, pw_broker_conf, __VA_ARGS__)
@@ -161,6 +168,7 @@ const cyaml_schema_value_t config_schema = {
 #define HTTP_KEY(...)	  KEY(raw_http, pw_http_conf, __VA_ARGS__)
 
 const struct num_key config_port_keys[] = {PORT_NUMBERS(PORT_KEY){NULL}};
+const struct num_key config_kernel_keys[] = {KERNEL_NUMBERS(KERNEL_KEY){NULL}};
 const struct num_key config_listener_keys[] = {LISTENER_NUMBERS(LISTENER_KEY){NULL}};
 const struct num_key config_broker_keys[] = {BROKER_NUMBERS(BROKER_KEY){NULL}};
 const struct num_key config_hold_keys[] = {HOLD_NUMBERS(HOLD_KEY){NULL}};
@@ -173,6 +181,8 @@ const struct num_key config_worker_keys[] = {WORKER_NUMBERS(WORKER_KEY){NULL}};
 const struct num_key config_http_keys[] = {HTTP_NUMBERS(HTTP_KEY){NULL}};
 
 const char *const config_idle_words[] = {"poll", "adaptive", "interrupt", NULL};
+const char *const config_icmp_words[] = {"pubwire", "kernel", NULL};
+const char *const config_tap_words[] = {"auto", "tap", "virtio-user", NULL};
 const char *const config_level_words[] = {"emergency", "alert", "critical", "error", "warning",
 					  "notice",    "info",	"debug",    NULL};
 const char *const config_fanout_words[] = {"all", "hash", "failover", "round_robin", NULL};

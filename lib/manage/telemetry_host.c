@@ -217,6 +217,8 @@ port_row(const struct pw_telemetry_sources *src, uint32_t i, struct rte_tel_data
 	tel_text(r, "name", src->port_name[i]);
 	tel_text(r, "device", p->device);
 	tel_text(r, "driver", p->driver);
+	if (src->kernel_name != NULL && src->kernel_name[i] != NULL)
+		tel_text(r, "kernel", src->kernel_name[i]);
 	snprintf(text, sizeof(text), RTE_ETHER_ADDR_PRT_FMT, RTE_ETHER_ADDR_BYTES(&p->mac));
 	rte_tel_data_add_dict_string(r, "mac", text);
 	rte_tel_data_add_dict_u64(r, "mtu", p->mtu);

@@ -4,6 +4,8 @@
  * 4861 7.2.1): they are not broadcast for as ARP does. A filter of exactly these where the driver
  * has one, else all groups; drivers with neither mostly filter nothing, but that can't be seen.
  */
+#include <string.h>
+
 #include <rte_ethdev.h>
 
 #include <pubwire/base/log.h>
@@ -51,4 +53,19 @@ pw_port_join(const struct pw_port *port, const struct pw_addr *addr, uint32_t nb
 	       "allmulticast on)",
 	       port->device, port->driver);
 	return PW_PORT_GROUPS_UNKNOWN;
+}
+
+void
+pw_port_all_groups(const struct pw_port *port)
+{
+	int rc = rte_eth_allmulticast_enable(port->id);
+
+	if (rc < 0)
+		PW_LOG(wire, INFO,
+		       "port %s: %s has no filter for multicast to open (%s); if what is for "
+		       "groups "
+		       "does not reach the kernel, let the device below it receive all (ip link "
+		       "set "
+		       "INTERFACE allmulticast on)",
+		       port->device, port->driver, strerror(-rc));
 }

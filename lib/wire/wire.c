@@ -64,21 +64,32 @@ sendable_mtu(const struct pw_port *port, const struct pw_mem *mem, uint16_t l2_l
 }
 
 /* An interface with an IPv6 address has a link-local one too (RFC 4291 2.1). */
+struct pw_addr
+pw_wire_link_local(const struct pw_wire_iface *f)
+{
+	bool v6 = false;
+
+	for (uint32_t a = 0; a < f->nb_addrs; a++) {
+		if (wire_is_link_local(&f->addr[a].addr))
+			return f->addr[a].addr;
+		v6 = v6 || !pw_addr_is_v4(&f->addr[a].addr);
+	}
+	return v6 ? wire_link_local_of(&f->port->mac) : (struct pw_addr){{0}};
+}
+
 static void
 own_addresses(struct iface *f)
 {
-	for (uint32_t a = 0; a < f->conf.nb_addrs; a++) {
-		const struct pw_addr *addr = &f->conf.addr[a].addr;
+	bool among = false;
 
-		f->own[f->nb_own++].addr = *addr;
-		f->v6 = f->v6 || !pw_addr_is_v4(addr);
-		if (wire_is_link_local(addr))
-			f->link_local = *addr;
+	f->link_local = pw_wire_link_local(&f->conf);
+	f->v6 = wire_addr_is_set(&f->link_local);
+	for (uint32_t a = 0; a < f->conf.nb_addrs; a++) {
+		f->own[f->nb_own++].addr = f->conf.addr[a].addr;
+		among = among || pw_addr_eq(&f->conf.addr[a].addr, &f->link_local);
 	}
-	if (!f->v6 || wire_addr_is_set(&f->link_local))
-		return;
-	f->link_local = wire_link_local_of(&f->port->mac);
-	f->own[f->nb_own++].addr = f->link_local;
+	if (f->v6 && !among)
+		f->own[f->nb_own++].addr = f->link_local;
 }
 
 /* False where an interface can't do what its addresses need. */

@@ -120,6 +120,11 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(conf.port[0].rx_desc, 1024);
 	assert_int_equal(conf.port[0].tx_desc, 256);
 	assert_int_equal(conf.port[0].disable_caps, 0x7f);
+	assert_string_equal(conf.port[0].kernel.interface, "pw-edge_1.x");
+	assert_int_equal(conf.port[0].kernel.rate, 100);
+	assert_int_equal(conf.port[0].kernel.icmp, PW_CONFIG_ICMP_KERNEL);
+	assert_int_equal(conf.port[0].kernel.driver, PW_CONFIG_TAP_VIRTIO_USER);
+	assert_string_equal(conf.port[1].kernel.interface, "");
 	assert_int_equal(conf.port[1].disable_caps, 0);
 	assert_int_equal(conf.forward.nb_listeners, 2);
 	assert_int_equal(conf.forward.listener[1].port, 8883);
@@ -397,7 +402,7 @@ key_is_found_where_it_stands(void **state)
 
 	(void)state;
 	pw_config_where(DATA "accept-everything.yaml", "ports[1].device", where, sizeof(where));
-	assert_non_null(strstr(where, "accept-everything.yaml:19:25: ports[1].device"));
+	assert_non_null(strstr(where, "accept-everything.yaml:20:25: ports[1].device"));
 	pw_config_where(DATA "nosuch.yaml", "ports", where, sizeof(where));
 	assert_non_null(strstr(where, "nosuch.yaml: ports"));
 }

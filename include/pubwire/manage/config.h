@@ -23,6 +23,20 @@ extern "C" {
 #define PW_CONFIG_MAX_PORTS 8
 #define PW_CONFIG_MAX_EAL   32
 
+/** Who answers pings; in the order of the file's words. */
+enum pw_config_icmp { PW_CONFIG_ICMP_PUBWIRE, PW_CONFIG_ICMP_KERNEL };
+
+/** What makes an interface of the kernel; in the order of the file's words. */
+enum pw_config_tap { PW_CONFIG_TAP_AUTO, PW_CONFIG_TAP_TAP, PW_CONFIG_TAP_VIRTIO_USER };
+
+/** The kernel's interface beside a port. */
+struct pw_config_kernel {
+	char interface[16]; /**< its name; empty: there is none */
+	uint32_t rate;	    /**< [5000] frames a second, each way */
+	uint32_t icmp;	    /**< enum pw_config_icmp */
+	uint32_t driver;    /**< enum pw_config_tap */
+};
+
 /** A port as configured. */
 struct pw_config_port {
 	char name[PW_FORWARD_NAME_LEN];
@@ -35,6 +49,7 @@ struct pw_config_port {
 	uint16_t vlan;
 	uint16_t rx_desc, tx_desc;
 	uint32_t disable_caps; /**< enum pw_port_cap */
+	struct pw_config_kernel kernel;
 };
 
 #define PW_CONFIG_FILE_LEN 512

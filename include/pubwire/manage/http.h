@@ -4,8 +4,8 @@
 
 /**
  * @file
- * The status page, /status.json, /metrics (OpenMetrics) and, for probes, /healthz and /readyz, by libmicrohttpd on the main lcore:
- * without threads, from the main loop's poll. GET and HEAD only.
+ * The status page, /status.json, /metrics (OpenMetrics) and, for probes, /healthz and /readyz, by
+ * libmicrohttpd on the main lcore: without threads, from the main loop's poll. GET and HEAD only.
  *
  * The library allocates, as the main lcore may: at most so much a connection and its answer, and
  * connections are bounded. What an answer is written into is reserved at start.

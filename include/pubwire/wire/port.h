@@ -107,6 +107,12 @@ enum pw_port_groups {
 enum pw_port_groups pw_port_join(const struct pw_port *port, const struct pw_addr *addr,
 				 uint32_t nb_addrs);
 
+/**
+ * Let in frames for all groups, for whom the kernel's interface beside the port listens; a driver
+ * that has no such filter is named in the log. Main lcore, after pw_port_join().
+ */
+void pw_port_all_groups(const struct pw_port *port);
+
 /** Stop and close the ethdev. Main lcore, after the workers have stopped. */
 void pw_port_close(struct pw_port *port);
 

@@ -62,6 +62,9 @@ struct pw_wire_iface {
 	enum pw_wire_kernel kernel;
 };
 
+/** The link-local address that an interface answers to; all zero where it has no IPv6 address. */
+struct pw_addr pw_wire_link_local(const struct pw_wire_iface *f);
+
 /** Received packets that lib/tcp is to have. */
 #define PW_WIRE_BURST 64
 
