@@ -19,7 +19,7 @@ _pubwirectl() {
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur" | sort -u)
 		return
 		;;
-	--socket | -w | --write)
+	--socket | --write)
 		compopt -o filenames 2> /dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return

@@ -64,6 +64,21 @@ class ManualTest(unittest.TestCase):
         self.assertEqual(re.findall(r"\b(\d+) ", said),
                          re.findall(r"^\.B (\d+)$", section(page("pubwire.8"), "EXIT STATUS"), re.M))
 
+    @unittest.skipUnless(os.access(PUBWIRECTL, os.X_OK), "no pubwirectl is built beside pubwire")
+    def test_pubwirectl_has_every_command_and_option(self):
+        text, said = page("pubwirectl.8"), out(PUBWIRECTL, "--help")
+        self.assertEqual(helped(said), entries(section(text, "OPTIONS")))
+        described = dict(re.findall(r"^\.SS (\S+).*\n((?:(?!\.S[SH] ).*\n)*)", section(text, "COMMANDS"), re.M))
+        described = {plain(name): entries(part) for name, part in described.items()}
+        commands = re.findall(r"^  ([a-z][a-z-]*)  ", said, re.M)
+        self.assertEqual({c: helped(out(PUBWIRECTL, c, "--help")) for c in commands}, described)
+
+    @unittest.skipUnless(os.access(PUBWIRECTL, os.X_OK), "no pubwirectl is built beside pubwire")
+    def test_pubwirectl_has_every_exit_status(self):
+        said = re.search(r"Exit status: ([^.]*)", out(PUBWIRECTL, "--help"))[1]
+        self.assertEqual(re.findall(r"\b(\d+) ", said),
+                         re.findall(r"^\.B (\d+)$", section(page("pubwirectl.8"), "EXIT STATUS"), re.M))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ import threading
 import time
 
 sys.path.insert(0, sys.argv[2])
+sys.path.insert(0, os.path.join(os.path.dirname(sys.argv[2]), "test", "host"))
+from hanging import request  # noqa: E402
 from pwlab.telemetry import socket_path  # noqa: E402
 
 CPU = min(os.sched_getaffinity(0))
@@ -104,21 +105,6 @@ class Reader(threading.Thread):
         self.reading.set()
         self.join()
         os.close(self.fd)
-
-
-def request(path):
-    """A capture of one ARP request for the port's address."""
-    frame = bytes.fromhex("ffffffffffff020000000009" "0806" "0001080006040001" "020000000009" "0a4d0009"
-                          "000000000000" "0a4d0001") + bytes(18)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
-        f.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Program:
