@@ -147,7 +147,7 @@ def told(count, part, argv, env=None):
 
 def package(count):
     start = time.monotonic()
-    r = run(["/usr/bin/python3", "test/host/run.py", "test_package"], timeout=900)
+    r = run(["/usr/bin/python3", "test/host/run.py", "test_package", "test_service"], timeout=900)
     count_executable(count, "package", {"name": "scripts/package", "stdout": r.stdout,
                                         "result": "FAIL" if r.returncode else "OK"})
     for line in r.stdout.splitlines():

@@ -39,7 +39,8 @@ class Built(unittest.TestCase):
         if Built.deb:
             return
         r = run(f"{SCRIPTS}/package", "--out", Built.dir.name,
-                env=dict(os.environ, DEB_BUILD_OPTIONS="noopt nostrip noautodbgsym nocheck parallel=2"))
+                env=dict(os.environ, DEB_BUILD_OPTIONS="noopt nostrip noautodbgsym nocheck parallel=2",
+                         DEB_CFLAGS_STRIP="-g"))
         debs = glob.glob(Built.dir.name + "/pubwire_*.deb")
         if r.returncode or len(debs) != 1:
             raise AssertionError(f"scripts/package ended with {r.returncode}: {r.stdout}")
@@ -124,7 +125,7 @@ class Root(Built):
                 f.write(text)
             with open(d + CONFIG, "a", encoding="utf-8") as f:
                 f.write("# newer\n")
-            run("dpkg-deb", "--root-owner-group", "-b", d, deb, check=True)
+            run("dpkg-deb", "--root-owner-group", "-Znone", "-b", d, deb, check=True)
         finally:
             shutil.rmtree(d)
         return deb

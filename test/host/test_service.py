@@ -103,7 +103,7 @@ class ServiceTest(Root):
         group = cgroup()
         if group is None:
             self.skipTest("no control group of our own (cgroup2) for systemd")
-        self.addCleanup(lambda: run("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"))
+        self.addCleanup(self.dissolve, group)
 
         def join():
             with open(group + "/cgroup.procs", "w", encoding="ascii") as f:
@@ -125,8 +125,16 @@ class ServiceTest(Root):
 
     def shut(self):
         if self.outer.poll() is None:
-            self.outer.send_signal(signal.SIGKILL)
+            self.outer.send_signal(signal.SIGKILL)  # and with it systemd, and with that all of its namespace
             self.outer.wait()
+
+    @staticmethod
+    def dissolve(group):
+        """The control groups, once their processes have ended."""
+        end = time.monotonic() + PATIENCE
+        while os.path.isdir(group) and time.monotonic() < end:
+            run("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";")
+            time.sleep(0.05)
 
     def inside(self, *argv):
         return run("nsenter", "-t", self.init, "-m", "-p", "-u", "-i", "-n", "-C", "-r", "-w", "env", "-i",
@@ -146,8 +154,8 @@ class ServiceTest(Root):
     def until(self, what, holds):
         end = time.monotonic() + PATIENCE
         while not holds():
-            self.assertLess(time.monotonic(), end, f"{what}: {self.good('systemctl', 'status', 'pubwire')}\n"
-                            + self.journal())
+            if time.monotonic() > end:
+                self.fail(f"{what}: {self.inside('systemctl', 'status', 'pubwire').stdout}\n{self.journal()}")
             time.sleep(0.1)
 
     def test_a_life(self):
