@@ -107,6 +107,12 @@ class Reader(threading.Thread):
         os.close(self.fd)
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 class Program:
     def __init__(self, directory, device, manager, environment):
         self.prefix = f"pwnotify{os.getpid()}"
