@@ -216,6 +216,7 @@ start_telemetry(struct app *a)
 		.port = a->port_ref,
 		.port_name = a->port_name,
 		.kernel_name = a->kernel_name,
+		.iface = a->fleet_conf.iface,
 		.nb_ports = a->config.nb_ports,
 		.selftest = (const struct pw_selftest_row(*)[PW_SELFTEST_ROWS])a->selftest,
 		.selftest_rows = a->selftest_rows,
@@ -237,6 +238,8 @@ start_telemetry(struct app *a)
 	};
 	int rc;
 
+	a->control.mem = &a->mem;
+	a->control.port = a->port[0].id;
 	pw_reload_init(&a->reload, &reload);
 	rc = pw_telemetry_start(&a->sources);
 
@@ -286,6 +289,7 @@ app_dismantle(struct app *a, struct app_summary *s)
 	if (a->fleet != NULL)
 		pw_fleet_destroy(a->fleet);
 	pw_reload_fini(&a->reload);
+	pw_control_fini(&a->control);
 	pw_access_unload(&a->access);
 	app_kernel_close(a);
 	while (a->nb_open > 0)

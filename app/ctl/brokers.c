@@ -21,23 +21,24 @@ put_connections(struct ctl *c, const json_t *brokers)
 	size_t i, k;
 
 	ctl_table_begin(&t, head);
-	json_array_foreach(brokers, i, b) json_array_foreach(json_object_get(b, "rows"), k, row)
-	{
-		ctl_table_row(&t);
-		ctl_cell(&t, CTL_PLAIN, "%s", ctl_str(row, "broker"));
-		ctl_cell(&t, CTL_PLAIN, "%s port %lu", ctl_str(row, "address"),
-			 (unsigned long)ctl_u64(row, "port"));
-		ctl_cell(&t, CTL_PLAIN, "%lu", (unsigned long)ctl_u64(row, "worker"));
-		ctl_cell(&t, CTL_PLAIN, "worker %lu, %s, set %lu, %lu",
-			 (unsigned long)ctl_u64(row, "log_worker"), ctl_str(row, "protocol"),
-			 (unsigned long)ctl_u64(row, "set"), (unsigned long)ctl_u64(row, "pool"));
-		ctl_cell(&t, CTL_PLAIN, "%s", ctl_str(row, "speaks"));
-		ctl_cell(&t, CTL_PLAIN, "%s", ctl_str(row, "state"));
-		ctl_cell(&t, CTL_PLAIN, "%s", ctl_span(ctl_u64(row, "connected_for")));
-		ctl_cell(&t, CTL_PLAIN, "%s", ctl_count((double)ctl_u64(row, "lag")));
-		ctl_cell(&t, CTL_PLAIN, "%s", ctl_count((double)ctl_u64(row, "inflight")));
-		ctl_cell(&t, CTL_PLAIN, "%s", ctl_whole(ctl_u64(row, "window")));
-	}
+	json_array_foreach (brokers, i, b)
+		json_array_foreach (json_object_get(b, "rows"), k, row) {
+			ctl_table_row(&t);
+			ctl_cell(&t, CTL_PLAIN, "%s", ctl_str(row, "broker"));
+			ctl_cell(&t, CTL_PLAIN, "%s port %lu", ctl_str(row, "address"),
+				 (unsigned long)ctl_u64(row, "port"));
+			ctl_cell(&t, CTL_PLAIN, "%lu", (unsigned long)ctl_u64(row, "worker"));
+			ctl_cell(&t, CTL_PLAIN, "worker %lu, %s, set %lu, %lu",
+				 (unsigned long)ctl_u64(row, "log_worker"),
+				 ctl_str(row, "protocol"), (unsigned long)ctl_u64(row, "set"),
+				 (unsigned long)ctl_u64(row, "pool"));
+			ctl_cell(&t, CTL_PLAIN, "%s", ctl_str(row, "speaks"));
+			ctl_cell(&t, CTL_PLAIN, "%s", ctl_str(row, "state"));
+			ctl_cell(&t, CTL_PLAIN, "%s", ctl_span(ctl_u64(row, "connected_for")));
+			ctl_cell(&t, CTL_PLAIN, "%s", ctl_count((double)ctl_u64(row, "lag")));
+			ctl_cell(&t, CTL_PLAIN, "%s", ctl_count((double)ctl_u64(row, "inflight")));
+			ctl_cell(&t, CTL_PLAIN, "%s", ctl_whole(ctl_u64(row, "window")));
+		}
 	ctl_table_end(c, &t, stdout, -1);
 }
 
@@ -80,10 +81,9 @@ const struct ctl_command ctl_cmd_brokers = {
 	.arguments = "[-c] [-i SECONDS]",
 	.summary = "The brokers: state, rates, what waits for them, their last error",
 	.help = "\n"
-		"A broker's state is that of its connection that is furthest from being up; lag "
-		"is\n"
-		"what waits to be sent, in flight what waits to be acknowledged, held all that is "
-		"kept.\n"
+		"A broker's state is that of its connection that is furthest from being up; lag\n"
+		"is what waits to be sent, in flight what waits to be acknowledged, held all\n"
+		"that is kept.\n"
 		"\n"
 		"  -c, --connections       a row for each connection instead\n"
 		"  -i, --interval SECONDS  over which rates are taken [1]\n",

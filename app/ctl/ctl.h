@@ -120,7 +120,8 @@ struct ctl_command {
 	X(latency)                                                                                 \
 	X(drain)                                                                                   \
 	X(reload)                                                                                  \
-	X(log_level)
+	X(log_level)                                                                               \
+	X(capture)
 
 #define CTL_DECLARE(name) extern const struct ctl_command ctl_cmd_##name;
 CTL_COMMANDS(CTL_DECLARE)

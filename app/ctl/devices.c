@@ -15,6 +15,8 @@ static const struct ctl_option options[] = {
 /* What has been gathered so far. */
 struct found {
 	json_t *rows;
+	const char *text; /* "": any */
+	uint32_t limit;
 	uint64_t connected; /* in all */
 	bool more;	    /* than the limit, or at least there may be */
 };
@@ -26,9 +28,8 @@ add_page(struct found *f, const json_t *page, uint64_t worker)
 	size_t i;
 
 	ctl_add_rows(rows, page);
-	json_array_foreach(rows, i, row)
-	{
-		if (json_array_size(f->rows) >= limit) {
+	json_array_foreach (rows, i, row) {
+		if (json_array_size(f->rows) >= f->limit) {
 			f->more = true;
 			break;
 		}
@@ -45,7 +46,7 @@ ask_worker(struct ctl *c, struct found *f, uint64_t worker)
 
 	for (;; start = next) {
 		json_t *page = ctl_ask(c, "/pubwire/devices,%lu,%lld%s%s", (unsigned long)worker,
-				       (long long)start, find[0] != '\0' ? "," : "", find);
+				       (long long)start, f->text[0] != '\0' ? "," : "", f->text);
 
 		if (page == NULL)
 			return CTL_FAILED;
@@ -59,11 +60,25 @@ ask_worker(struct ctl *c, struct found *f, uint64_t worker)
 		if (next <= start)
 			return ctl_fail(c, CTL_FAILED, "%s: the pages of devices do not go on",
 					c->path);
-		if (json_array_size(f->rows) >= limit) {
+		if (json_array_size(f->rows) >= f->limit) {
 			f->more = true;
 			return CTL_OK;
 		}
 	}
+}
+
+json_t *
+ctl_find_devices(struct ctl *c, uint64_t workers, const char *text)
+{
+	struct found f = {.rows = json_array(), .text = text, .limit = UINT32_MAX};
+
+	for (uint64_t w = 0; w < workers; w++) {
+		if (ask_worker(c, &f, w) == CTL_OK)
+			continue;
+		json_decref(f.rows);
+		return NULL;
+	}
+	return f.rows;
 }
 
 static const char *
@@ -83,8 +98,7 @@ put(struct ctl *c, const struct found *f)
 	json_t *d;
 
 	ctl_table_begin(&t, head);
-	json_array_foreach(f->rows, i, d)
-	{
+	json_array_foreach (f->rows, i, d) {
 		ctl_table_row(&t);
 		ctl_cell(&t, CTL_PLAIN, "%s", ctl_str(d, "client_id"));
 		ctl_cell(&t, CTL_PLAIN, "%s", ctl_str(d, "address"));
@@ -104,7 +118,7 @@ put(struct ctl *c, const struct found *f)
 static int
 run(struct ctl *c, char **args, int nb_args)
 {
-	struct found f = {.rows = json_array()};
+	struct found f = {.rows = json_array(), .text = find, .limit = limit};
 	json_t *info = ctl_ask(c, "/pubwire/info"), *doc;
 	int rc = info != NULL ? CTL_OK : CTL_FAILED;
 
@@ -129,11 +143,10 @@ run(struct ctl *c, char **args, int nb_args)
 const struct ctl_command ctl_cmd_devices = {
 	.name = "devices",
 	.arguments = "[-f TEXT] [-n N]",
-	.summary = "Devices that are connected, or those whose identifier contains a text",
+	.summary = "Connected devices, or those whose identifier contains a text",
 	.help = "\n"
-		"pubwire keeps the first 39 bytes of client identifiers. In flight are messages "
-		"of\n"
-		"QoS 1 and 2 that are not acknowledged yet.\n"
+		"pubwire keeps the first 39 bytes of client identifiers. In flight are messages\n"
+		"of QoS 1 and 2 that are not acknowledged yet.\n"
 		"\n"
 		"  -f, --find TEXT  only those whose client identifier contains it\n"
 		"  -n, --limit N    at most so many [50]\n",

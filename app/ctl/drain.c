@@ -106,13 +106,10 @@ const struct ctl_command ctl_cmd_drain = {
 	.arguments = "",
 	.summary = "Let pubwire finish what is on its way, and end, as SIGTERM does",
 	.help = "\n"
-		"Devices are told to go, brokers get what is outstanding, for at most "
-		"drain_deadline of\n"
-		"the configuration. Shows what is left, and returns when pubwire has ended: 0 "
-		"where\n"
-		"everything came through, 1 where the deadline cut it. Ctrl-C ends pubwirectl and "
-		"not\n"
-		"the drain. Under systemd the service ends and stays so; systemctl start begins "
-		"anew.\n",
+		"Devices are told to go, brokers get what is outstanding, for at most\n"
+		"drain_deadline of the configuration. Shows what is left, and returns when\n"
+		"pubwire has ended: 0 where everything came through, 1 where the deadline cut\n"
+		"it. Ctrl-C ends pubwirectl and not the drain. Under systemd the service ends\n"
+		"and stays so; systemctl start begins anew.\n",
 	.run = run,
 };

@@ -32,8 +32,7 @@ chosen(const json_t *before, const json_t *now, double seconds)
 	json_t *out = json_array(), *row;
 	size_t i;
 
-	json_array_foreach(now, i, row)
-	{
+	json_array_foreach (now, i, row) {
 		uint64_t n = ctl_u64(row, "count"), was;
 
 		if (before == NULL) {
@@ -71,7 +70,8 @@ print(struct ctl *c, const json_t *before, const json_t *now, double seconds)
 		strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&t));
 		printf("%s%s%s\n", ctl_esc(c, CTL_BOLD), clock, ctl_esc(c, CTL_PLAIN));
 	}
-	json_array_foreach(rows, i, row) put_row(c, row);
+	json_array_foreach (rows, i, row)
+		put_row(c, row);
 	json_decref(rows);
 	if (fflush(stdout) != 0)
 		return ctl_fail(c, CTL_FAILED, "the output could not be written");
@@ -106,13 +106,13 @@ const struct ctl_command ctl_cmd_drops = {
 	.arguments = "[-a] [-w] [-i SECONDS]",
 	.summary = "What was dropped and why, what that means, and what to do about it",
 	.help = "\n"
-		"Counts are those since the start. Rooms are parts of pubwire: worker, wire and "
-		"tcp drop\n"
-		"frames and segments, which TCP repeats; forward and upstream drop messages.\n"
+		"Counts are those since the start. Rooms are parts of pubwire: worker, wire and\n"
+		"tcp drop frames and segments, which TCP repeats; forward and upstream drop\n"
+		"messages.\n"
 		"\n"
 		"  -a, --all               also what never happened\n"
-		"  -w, --watch             go on with what moves, until Ctrl-C; with --json a line "
-		"each time\n"
+		"  -w, --watch             go on with what moves, until Ctrl-C; with --json a\n"
+		"                          line each time\n"
 		"  -i, --interval SECONDS  how often [1]\n",
 	.options = options,
 	.run = run,

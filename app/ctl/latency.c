@@ -161,17 +161,14 @@ const struct ctl_command ctl_cmd_latency = {
 	.arguments = "[-s N] [-q 0|1] [--hgrm]",
 	.summary = "How long messages take through pubwire, in percentiles",
 	.help = "\n"
-		"From the arrival of a PUBLISH until it stands in the send queue of every broker "
-		"that\n"
-		"is given it (QoS 0), or until its acknowledgement is queued to the device (QoS 1, "
-		"2:\n"
-		"the brokers' own time is in it). Readings are at most 3.2 % above what was "
-		"measured.\n"
+		"From the arrival of a PUBLISH until it stands in the send queue of every broker\n"
+		"that is given it (QoS 0), or until its acknowledgement is queued to the device\n"
+		"(QoS 1, 2: the brokers' own time is in it). Readings are at most 3.2 % above\n"
+		"what was measured.\n"
 		"\n"
 		"  -s, --seconds N  of the next N seconds [since the start]\n"
 		"  -q, --qos 0|1    only those [both; with --hgrm: 1]\n"
-		"      --hgrm       percentiles as text of HdrHistogram, in microseconds: for "
-		"plotters\n",
+		"      --hgrm       percentiles as text of HdrHistogram (us), for plotters\n",
 	.options = options,
 	.run = run,
 };

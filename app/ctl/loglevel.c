@@ -14,8 +14,7 @@ with_dots(const json_t *reply)
 	json_t *o = json_object(), *v;
 	const char *key;
 
-	json_object_foreach((json_t *)(uintptr_t)reply, key, v)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)reply, key, v) {
 		char name[64];
 
 		snprintf(name, sizeof(name), "%s", key);
@@ -56,8 +55,9 @@ check(struct ctl *c, const json_t *now, const char *type, const char *level)
 type:
 	if (strcmp(type, "all") == 0 || json_object_get(now, type) != NULL)
 		return CTL_OK;
-	json_object_foreach((json_t *)(uintptr_t)now, key, v) if (at < sizeof(list)) at +=
-		(size_t)snprintf(list + at, sizeof(list) - at, ", %s", key);
+	json_object_foreach ((json_t *)(uintptr_t)now, key, v)
+		if (at < sizeof(list))
+			at += (size_t)snprintf(list + at, sizeof(list) - at, ", %s", key);
 	return ctl_fail(c, CTL_USAGE, "'%s' is no type: expected all%s", type, list);
 }
 
@@ -67,10 +67,10 @@ is_set(const json_t *now, const char *type, const char *level)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)now, key,
-			    v) if ((strcmp(type, "all") == 0 || strcmp(type, key) == 0) &&
-				   strcmp(json_string_value(v) != NULL ? json_string_value(v) : "",
-					  level) != 0) return false;
+	json_object_foreach ((json_t *)(uintptr_t)now, key, v)
+		if ((strcmp(type, "all") == 0 || strcmp(type, key) == 0) &&
+		    strcmp(json_string_value(v) != NULL ? json_string_value(v) : "", level) != 0)
+			return false;
 	return true;
 }
 
@@ -121,7 +121,8 @@ run(struct ctl *c, char **args, int nb_args)
 	if (rc == CTL_OK && c->json)
 		return ctl_json(c, now, false);
 	if (rc == CTL_OK)
-		json_object_foreach(now, key, v) printf("%-16s %s\n", key, json_string_value(v));
+		json_object_foreach (now, key, v)
+			printf("%-16s %s\n", key, json_string_value(v));
 	json_decref(now);
 	return rc;
 }
@@ -131,11 +132,10 @@ const struct ctl_command ctl_cmd_log_level = {
 	.arguments = "[TYPE LEVEL]",
 	.summary = "What is logged: show the levels, or set one until the restart",
 	.help = "\n"
-		"TYPE is pubwire.wire, pubwire.tcp and the like, with or without \"pubwire.\", or "
-		"all; LEVEL is\n"
-		"emergency, alert, critical, error, warning, notice, info or debug. Lines up to "
-		"that\n"
-		"level are logged. log.level of the configuration counts again after a restart.\n",
+		"TYPE is pubwire.wire, pubwire.tcp and the like, with or without \"pubwire.\", or\n"
+		"all; LEVEL is emergency, alert, critical, error, warning, notice, info or\n"
+		"debug. Lines up to that level are logged. log.level of the configuration counts\n"
+		"again after a restart.\n",
 	.max_args = 2,
 	.run = run,
 };

@@ -31,9 +31,9 @@ ctl_help(const struct ctl_command *m, FILE *out)
 	if (m != NULL) {
 		fprintf(out,
 			"Usage: pubwirectl [options] %s%s%s\n\n%s.\n%s\n"
-			"Options of every command: --file-prefix P, --socket PATH, --json, --help; "
-			"see "
-			"pubwirectl --help.\n",
+			"Options of every command: --file-prefix P, --socket PATH, --json, "
+			"--help;\n"
+			"see pubwirectl --help.\n",
 			m->name, m->arguments[0] != '\0' ? " " : "", m->arguments, m->summary,
 			m->help);
 		return;
@@ -45,7 +45,7 @@ ctl_help(const struct ctl_command *m, FILE *out)
 		fprintf(out, "  %-10s  %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n"
 	      "  -p, --file-prefix P  which pubwire: its EAL --file-prefix [pubwire]\n"
-	      "      --socket PATH    its telemetry socket, where it is nowhere that EAL puts it\n"
+	      "      --socket PATH    its telemetry socket, where EAL does not put it\n"
 	      "      --json           a JSON document instead of text\n"
 	      "  -V, --version        print the version, and end\n"
 	      "  -h, --help           print this, or behind a command its own help, and end\n"
@@ -54,9 +54,8 @@ ctl_help(const struct ctl_command *m, FILE *out)
 	      "$RUNTIME_DIRECTORY, /var/run, /run/P, $XDG_RUNTIME_DIR, /tmp.\n"
 	      "Colours are used on terminals only, and not where NO_COLOR is set.\n"
 	      "\n"
-	      "Exit status: 0 fine, 1 pubwire refused, failed or ended in the midst, 2 no pubwire "
-	      "is\n"
-	      "there, 64 wrong usage.\n",
+	      "Exit status: 0 fine, 1 pubwire refused, failed or ended in the midst,\n"
+	      "2 no pubwire is there, 64 wrong usage.\n",
 	      out);
 }
 

@@ -14,8 +14,7 @@ whole_lines(const json_t *pieces)
 	char line[2048] = "";
 	size_t i;
 
-	json_array_foreach(pieces, i, p)
-	{
+	json_array_foreach (pieces, i, p) {
 		const char *s = json_string_value(p) != NULL ? json_string_value(p) : "";
 		size_t at = strlen(line);
 
@@ -59,8 +58,10 @@ refused(struct ctl *c, const json_t *text)
 	json_t *line;
 
 	at = (size_t)snprintf(c->err, sizeof(c->err), "refused, everything stays as it was:");
-	json_array_foreach(text, i, line) if (at < sizeof(c->err)) at += (size_t)snprintf(
-		c->err + at, sizeof(c->err) - at, "\n  %s", json_string_value(line));
+	json_array_foreach (text, i, line)
+		if (at < sizeof(c->err))
+			at += (size_t)snprintf(c->err + at, sizeof(c->err) - at, "\n  %s",
+					       json_string_value(line));
 	return CTL_FAILED;
 }
 
@@ -72,9 +73,9 @@ put(const json_t *result)
 	json_t *line;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "text"), i, line)
+	json_array_foreach (json_object_get(result, "text"), i, line)
 		printf("%s\n", json_string_value(line));
-	json_array_foreach(changed, i, line)
+	json_array_foreach (changed, i, line)
 		printf("  %s\n", json_string_value(line) != NULL ? json_string_value(line) : "");
 	if (all > json_array_size(changed))
 		printf("  and %lu more\n", (unsigned long)(all - json_array_size(changed)));
@@ -108,10 +109,10 @@ run(struct ctl *c, char **args, int nb_args)
 const struct ctl_command ctl_cmd_reload = {
 	.name = "reload",
 	.arguments = "",
-	.summary = "Let pubwire read its configuration again, without dropping a connection",
+	.summary = "Take the configuration anew without dropping a connection",
 	.help = "\n"
-		"The file is taken whole or not at all: 0 where it was, with the keys that are "
-		"others;\n"
-		"1 where it was refused, with the reasons, and everything stays as it was.\n",
+		"The file is taken whole or not at all: 0 where it was, with the keys that are\n"
+		"others; 1 where it was refused, with the reasons, and everything stays as it\n"
+		"was.\n",
 	.run = run,
 };

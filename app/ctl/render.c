@@ -98,8 +98,7 @@ put_workers(struct ctl *c, const json_t *workers, FILE *out, int max)
 	size_t i;
 
 	ctl_table_begin(&t, head);
-	json_array_foreach(workers, i, w)
-	{
+	json_array_foreach (workers, i, w) {
 		double busy = ctl_real(w, "busy");
 
 		ctl_table_row(&t);
@@ -128,8 +127,7 @@ ctl_render_brokers(struct ctl *c, const json_t *brokers, FILE *out, int max)
 	size_t i;
 
 	ctl_table_begin(&t, head);
-	json_array_foreach(brokers, i, b)
-	{
+	json_array_foreach (brokers, i, b) {
 		uint64_t up = ctl_u64(b, "up"), all = ctl_u64(b, "connections");
 
 		ctl_table_row(&t);
@@ -162,8 +160,7 @@ put_drops(struct ctl *c, const json_t *drops, FILE *out, int max)
 	size_t i;
 
 	ctl_table_begin(&t, head);
-	json_array_foreach(drops, i, d)
-	{
+	json_array_foreach (drops, i, d) {
 		ctl_table_row(&t);
 		ctl_cell(&t, CTL_WARN, "%s %s", ctl_str(d, "room"), ctl_str(d, "reason"));
 		ctl_cell(&t, CTL_PLAIN, "%s", ctl_count(ctl_real(d, "per_second")));

@@ -30,7 +30,7 @@ const struct ctl_command ctl_cmd_status = {
 	.summary = "How pubwire does, on one screen",
 	.help = "\n"
 		"Rates, busy shares and latencies are those of the time that it looks; what was\n"
-		"dropped is listed where it moves in that time. Lines with ! want to be looked "
+		"dropped is listed where it moves in that time. Lines with ! want to be looked\n"
 		"at.\n"
 		"\n"
 		"  -i, --interval SECONDS  how long to look [1]\n",

@@ -160,9 +160,9 @@ ctl_add_rows(json_t *rows, const json_t *page)
 	json_t *row;
 
 	/* Objects keep the order in which they were read. */
-	json_object_foreach((json_t *)(uintptr_t)page, key,
-			    row) if (json_is_object(row) && key[0] >= '0' && key[0] <= '9')
-		json_array_append(rows, row);
+	json_object_foreach ((json_t *)(uintptr_t)page, key, row)
+		if (json_is_object(row) && key[0] >= '0' && key[0] <= '9')
+			json_array_append(rows, row);
 }
 
 json_t *

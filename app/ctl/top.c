@@ -172,13 +172,10 @@ const struct ctl_command ctl_cmd_top = {
 	.arguments = "[-i SECONDS] [-n N]",
 	.summary = "The same as status, live",
 	.help = "\n"
-		"Keys: q ends it, space stops and goes on, s sorts brokers by rate, lag or name; "
-		"workers\n"
-		"stand by how busy they are, drops by their rate. What finds no room in the window "
-		"is\n"
-		"counted. Where pubwire ends, top waits for it to come back. With --json it prints "
-		"a\n"
-		"document a line and needs no terminal.\n"
+		"Keys: q ends it, space stops and goes on, s sorts brokers by rate, lag or name;\n"
+		"workers stand by how busy they are, drops by their rate. What finds no room in\n"
+		"the window is counted. Where pubwire ends, top waits for it to come back. With\n"
+		"--json it prints a document a line and needs no terminal.\n"
 		"\n"
 		"  -i, --interval SECONDS  how often to look [1]\n"
 		"  -n, --times N           end after N looks [0: never]\n",

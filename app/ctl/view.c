@@ -121,8 +121,7 @@ view_workers(const struct ctl_sample *before, const struct ctl_sample *now)
 	json_t *rows = json_array(), *w;
 	size_t i;
 
-	json_array_foreach(now->workers, i, w)
-	{
+	json_array_foreach (now->workers, i, w) {
 		const json_t *was = json_array_get(before->workers, i);
 		double cycles = rate(ctl_u64(was, "total_cycles"), ctl_u64(w, "total_cycles"), 1);
 		double busy = rate(ctl_u64(was, "busy_cycles"), ctl_u64(w, "busy_cycles"), 1);
@@ -159,8 +158,9 @@ all_drops(const json_t *row)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)row, key, v) if (strncmp(key, "dropped_", 8) == 0)
-		sum += ctl_u64(row, key);
+	json_object_foreach ((json_t *)(uintptr_t)row, key, v)
+		if (strncmp(key, "dropped_", 8) == 0)
+			sum += ctl_u64(row, key);
 	return sum;
 }
 
@@ -216,8 +216,7 @@ ctl_view_brokers(const struct ctl_sample *before, const struct ctl_sample *now, 
 	json_t *all = json_array(), *by_name = json_object(), *row;
 	size_t i;
 
-	json_array_foreach(now->brokers, i, row)
-	{
+	json_array_foreach (now->brokers, i, row) {
 		const json_t *was = before != NULL ? json_array_get(before->brokers, i) : NULL;
 		const char *name = ctl_str(row, "broker");
 		json_t *o = json_object_get(by_name, name);
@@ -248,8 +247,7 @@ view_drops(const struct ctl_sample *before, const struct ctl_sample *now)
 	json_t *rows = json_array(), *row;
 	size_t i;
 
-	json_array_foreach(now->drops, i, row)
-	{
+	json_array_foreach (now->drops, i, row) {
 		const json_t *was = json_array_get(before->drops, i);
 		double r =
 			rate(ctl_u64(was, "count"), ctl_u64(row, "count"), seconds_of(before, now));

@@ -42,6 +42,9 @@ json_t *ctl_view_warnings(const json_t *view, const struct ctl_sample *now);
 /* /pubwire/histogram of a QoS into h. CTL_OK, or err. */
 int ctl_ask_histogram(struct ctl *c, uint32_t qos, struct pw_hist *h);
 
+/* Devices of all workers whose identifier contains a text; NULL: err. */
+json_t *ctl_find_devices(struct ctl *c, uint64_t workers, const char *text);
+
 double ctl_now(void); /* s, monotonic */
 void ctl_sleep(double seconds);
 

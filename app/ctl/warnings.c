@@ -23,8 +23,7 @@ of_brokers(json_t *list, const json_t *brokers)
 	json_t *b;
 	size_t i;
 
-	json_array_foreach(brokers, i, b)
-	{
+	json_array_foreach (brokers, i, b) {
 		const char *name = ctl_str(b, "broker"), *error = ctl_str(b, "last_error");
 		uint64_t up = ctl_u64(b, "up"), all = ctl_u64(b, "connections");
 
@@ -60,10 +59,10 @@ of_ports(json_t *list, const json_t *ports)
 	const char *key;
 	json_t *p;
 
-	json_object_foreach((json_t *)(uintptr_t)ports, key,
-			    p) if (strcmp(ctl_str(p, "link"), "down") == 0)
-		say(list, "port %s (%s): the link is down", ctl_str(p, "name"),
-		    ctl_str(p, "device"));
+	json_object_foreach ((json_t *)(uintptr_t)ports, key, p)
+		if (strcmp(ctl_str(p, "link"), "down") == 0)
+			say(list, "port %s (%s): the link is down", ctl_str(p, "name"),
+			    ctl_str(p, "device"));
 }
 
 json_t *
@@ -78,9 +77,10 @@ ctl_view_warnings(const json_t *view, const struct ctl_sample *now)
 	if (strcmp(state, "running") != 0)
 		say(list, "pubwire is %s", state);
 	of_brokers(list, json_object_get(view, "brokers"));
-	json_array_foreach(workers, i, w) if (ctl_real(w, "busy") > 0.9)
-		say(list, "worker %zu (lcore %lu) is busy for %.0f %% of its time", i,
-		    (unsigned long)ctl_u64(w, "lcore"), ctl_real(w, "busy") * 100);
+	json_array_foreach (workers, i, w)
+		if (ctl_real(w, "busy") > 0.9)
+			say(list, "worker %zu (lcore %lu) is busy for %.0f %% of its time", i,
+			    (unsigned long)ctl_u64(w, "lcore"), ctl_real(w, "busy") * 100);
 	of_pools(list, now->pools);
 	of_ports(list, now->ports);
 	if (json_array_size(json_object_get(view, "drops")) > 0)

@@ -35,12 +35,12 @@ brokers_of(struct ctl *c, const json_t *reasons)
 		return NULL;
 	all = ctl_view_brokers(NULL, &now, false);
 	out = json_array();
-	json_array_foreach(all, i, b) json_array_foreach(
-		reasons, k, r) if (names(json_string_value(r), ctl_str(b, "broker")))
-	{
-		json_array_append(out, b);
-		break;
-	}
+	json_array_foreach (all, i, b)
+		json_array_foreach (reasons, k, r)
+			if (names(json_string_value(r), ctl_str(b, "broker"))) {
+				json_array_append(out, b);
+				break;
+			}
 	json_decref(all);
 	ctl_sample_free(&now);
 	return out;
@@ -57,10 +57,9 @@ put(const json_t *doc)
 	if (json_object_get(doc, "worker") != NULL)
 		printf(", worker %lu", (unsigned long)ctl_u64(doc, "worker"));
 	putchar('\n');
-	json_array_foreach(json_object_get(doc, "reasons"), i, row)
+	json_array_foreach (json_object_get(doc, "reasons"), i, row)
 		printf("  %s\n", json_string_value(row));
-	json_array_foreach(json_object_get(doc, "brokers"), i, row)
-	{
+	json_array_foreach (json_object_get(doc, "brokers"), i, row) {
 		uint64_t up = ctl_u64(row, "up"), all = ctl_u64(row, "connections");
 		const char *error = ctl_str(row, "last_error");
 
@@ -121,11 +120,9 @@ const struct ctl_command ctl_cmd_why = {
 	.arguments = "ID",
 	.summary = "Why the device of a client identifier waits",
 	.help = "\n"
-		"What holds it up, most direct first, and how the brokers do that it waits for. "
-		"pubwire\n"
-		"knows devices by the first 39 bytes of their identifier; one that begins with - "
-		"stands\n"
-		"behind --.\n",
+		"What holds it up, most direct first, and how the brokers do that it waits for.\n"
+		"pubwire knows devices by the first 39 bytes of their identifier; one that\n"
+		"begins with - stands behind --.\n",
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,

@@ -35,6 +35,7 @@
 	X(reload, tel_reload, "Asks for a reload of the configuration: generation of the attempt") \
 	X(reload_result, tel_reload_result, "How the last reload went, and what it changed")       \
 	X(drain, tel_drain, "How a drain goes. Parameter: start, to begin one")                    \
+	X(capture, tel_capture, "Whether frames can be captured. Parameter: start, to make it so") \
 	X(log_level, tel_log_level, "Log levels. Parameters: TYPE,LEVEL sets one")
 
 /* Held by a command while it runs, and by stop while it takes the sources away. Never by a worker.

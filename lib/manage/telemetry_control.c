@@ -112,3 +112,20 @@ tel_log_level(const struct pw_telemetry_sources *src, const char *params, struct
 	}
 	return rc;
 }
+
+int
+tel_capture(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
+{
+	struct pw_control *c = src->control;
+	const char *why;
+
+	if (strcmp(params, "start") == 0)
+		__atomic_store_n(&c->capture, 1, __ATOMIC_RELAXED);
+	else if (*params != '\0')
+		return -EINVAL;
+	/* Pairs with the release in pw_control_serve(), and is read before the state. */
+	rte_tel_data_add_dict_u64(d, "asked", __atomic_load_n(&c->capture, __ATOMIC_ACQUIRE));
+	tel_text(d, "state",
+		 pw_capture_state_str(__atomic_load_n(&c->capture_state, __ATOMIC_RELAXED), &why));
+	return tel_text(d, "why", why);
+}

@@ -198,6 +198,29 @@ tel_pools(const struct pw_telemetry_sources *src, const char *params, struct rte
 	return rte_tel_data_add_dict_u64(d, "tcp_connections", conns);
 }
 
+/* Its addresses, and whom it asks for those that it does not know. */
+static int
+port_addresses(struct rte_tel_data *r, const struct pw_wire_iface *iface)
+{
+	static const struct pw_addr none;
+	struct rte_tel_data *list = rte_tel_data_alloc();
+	char text[PW_ADDR_STRLEN], whole[PW_ADDR_STRLEN + 8];
+
+	if (list == NULL)
+		return -ENOMEM;
+	rte_tel_data_start_array(list, RTE_TEL_STRING_VAL);
+	for (uint32_t i = 0; i < iface->nb_addrs; i++) {
+		snprintf(whole, sizeof(whole), "%s/%u", pw_addr_str(&iface->addr[i].addr, text),
+			 iface->addr[i].prefix_len);
+		rte_tel_data_add_array_string(list, whole);
+	}
+	if (memcmp(&iface->gateway, &none, sizeof(none)) != 0)
+		rte_tel_data_add_dict_string(r, "gateway", pw_addr_str(&iface->gateway, text));
+	if (memcmp(&iface->gateway6, &none, sizeof(none)) != 0)
+		rte_tel_data_add_dict_string(r, "gateway6", pw_addr_str(&iface->gateway6, text));
+	return rte_tel_data_add_dict_container(r, "addresses", list, 0);
+}
+
 static int
 port_row(const struct pw_telemetry_sources *src, uint32_t i, struct rte_tel_data *d)
 {
@@ -229,6 +252,8 @@ port_row(const struct pw_telemetry_sources *src, uint32_t i, struct rte_tel_data
 	tel_text(r, "offloads", pw_port_caps_str(p->caps, text, sizeof(text)));
 	if (rte_eth_link_get_nowait(p->id, &link) == 0)
 		rte_tel_data_add_dict_string(r, "link", link.link_status ? "up" : "down");
+	if (port_addresses(r, &src->iface[i]) != 0)
+		return -ENOMEM;
 	tests = tel_dict(r, "selftest");
 	if (tests == NULL)
 		return -ENOMEM;

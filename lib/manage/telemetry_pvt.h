@@ -86,6 +86,7 @@ int tel_histogram(const struct pw_telemetry_sources *src, const char *params,
 		  struct rte_tel_data *d);
 int tel_info(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_drain(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_capture(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_log_level(const struct pw_telemetry_sources *src, const char *params,
 		  struct rte_tel_data *d);
 int tel_ledger_routes(const struct pw_telemetry_sources *src, const char *params,

@@ -110,7 +110,7 @@ def usage(d):
     for name in names:
         r = run(d, name, "--help")
         check(r.returncode == 0 and r.stdout.startswith("Usage: pubwirectl [options] " + name)
-              and all(len(line) < 100 for line in r.stdout.splitlines()), f"usage: {name} --help", r)
+              and all(len(line) <= 80 for line in r.stdout.splitlines()), f"usage: {name} --help", r)
     r = run(d, "--version")
     check(r.returncode == 0 and r.stdout.startswith("pubwirectl "), "usage: --version", r)
 
@@ -350,6 +350,79 @@ def reload(d):
         check(r.returncode == 1 and "has ended" in r.stderr, "reload: it ends in the midst", r)
 
 
+def capture(d):
+    """All that goes on before dpdk-dumpcap is started, and with one that does not do what it should."""
+    out = os.path.join(d, "x.pcapng")
+    ports = {"0": {"name": "dev", "device": "net_a", "addresses": ["10.1.0.1/16", "fd77::1/64"]},
+             "1": {"name": "brk", "device": "net_b", "addresses": ["10.2.0.129/25"], "gateway": "10.2.0.254",
+                   "vlan": 7}}
+    devices = {"0": {"client_id": "pumpX", "address": "10.1.0.9", "port": 4}, "1": {
+        "client_id": "pump", "address": "fd77::9", "port": 5}, "total": 2}
+    state = {"state": "ready", "asked": 0}
+    answers = {"/pubwire/ports": ports, "/pubwire/devices": devices, "/pubwire/capture": lambda p: state,
+               "/pubwire/brokers": {"0": {"broker": "b", "address": "10.2.0.200", "port": 1883}}}
+    # Writes how it was called, and one packet.
+    fake = os.path.join(d, "bin")
+    os.makedirs(fake)
+
+    def dumpcap(script):
+        with open(os.path.join(fake, "dpdk-dumpcap"), "w", encoding="utf-8") as f:
+            f.write("#!/usr/bin/python3\nimport os, signal, struct, sys, time\n" + script)
+        os.chmod(f.name, 0o755)
+    block = "struct.pack('<III4xI', 6, 16, 0, 16)[:16]"
+    good = ("print(os.environ['RUNTIME_DIRECTORY'], *sys.argv[1:], sep='|', file=open(sys.argv[0] + '.args', 'w'))\n"
+            f"f = open(sys.argv[-1], 'wb')\nf.write(struct.pack('<III', 1, 12, 12) + {block} * 3)\nf.close()\n")
+
+    def go(*args):
+        if os.path.exists(out):
+            os.unlink(out)
+        r = run(d, "-p", "model", "capture", "-w", out, *args, env={"PATH": fake + ":" + os.environ["PATH"]})
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(fake, "dpdk-dumpcap.args"),
+                                                          encoding="utf-8") as f:
+            return r, f.read().strip().split("|")
+        return r, []
+    with Model(d, answers) as m:
+        for args in ([], ["-d", "x", "-b", "b"], ["-a", "nobody"], ["-d", "x", "--port", "1"], ["-a", "10.1.0.1", "--port",
+                     "70000"], ["-a", "10.1.0.1", "--snaplen", "70000"]):
+            check(go(*args)[0].returncode == 64, f"capture: {args} is refused")
+        check(run(d, "-p", "model", "capture", "-b", "b").returncode == 64, "capture: into no file")
+        dumpcap(good)
+        r, args = go("-d", "pump", "-n", "5", "--size", "9", "--snaplen", "200")
+        check(r.returncode == 0 and "3 packets, 60 B" in r.stdout and args == [
+            d, "--file-prefix=model", "-i", "net_a", "-f", "host fd77::9 and port 5", "-p", "-s", "200", "-c", "5", "-a",
+            "filesize:9", "-w", out], "capture: a device, by its whole identifier, on its port", (r, args))
+        check(m.asked.count("/pubwire/capture,start") == 1, "capture: asks pubwire first", m.asked)
+        r, args = go("-b", "b", "--json")
+        doc = json.loads(r.stdout)
+        plain = "host 10.2.0.200 and port 1883"
+        check(args[2:6] == ["-i", "net_b", "-f", f"({plain}) or (vlan and ({plain}))"] and doc["packets"] == 3
+              and doc["file"] == out, "capture: a broker, behind a VLAN", (r, args))
+        r, args = go("-a", "192.0.2.1")
+        check(args[3] == "net_b", "capture: whoever is nowhere else is behind the gateway", (r, args))
+        r, args = go("-a", "fe80::1", "--on", "dev", "--port", "99")
+        check(args[3] == "net_a" and "fe80::1 and port 99" in args[5], "capture: on the port that is named", (r, args))
+        for who, said in ((("-d", "pum"), "no device 'pum'"), (("-b", "c"), "no broker 'c'"),
+                          (("-a", "fe80::1"), "--on; one of dev, brk"), (("-b", "b", "--on", "x"), "one of dev, brk")):
+            r, _ = go(*who)
+            check(r.returncode == 1 and said in r.stderr, f"capture: {who}", r)
+        with open(out, "w", encoding="utf-8"):
+            r = run(d, "-p", "model", "capture", "-b", "b", "-w", out)
+            check(r.returncode == 1 and "there already" in r.stderr and os.path.getsize(out) == 0,
+                  "capture: never over a file that is there", r)
+        dumpcap("print('EAL: no such thing')\nsys.exit(3)\n")
+        r, _ = go("-b", "b")
+        check(r.returncode == 1 and "exit status 3" in r.stderr and "no such thing" in r.stderr, "capture: dumpcap fails", r)
+        dumpcap("signal.signal(signal.SIGINT, lambda *a: sys.exit(0))\nf = open(sys.argv[-1], 'w')\ntime.sleep(60)\n")
+        r, _ = go("-b", "b", "-s", "0.5")
+        check(r.returncode == 0 and "0 packets" in r.stdout and "nothing came by" in r.stdout, "capture: for so long", r)
+        os.unlink(os.path.join(fake, "dpdk-dumpcap"))
+        r = run(d, "-p", "model", "capture", "-b", "b", "-w", out + "2", env={"PATH": fake})
+        check(r.returncode == 1 and "apt install dpdk" in r.stderr, "capture: no dumpcap", r)
+        state.update(state="impossible", why="with --no-huge it is not")
+        r, _ = go("-b", "b")
+        check(r.returncode == 1 and "nothing can be captured: with --no-huge" in r.stderr, "capture: impossible", r)
+
+
 def colours(d):
     with Model(d, {"/pubwire/brokers": {"0": {"broker": "a", "state": "up"}}}):
         check("\033" not in run(d, "-p", "model", "brokers").stdout, "colours: none into a pipe")
@@ -389,6 +462,7 @@ def main():
         drain(d)
         levels(d)
         reload(d)
+        capture(d)
         colours(d)
     print(f"1..{count}")
     return 1 if failed else 0

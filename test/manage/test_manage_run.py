@@ -91,7 +91,7 @@ def ask_everything(prefix):
     with Telemetry(prefix) as t:
         commands = t.ask("/")
         ours = [c for c in commands if c.startswith("/pubwire/")]
-        check(len(ours) == 20 and all(len(c) < 56 for c in ours), "twenty commands are there")
+        check(len(ours) == 21 and all(len(c) < 56 for c in ours), "twenty-one commands are there")
         w = t.ask("/pubwire/workers")
         check(w["total"] == 2 and w["0"]["role"] == "devices" and w["1"]["role"] == "brokers"
               and w["0"]["lcore"] == 1 and w["1"]["total_cycles"] > 0, "workers: lcores, roles, cycles")
@@ -131,6 +131,10 @@ def ask_everything(prefix):
               and info["file"].endswith("c.yaml") and info["workers"] == 2, "info: what runs")
         check(t.ask("/pubwire/drain")["state"] == "running" and refused(t, "/pubwire/drain,now"),
               "drain: nobody asked for it, and what it does not know is refused")
+        check(t.ask("/pubwire/capture")["state"] == "off", "capture: nobody has asked for it")
+        t.ask("/pubwire/capture,start")
+        wait("capture: impossible without hugepages, and it says so",
+             lambda: (c := t.ask("/pubwire/capture"))["state"] == "impossible" and "--no-huge" in c["why"])
         ask_levels(t)
         ask_drops(t)
 

@@ -20,6 +20,7 @@
  *     /pubwire/histogram,QOS[,START]  buckets that are not empty: pw_hist_edge() says of what
  *     /pubwire/info                version, instance, file, PID, uptime (s), state
  *     /pubwire/drain[,start]       how a drain goes; start begins one, as SIGTERM does
+ *     /pubwire/capture[,start]     whether frames can be captured; start makes it so
  *     /pubwire/log_level[,TYPE,LEVEL]  log levels; sets one within moments
  */
 
@@ -42,6 +43,7 @@ struct pw_telemetry_sources {
 	const struct pw_port *const *port;
 	const char *const *port_name;
 	const char *const *kernel_name; /**< of the kernel's interface beside each; NULL: none */
+	const struct pw_wire_iface *iface; /**< of each port */
 	uint32_t nb_ports;
 	const struct pw_selftest_row (*selftest)[PW_SELFTEST_ROWS];
 	const uint32_t *selftest_rows; /**< rows a port */
