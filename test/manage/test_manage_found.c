@@ -124,18 +124,20 @@ static void
 a_file_means_the_same_after_eal_has_bound_the_thread(void **state)
 {
 	cpu_set_t one, before;
-	uint32_t n;
+	uint32_t n, lcore;
 
 	(void)state;
 	assert_int_equal(load("", "lcores: [auto]", "net_ring0", 0), 0);
 	n = conf.nb_workers;
+	lcore = conf.lcore[0];
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
 	CPU_ZERO(&one);
 	CPU_SET(cpu[0], &one);
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 	assert_int_equal(load("", "lcores: [auto]", "net_ring0", 0), 0);
-	assert_int_equal(conf.nb_workers, n);
 	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_int_equal(conf.nb_workers, n);
+	assert_int_equal(conf.lcore[0], lcore);
 }
 
 static void
