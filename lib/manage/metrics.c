@@ -98,6 +98,14 @@ write_about(struct metrics *m)
 		l.value = tel_role_str(pw_fleet_role(m->src->fleet, w));
 		metrics_sample(t, "", "worker", "_info", &l, 1);
 	}
+	metrics_head(t, "", "worker_idle", "info", "What each worker does when it is idle");
+	for (uint32_t w = 0; w < m->shape.workers; w++) {
+		struct metrics_labels l = lcore_of(m, w);
+
+		l.label = "policy";
+		l.value = tel_idle_str(pw_fleet_idle(m->src->fleet, w));
+		metrics_sample(t, "", "worker_idle", "_info", &l, 1);
+	}
 }
 
 /* Every counter of every room, of each worker. */
@@ -134,7 +142,18 @@ write_table(struct metrics *m, const char *prefix, const struct pw_counter_desc 
 	}
 }
 
-/* What the share of a lcore that is busy is made of: rate(busy) / rate(all). */
+static void
+write_seconds(struct metrics *m, const char *name, uint32_t w, uint64_t ns)
+{
+	struct metrics_labels l = lcore_of(m, w);
+
+	sample_name(&m->text, "worker_", name, "_total", &l);
+	text_put(&m->text, " ");
+	text_seconds(&m->text, ns);
+	text_put(&m->text, "\n");
+}
+
+/* What the shares of a lcore are made of: rate(busy) / rate(all), rate(sleep) / rate(all). */
 static void
 write_busy(struct metrics *m)
 {
@@ -144,6 +163,8 @@ write_busy(struct metrics *m)
 	} family[] = {
 		{"busy_seconds", "Time in turns of the loop that found work",
 		 offsetof(struct pw_worker_counters, busy_cycles)},
+		{"sleep_seconds", "Time asleep or waiting",
+		 offsetof(struct pw_worker_counters, sleep_cycles)},
 		{"seconds", "Time in the loop", offsetof(struct pw_worker_counters, total_cycles)},
 	};
 	uint64_t hz = rte_get_tsc_hz();
@@ -153,15 +174,15 @@ write_busy(struct metrics *m)
 		for (uint32_t w = 0; w < m->shape.workers; w++) {
 			const void *c = pw_fleet_counters(m->src->fleet, w);
 			uint64_t cycles = pw_counter_read(c, (uint32_t)(family[i].at / 8));
-			struct metrics_labels l = lcore_of(m, w);
 
-			sample_name(&m->text, "worker_", family[i].name, "_total", &l);
-			text_put(&m->text, " ");
-			text_seconds(&m->text,
-				     cycles / hz * 1000000000u + cycles % hz * 1000000000u / hz);
-			text_put(&m->text, "\n");
+			write_seconds(m, family[i].name, w,
+				      cycles / hz * 1000000000u + cycles % hz * 1000000000u / hz);
 		}
 	}
+	metrics_head(&m->text, "worker_", "cpu_seconds", "counter",
+		     "CPU time of the thread, by the kernel's account");
+	for (uint32_t w = 0; w < m->shape.workers; w++)
+		write_seconds(m, "cpu_seconds", w, pw_fleet_cpu_time(m->src->fleet, w));
 }
 
 static uint64_t

@@ -108,6 +108,8 @@ write_workers(struct metrics *m)
 		string(t, "role", tel_role_str(pw_fleet_role(f, w)));
 		number(t, "busy_cycles", __atomic_load_n(&c->busy_cycles, __ATOMIC_RELAXED));
 		number(t, "total_cycles", __atomic_load_n(&c->total_cycles, __ATOMIC_RELAXED));
+		number(t, "sleep_cycles", __atomic_load_n(&c->sleep_cycles, __ATOMIC_RELAXED));
+		string(t, "idle", tel_idle_str(pw_fleet_idle(f, w)));
 		number(t, "devices", pw_forward_sessions(pw_fleet_forward(f, w)));
 		number(t, "tcp_connections", pw_tcp_conns(pw_fleet_tcp(f, w)));
 		text_put(t, "}");

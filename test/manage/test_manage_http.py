@@ -185,6 +185,12 @@ def pages(pw):
     check([w["lcore"] for w in s["workers"]] == [1, 2] and len(s["ports"]) == 2 and s["pools"][0]["count"] == 8192
           and s["brokers"][0]["connections"] == 4 and s["brokers"][0]["up"] == 0
           and set(s["latency"]) == {"qos0", "qos1"}, "and what the page shows")
+    whole, asleep = page["pubwire_worker_seconds_total"], page["pubwire_worker_sleep_seconds_total"]
+    busy, cpu = page["pubwire_worker_busy_seconds_total"], page["pubwire_worker_cpu_seconds_total"]
+    check(all(0 < asleep[k] and asleep[k] + busy[k] < whole[k] and 0 < cpu[k] for k in whole),
+          f"workers share their time between work, sleep and the rest {whole} {asleep} {busy} {cpu}")
+    check(set(page["pubwire_worker_idle_info"]) == {f'policy="adaptive",lcore="{n}"' for n in (1, 2)}
+          and [w["idle"] for w in s["workers"]] == ["adaptive"] * 2, "and tell their idle policy")
     end = time.monotonic() + 10
     while time.monotonic() < end and not s["brokers"][0]["last_error"]:
         time.sleep(0.1)
