@@ -94,7 +94,9 @@ class Size:
 
     def _log(self, rate):
         """(entries of a log, connections of a pool) so that an outage fits."""
-        wanted = max(rate * self.asked.hold * 1.1, 8192)
+        # Where messages are dropped, and not devices stopped, they may have half of a log: QoS 0 by default.
+        part = 0.5 if self.asked.qos == 0 else 1.0
+        wanted = max(rate * self.asked.hold * 1.1 / part, 8192)
         if wanted <= MOST_ENTRIES:
             return power_of_two(wanted), 1
         # Clients hash to the connections of a pool, unevenly.
