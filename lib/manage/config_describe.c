@@ -120,6 +120,9 @@ static const struct {
 	{"tcp.keepalive", CONFIG_LEAST_KEEPALIVE},
 };
 
+/* A number of which only powers of two will do. */
+#define POWER_OF_TWO "limits.max_queued_messages"
+
 static const char *const kind_text[] = {
 	[NUM_COUNT] = "a number",
 	[NUM_BYTES] = "bytes, or a number with KiB, MiB, GiB",
@@ -251,6 +254,16 @@ describe_text(struct describer *d, const struct text_key *t)
 	fputs("}", d->out);
 }
 
+/* As numbers and as texts, which the file may quote. */
+static void
+describe_powers(struct describer *d, uint64_t least, uint64_t most)
+{
+	fputs(", \"enum\": [", d->out);
+	for (uint64_t v = least; v <= most; v *= 2)
+		fprintf(d->out, "%s%" PRIu64 ", \"%" PRIu64 "\"", v > least ? ", " : "", v, v);
+	fputs("]", d->out);
+}
+
 static void
 describe_number(struct describer *d, const char *path, const struct num_key *k, const void *dst)
 {
@@ -271,6 +284,8 @@ describe_number(struct describer *d, const char *path, const struct num_key *k, 
 		fprintf(d->out, ", \"anyOf\": [{\"const\": 0}, {\"minimum\": %" PRIu64 "}]", least);
 	else
 		fprintf(d->out, ", \"minimum\": %" PRIu64, least);
+	if (strcmp(path, POWER_OF_TWO) == 0)
+		describe_powers(d, least, (uint64_t)k->max);
 	fprintf(d->out, ", \"maximum\": %" PRId64 ", \"default\": %" PRIu64, k->max,
 		config_number_get(k, dst));
 	if (kind_unit[k->kind] != NULL)

@@ -90,6 +90,8 @@ def number_problems(value, default, node):
             yield f"begins at {least}, not as '{value}'"
     if m[3] and not same(quantity(m[3].rstrip(","), unit), node["maximum"], unit):
         yield f"ends at {node['maximum']}, not as '{value}'"
+    if ("enum" in node) != value.startswith("power of two"):
+        yield f"takes {'powers of two only' if 'enum' in node else 'any number'}, not '{value}'"
     if quantity(default.strip("`"), unit) != node["default"]:
         yield f"is {node['default']} where nothing is said, not '{default}'"
 
@@ -287,6 +289,7 @@ class Page(unittest.TestCase):
              "brokers[].failover_delay"),
             ("| `neighbours` | 0, or 64", "| `neighbours` | 0, or 32", "limits.neighbours"),
             ("| `neighbours` | 0, or 64", "| `neighbours` | 64", "limits.neighbours"),
+            ("| `max_queued_messages` | power of two, 16", "| `max_queued_messages` | 16", "limits.max_queued_messages"),
             ("list of two times, 10 ms", "list of two times, 20 ms", "brokers[].restart_timeout"),
             ("`hash`, `failover`, `round_robin` | `all`", "`hash`, `failover` | `all`", "routes[].fanout"),
             ("`quorum:K`, `local` |", "`local` |", "routes[].ack"),
@@ -371,6 +374,7 @@ class Program(unittest.TestCase):
                             (lambda c: c["brokers"][0].update(adress="x"), "brokers[0].adress"),
                             (lambda c: c["brokers"][0].pop("address"), "brokers[0]: lacks address"),
                             (lambda c: c["limits"].update(neighbours=1), "limits.neighbours"),
+                            (lambda c: c["limits"].update(max_queued_messages=1000), "limits.max_queued_messages"),
                             (lambda c: c["routes"][0].update(ack="quorum:0"), "routes[0].ack"),
                             (lambda c: c["routes"][0].update(fanout="some"), "routes[0].fanout"),
                             (lambda c: c["listeners"].clear(), "listeners: 0 items"),
