@@ -9,6 +9,7 @@
 #include <pubwire/base/log.h>
 
 #include "clock.h"
+#include "flood.h"
 #include "options.h"
 #include "payload.h"
 #include "report.h"
@@ -58,6 +59,26 @@ measure(const struct options *o)
 	return rc;
 }
 
+static int
+flood(const struct options *o)
+{
+	struct flood *f = rte_zmalloc("flood", sizeof(*f), 64);
+	int rc = EXIT_FAILURE;
+
+	if (f == NULL) {
+		fprintf(stderr, "pktgen: no memory; give EAL more\n");
+		return rc;
+	}
+	if (flood_create(f, o) == 0) {
+		flood_run(f, &stop);
+		rc = flood_clean(f) ? EXIT_SUCCESS : EXIT_DIRTY;
+		if (flood_report(f) < 0 || flood_destroy(f) < 0)
+			rc = EXIT_FAILURE;
+	}
+	rte_free(f);
+	return rc;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -77,7 +98,7 @@ main(int argc, char **argv)
 	shapes_init(&o);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
-	rc = measure(&o);
+	rc = o.mode == MODE_MQTT ? measure(&o) : flood(&o);
 	rte_eal_cleanup();
 	return rc;
 }

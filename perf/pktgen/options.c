@@ -24,6 +24,8 @@
 	X(broker, "broker", "ADDRESS[:PORT]", "10.78.0.11:1883", "first broker, others follow")    \
 	X(brokers, "brokers", "N", "1", "brokers, up to 16")                                       \
 	X(fanout, "fanout", "all|one", "all", "how many of them a message is for")                 \
+	X(mode, "mode", "mqtt|l2|l3|syn", "mqtt", "l2, l3, syn: frames without state, see below")  \
+	X(frame, "frame", "BYTES", "64", "of a mode without state, 38 (l3: 66) to 1514")           \
 	X(connections, "connections", "N", "100", "devices, up to 4000000")                        \
 	X(connect_rate, "connect-rate", "N", "20000", "connections opened in a second")            \
 	X(churn, "churn", "N", "0", "devices that leave and come back in a second")                \
@@ -65,6 +67,9 @@ help(void)
 	}
 	printf("  --quiet                           no line of progress each second\n"
 	       "  --help\n\n"
+	       "--mode l2 and l3 send frames from --devices-port, with --rate or --window, and\n"
+	       "expect them at --brokers-port: what lies between passes them on, as testpmd does.\n"
+	       "l3 and syn go to --target from all of --clients; syn counts the answers.\n\n"
 	       "Exit status: 0 every message came once, whole and in order; 1 it could not start "
 	       "or\n"
 	       "go on; 2 messages are missing, wrong, twice or out of order; 64 usage.\n");
@@ -233,6 +238,12 @@ take_network(struct options *o, int opt, const char *name, const char *a)
 		return endpoint(name, a, &o->broker, &o->broker_port);
 	case OPT_brokers:
 		return number32(name, a, 1, OPTIONS_BROKERS, &o->brokers);
+	case OPT_mode:
+		i = word(name, a, "mqtt|l2|l3|syn");
+		o->mode = (enum options_mode)i;
+		return RTE_MIN(i, 0);
+	case OPT_frame:
+		return number32(name, a, 38, 1514, &o->frame);
 	case OPT_fanout:
 		i = word(name, a, "all|one");
 		o->fanout_one = i == 1;
@@ -340,6 +351,11 @@ check(struct options *o)
 				"EAL arguments behind --\n");
 		return -1;
 	}
+	if (o->mode == MODE_L3 && o->frame < 66) {
+		fprintf(stderr, "pktgen: --frame: '%u'; expected 66 to 1514 with --mode l3\n",
+			o->frame);
+		return -1;
+	}
 	if (o->link == 0)
 		o->link = o->clients.first;
 	/* Half of the ports of an address, so that a device can come back by another one. */
@@ -365,6 +381,7 @@ options_read(struct options *o, int argc, char **argv, int *rest)
 	int opt, index;
 
 	*o = (struct options){
+		.frame = 64,
 		.target = 0x0a4d0001, /* 10.77.0.1 */
 		.target_port = 1883,
 		.clients = {0x0a4d0101, 0x0a4d01fa},

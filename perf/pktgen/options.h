@@ -14,6 +14,14 @@
 #define OPTIONS_CONNECTIONS 4000000
 #define OPTIONS_FULL	    UINT32_MAX
 
+/* What is sent: MQTT by devices, or frames without any state. */
+enum options_mode {
+	MODE_MQTT,
+	MODE_L2,  /* Ethernet, of a type for experiments */
+	MODE_L3,  /* UDP over IPv4 */
+	MODE_SYN, /* TCP connection requests */
+};
+
 /* A payload size and its weight among the others. */
 struct options_size {
 	uint32_t bytes;
@@ -21,6 +29,9 @@ struct options_size {
 };
 
 struct options {
+	enum options_mode mode;
+	uint32_t frame; /* bytes, without the checksum of Ethernet */
+
 	const char *devices_port, *brokers_port; /* names of ethdevs */
 	uint32_t target;			 /* host order, as all addresses here */
 	uint16_t target_port;

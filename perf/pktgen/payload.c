@@ -38,13 +38,16 @@ static uint32_t
 sum(const uint8_t *p, uint32_t len)
 {
 	uint32_t a = 1, b = 2, c = 3;
+	uint64_t tail[3];
 
 	for (; len >= 24; p += 24, len -= 24) {
 		a = rte_hash_crc_8byte(word(p), a);
 		b = rte_hash_crc_8byte(word(p + 8), b);
 		c = rte_hash_crc_8byte(word(p + 16), c);
 	}
-	a = rte_hash_crc(p, len, a);
+	/* DPDK's reads words, which have to stand straight. */
+	memcpy(tail, p, len);
+	a = rte_hash_crc(tail, len, a);
 	/* One behind the other: a plain sum of the three would not see words change lanes. */
 	a = rte_hash_crc_4byte(a, 0);
 	a = rte_hash_crc_4byte(b, a);

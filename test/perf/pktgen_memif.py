@@ -89,6 +89,10 @@ class Memif(unittest.TestCase):
         self.assertEqual(whole["sink"]["messages"], 2 * whole["devices"]["messages"])
         self.assertGreater(whole["latency_us"]["count"], 100)
         self.assertGreater(whole["latency_us"]["p50"], 0)
+        rc, syn = self.generate("--mode", "syn", "--rate", "2000", "--seconds", "0.3")
+        self.assertEqual(rc, 0, syn)
+        self.assertGreater(syn["came_per_second"], 0)
+        self.assertEqual(syn["strange"], 0)
         # The same pubwire, which has lost its brokers in between.
         rc, half = self.generate("--connections", "5", "--per-segment", "full", "--topic", "half/%d",
                                  "--seconds", "0.3", "--window", "256")

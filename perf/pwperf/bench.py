@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pubwire, testpmd and pktgen on two CPUs, joined by two memif of one socket."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "scripts"))
+from pwlab.telemetry import Telemetry, TelemetryError  # noqa: E402
+
+PATIENCE = 60
+PAGE = 2 << 20
+# A ring of memif holds 1024 frames: more on their way would be testpmd's to drop.
+WIRE_WINDOW = 512
+
+CONFIG = """
+instance: perf
+workers: {{lcores: [{cpu}], main_cpu: {cpu}, idle: poll}}
+memory: {{packet_buffers: 16384, header_buffers: 8192, indirect_buffers: 16384}}
+limits: {{max_connections: {connections}}}
+ports:
+  - {{name: devices, device: net_memif0, addresses: [10.77.0.1/16]}}
+  - {{name: brokers, device: net_memif1, addresses: [10.78.0.1/16]}}
+listeners: [{{name: mqtt, address: 10.77.0.1}}]
+brokers:
+{brokers}
+routes: [{{filter: "#", brokers: [{names}]}}]
+"""
+
+
+class Lacking(Exception):
+    """The machine lacks what is needed."""
+
+
+class Failed(Exception):
+    """A program failed, or a message was not as it was sent."""
+
+
+def free_hugepages():
+    try:
+        with open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", encoding="ascii") as f:
+            return int(f.read()) * PAGE
+    except (OSError, ValueError):
+        return 0
+
+
+def cpu_model():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        return next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "?")
+
+
+class Bench:
+    """The programs, where they run, and the directory of their files."""
+
+    def __init__(self, build, cpus, no_huge):
+        allowed = sorted(os.sched_getaffinity(0))
+        self.cpus = [int(c) for c in cpus.split(",")] if cpus else allowed[:2]
+        if len(self.cpus) != 2 or not set(self.cpus) <= set(allowed):
+            raise Lacking(f"two CPUs are needed, one for pubwire and one for the generator; there are {allowed}")
+        self.no_huge = no_huge
+        self.huge = False
+        self.pubwire_bin = self.program(build, "app/pubwire")
+        self.pktgen_bin = self.program(build, "perf/pktgen/pktgen")
+        self.testpmd = shutil.which("dpdk-testpmd")
+        self.prefix = f"perf{os.getpid()}"
+        self.words = ""
+
+    @staticmethod
+    def program(build, path):
+        prog = os.path.join(build, path)
+        if not os.access(prog, os.X_OK):
+            raise Lacking(f"{prog} is not built: scripts/build")
+        return prog
+
+    def __enter__(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="perf-run")
+        return self
+
+    def __exit__(self, *unused):
+        self.dir.cleanup()
+
+    def file(self, name):
+        return os.path.join(self.dir.name, name)
+
+    def said(self, name):
+        with open(self.file(name), encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def conditions(self, s):
+        """Choose the pages, and say what a reader has to know of the machine."""
+        need = (s.connections * 2000 + (300 << 20)) * 5 // 4
+        self.huge = not self.no_huge and free_hugepages() >= need
+        load = os.getloadavg()[0]
+        self.megabytes = [(s.connections * 1300 >> 20) + 200, (s.connections * 700 >> 20) + 250]
+        with open("/proc/meminfo", encoding="ascii") as f:
+            available = int(re.search(r"MemAvailable:\s+(\d+)", f.read()).group(1)) >> 10
+        if not self.huge and sum(self.megabytes) > available:
+            raise Lacking(f"{sum(self.megabytes)} MB are needed, {available} MB are available")
+        pages = "2 MiB" if self.huge else "4 KiB (not enough hugepages are free: figures are lower)"
+        if self.no_huge:
+            pages = "4 KiB (--no-huge: figures are lower)"
+        self.words = (f"{cpu_model()}, pubwire on CPU {self.cpus[0]}, generator on CPU {self.cpus[1]}, pages of "
+                      f"{pages}, memif with copies, other work: load {load:.1f}")
+        return {"cpu": cpu_model(), "hugepages": self.huge, "load_before": load}
+
+    def eal(self, name, cpu, role, which):
+        args = ["--no-pci", f"--file-prefix={self.prefix}{name}", "--lcores", cpu]
+        if self.huge:
+            args += ["--huge-unlink"]
+        else:
+            args += ["--no-huge", "-m", str(self.megabytes[which])]
+        return args + [f"--vdev=net_memif{i},role={role},id={i},socket={self.prefix}" for i in range(2)]
+
+    @contextlib.contextmanager
+    def running(self, name, argv, ready, stop):
+        """A program until the block ends; stop(process) asks it to."""
+        with open(self.file(name), "wb") as log:
+            p = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.PIPE)
+        try:
+            end = time.monotonic() + PATIENCE
+            while ready not in self.said(name):
+                if p.poll() is not None or time.monotonic() > end:
+                    raise Failed(f"{name} does not start:\n{self.said(name)}")
+                time.sleep(0.02)
+            yield p
+        finally:
+            if p.poll() is None:
+                stop(p)
+            try:
+                p.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+            p.stdin.close()
+
+    def generate(self, options):
+        """One run of pktgen: its result."""
+        out = self.file("result.json")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(out)
+        r = subprocess.run([self.pktgen_bin, "--devices-port", "net_memif0", "--brokers-port", "net_memif1",
+                            "--quiet", "--json", out, *options, "--",
+                            *self.eal("gen", f"{self.cpus[1]}", "client", 1), "--no-telemetry"],
+                           capture_output=True, text=True, check=False)
+        if r.returncode not in (0, 2):
+            raise Failed(f"pktgen: {r.stdout}{r.stderr}")
+        with open(out, encoding="utf-8") as f:
+            return json.load(f)
+
+    # Wire: testpmd in pubwire's place.
+
+    def wire(self, s, seconds):
+        """Frames a second that testpmd passes on, of 64 bytes and of a message's size; None without testpmd."""
+        if self.testpmd is None:
+            print("wire: skipped: dpdk-testpmd is not installed (apt install dpdk-dev)")
+            return None
+        main = max(self.cpus) + 1
+        lcores = f"{main}@{self.cpus[0]},{self.cpus[0]}@{self.cpus[0]}"
+        # It writes to a file by the block: only by the line it says in time that it is ready.
+        argv = ["stdbuf", "-oL", self.testpmd, *self.eal("pmd", lcores, "server", 0), "--main-lcore", str(main), "--no-telemetry",
+                "--", "--forward-mode=macswap", "--nb-cores=1", "--total-num-mbufs=16384", "--disable-link-check",
+                "--rxd=1024", "--txd=1024"]
+        out = {}
+        with self.running("testpmd", argv, "Press enter to exit", lambda p: p.communicate(b"\n")):
+            for name, frame in (("pps_64", 64), ("pps_same", s.frame())):
+                r = self.generate(["--mode", "l2", "--frame", str(frame), "--window", str(WIRE_WINDOW),
+                                   "--warmup", "0.2", "--seconds", str(seconds / 2)])
+                out[name] = r["came_per_second"]
+                print(f"wire, {frame:>4} B            {r['came_per_second']:>11,.0f}  frames/s by testpmd macswap, "
+                      f"{r['lost']} lost, p50 {r['latency_us']['p50']} us", flush=True)
+        out["frame_same"] = s.frame()
+        return out
+
+    # pubwire.
+
+    @contextlib.contextmanager
+    def pubwire(self, s):
+        names = [f"b{i}" for i in range(s.brokers)]
+        brokers = "\n".join(f"  - {{name: {n}, address: 10.78.0.{11 + i}, restart_timeout: [100ms, 200ms]}}"
+                            for i, n in enumerate(names))
+        config = self.file("pubwire.yaml")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write(CONFIG.format(cpu=self.cpus[0], connections=s.connections + 64, brokers=brokers,
+                                  names=", ".join(names)))
+        eal = self.eal("pw", "", "server", 0)
+        del eal[eal.index("--lcores"):eal.index("--lcores") + 2]
+        with self.running("pubwire", [self.pubwire_bin, "--config", config, "--", *eal], "is running",
+                          lambda p: p.terminate()) as p:
+            yield
+            if p.poll() is not None:
+                raise Failed(f"pubwire has ended:\n{self.said('pubwire')}")
+        if p.returncode != 0 or "0 packet, 0 header, 0 indirect" not in self.said("pubwire"):
+            raise Failed(f"pubwire does not end well:\n{self.said('pubwire')}")
+
+    def busy_cycles(self):
+        try:
+            with Telemetry(self.prefix + "pw") as t:
+                return t.ask("/pubwire/workers")["0"]["busy_cycles"]
+        except (TelemetryError, KeyError, TypeError) as e:
+            raise Failed(f"telemetry: {e}") from e
+
+    def trial(self, s, seconds, rate=None, may_lose=False):
+        """One run against pubwire. Messages that are wrong end everything; lost ones only where none may be."""
+        before = self.busy_cycles()
+        options = s.options() + ["--warmup", "0.5", "--seconds", str(seconds)]
+        if s.connections > 20000:
+            options += ["--clients", "10.77.1.1-10.77.255.250"]
+        r = self.generate(options + (["--rate", str(int(rate))] if rate else []))
+        order, sink = r["order"], r["sink"]
+        wrong = {**{k: order[k] for k in ("late", "duplicate", "stale")},
+                 **{k: sink[k] for k in ("corrupt", "wrong_qos", "strange")}}
+        if s.load.get("qos") == 1:
+            wrong["duplicate"] = max(0, wrong["duplicate"] - sink["marked_dup"])
+        if any(wrong.values()) or r["failure"] or (r["lost"] and not may_lose):
+            raise Failed(f"{s.name}: {wrong}, {r['lost']} lost, {r['failure'] or 'ended in time'}\n"
+                         + self.said("pubwire"))
+        r["copies"] = s.brokers
+        r["cycles"] = (self.busy_cycles() - before) / max(1, r["devices"]["messages"])
+        return r

@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""perf/run: its search, its scenarios, and one of them for a moment without hugepages.
+
+  run_scenarios.py BUILD-DIRECTORY"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+sys.path.insert(0, os.path.join(REPO, "perf"))
+from pwperf import scenario, search  # noqa: E402
+
+BUILD = ""
+
+
+def forwarder(capacity):
+    """A trial against something that loses whatever exceeds its capacity."""
+    def trial(rate):
+        return {"lost": max(0, rate - capacity), "sent_per_second": rate}
+    return trial
+
+
+class Search(unittest.TestCase):
+    def test_finds_what_holds_from_either_side(self):
+        for guess in (100, 900, 1000, 1100, 4000):
+            found, trials = search.highest(forwarder(1000), guess, 14, lambda *_: None)
+            self.assertLessEqual(found, 1000)
+            self.assertGreater(found, 985, guess)
+            self.assertTrue(all(held == (rate <= 1000) for rate, held in trials))
+
+    def test_is_bounded_and_says_zero_where_nothing_holds(self):
+        found, trials = search.highest(forwarder(-1), 1000, 6, lambda *_: None)
+        self.assertEqual((found, len(trials)), (0, 6))
+        self.assertEqual(search.highest(forwarder(10), 0, 6, lambda *_: None), (0, []))
+
+    def test_a_generator_that_falls_behind_does_not_hold(self):
+        self.assertFalse(search.holds({"lost": 0, "sent_per_second": 900}, 1000))
+        self.assertTrue(search.holds({"lost": 0, "sent_per_second": 999}, 1000))
+
+
+class Scenarios(unittest.TestCase):
+    def test_every_scenario_is_understood_and_says_what_it_is(self):
+        found = scenario.every()
+        self.assertGreater(len(found), 10)
+        for s in found:
+            self.assertTrue(s.about, s.name)
+            self.assertLessEqual(s.frame(), 1514)
+
+    def test_what_is_not_understood_is_refused_by_key(self):
+        for text, key in (('[load]\npayloads = "64"', "payloads"), ("[load]\nqos = true", "qos"),
+                          ('[load]\nqos = "1"', "qos"), ("[lode]\nqos = 1", "lode"), ("= 1", None)):
+            with tempfile.NamedTemporaryFile("w", suffix=".toml") as f:
+                f.write(text)
+                f.flush()
+                with self.assertRaises(scenario.Bad) as e:
+                    scenario.Scenario(f.name)
+                self.assertTrue(e.exception.broken)
+                self.assertIn(key or "", str(e.exception))
+
+    def test_the_program_says_what_it_wants(self):
+        run = os.path.join(REPO, "perf", "run")
+        r = subprocess.run([run, "no-such"], capture_output=True, text=True, check=False)
+        self.assertEqual(r.returncode, 64)
+        self.assertIn("--list", r.stderr)
+        self.assertEqual(subprocess.run([run], capture_output=True, check=False).returncode, 64)
+        r = subprocess.run([run, "--list"], capture_output=True, text=True, check=False)
+        self.assertEqual(r.returncode, 0)
+        self.assertIn("qos1-256", r.stdout)
+
+    def test_a_scenario_runs_and_gives_its_figures(self):
+        with tempfile.TemporaryDirectory() as d:
+            out = os.path.join(d, "json")
+            r = subprocess.run([os.path.join(REPO, "perf", "run"), "connections-100", "--seconds", "0.2", "--steps", "1",
+                                "--no-huge", "--build", BUILD, "--json", out], capture_output=True, text=True,
+                               check=False)
+            if r.returncode == 77:
+                self.skipTest(r.stdout.strip().splitlines()[-1])
+            self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+            with open(out, encoding="utf-8") as f:
+                result = json.load(f)
+        self.assertEqual(result["window"]["lost"], 0)
+        self.assertGreater(result["window"]["delivered_per_second"], 0)
+        self.assertEqual(len(result["trials"]), 1)
+        if result["wire"] is not None:
+            self.assertGreater(result["wire"]["pps_64"], 0)
+
+
+if __name__ == "__main__":
+    BUILD = sys.argv.pop(1)
+    unittest.main()
