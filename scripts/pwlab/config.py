@@ -93,7 +93,8 @@ def write_pubwire(opts):
         text.append(f"  - name: {port}\n"
                     f"    device: {names[side]}\n"
                     f"    addresses: [{net.PUBWIRE[side]}/16"
-                    + (f", \"{net.PUBWIRE6[side]}/64\"" if net.has_ipv6() else "") + "]\n")
+                    + (f", \"{net.PUBWIRE6[side]}/64\"" if net.has_ipv6() else "") + "]\n"
+                    + opts.get("port_lines", {}).get(side, ""))
     text.append("listeners:\n"
                 "  - name: mqtt\n"
                 f"    address: {net.PUBWIRE['dev']}\n"
