@@ -21,7 +21,8 @@ def _boot_units(host, prefix):
     """Units of ours that run scripts which go away now."""
     for unit in (nicboot.UNIT, tune.UNIT):
         text = host.read(f"{boot.UNITS}/{unit}", "")
-        if f"ExecStart={prefix}/" in text and boot.remove_unit(host, unit):
+        ours = any(f"ExecStart={prefix}/{d}/" in text for d in ("sbin", "lib/pubwire"))
+        if ours and boot.remove_unit(host, unit):
             host.say(f"{unit} ran a script that goes away: what it did at boot is no longer done")
 
 

@@ -172,6 +172,13 @@ class UninstallTest(Installed):
         self.assertFalse(self.host.exists(units + "pubwire-tune.service"))
         self.assertTrue(self.host.exists(units + "pubwire-nics.service"))
 
+    def test_boot_units_of_another_prefix_stay(self):
+        self.install("--prefix", "/usr")
+        unit = "/etc/systemd/system/pubwire-tune.service"
+        self.host.add(unit, "ExecStart=/usr/local/sbin/pubwire-tune --set thp")
+        self.run_tool(uninstall, "--prefix", "/usr")
+        self.assertTrue(self.host.exists(unit))
+
     def test_systemd_stops_it_first_where_it_runs(self):
         self.install()
         self.host.add_dir("/run/systemd/system")
@@ -183,6 +190,7 @@ class UninstallTest(Installed):
         if shutil.which("systemd-analyze") is None:
             self.skipTest("no systemd-analyze")
         self.install()
+        shutil.copy(self.program, self.program + "ctl")
         text = self.host.read("/usr/local/lib/systemd/system/pubwire.service").replace("/usr/local/sbin/pubwire",
                                                                                       self.program)
         self.host.add("/pubwire.service", text)

@@ -92,7 +92,8 @@ class ServiceTest(Root):
         self.write("/etc/systemd/system/pubwire.service.d/test.conf", "[Service]\nWatchdogSec=2\n")
         self.write("/etc/pubwire/reader.py", READER)
         self.write(CONFIG, YAML)
-        self.write("/etc/default/pubwire", 'PUBWIRE_EAL="--file-prefix=tried --log-level=pubwire.app:debug"\n')
+        self.write("/etc/default/pubwire", 'PUBWIRE_EAL="--file-prefix=tried --log-level=pubwire.app:debug"\n'
+                   "PUBWIRE_PREFIX=tried\n")
         request(self.root + "/etc/pubwire/in.pcap")
         self.boot()
 
@@ -168,11 +169,17 @@ class ServiceTest(Root):
         first = self.show("MainPID")
 
         self.good("systemctl", "reload", "pubwire")
-        self.until("a reload is answered", lambda: "reload: " in self.journal())
+        self.until("a reload is logged", lambda: "pubwire.manage: reload: " in self.journal())
         self.until("the journal has priorities", lambda: "no answer to the TCP handshake" in self.journal("-p", "warning"))
         self.assertNotIn("is running", self.journal("-p", "warning"))
         lines = [re.sub(r"^.*?\]: ", "", line) for line in self.journal().splitlines()]
         self.assertEqual(1, sum(line.startswith("pubwire.manage: reload: ") for line in lines), lines)
+
+        self.write(CONFIG, YAML + "nonsense: 1\n")
+        self.assertNotEqual(0, self.inside("systemctl", "reload", "pubwire").returncode)
+        self.until("the reason is logged", lambda: "nonsense: unknown key" in self.journal())
+        self.assertEqual(("running", first), (self.show("SubState"), self.show("MainPID")))
+        self.write(CONFIG, YAML)
 
         self.good("touch", "/run/hang")
         self.until("the status names a worker that hangs",
