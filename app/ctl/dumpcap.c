@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 #define PROGRAM	 "dpdk-dumpcap"
 #define MAX_ARGS 64
 
-/* It counts its seconds from when it has started. */
+/* It counts its seconds from when it has started, and is to be asked first. */
 #define LATE_S 10
 
 struct command {
@@ -65,6 +66,8 @@ compose(struct command *m, const struct capture *how)
 		arg(m, "-a");
 		arg(m, "filesize:%u", how->kilobytes);
 	}
+	arg(m, "-a");
+	arg(m, "duration:%u", (uint32_t)how->seconds + LATE_S);
 	arg(m, "-w");
 	arg(m, "%s", how->file);
 }
@@ -112,7 +115,8 @@ become_dumpcap(const struct capture *how, char *const *argv, int out)
 	char dir[256];
 	char *end;
 
-	signal(SIGINT, SIG_DFL);
+	/* Nobody would end it, where this program is killed. */
+	prctl(PR_SET_PDEATHSIG, SIGINT);
 	keep_off_workers(how->pid);
 	/* EAL looks for its primary process where this one's socket is. */
 	snprintf(dir, sizeof(dir), "%s", how->socket);
@@ -125,6 +129,15 @@ become_dumpcap(const struct capture *how, char *const *argv, int out)
 	dup2(out, STDERR_FILENO);
 	execvp(argv[0], argv);
 	_exit(errno == ENOENT ? 127 : 126);
+}
+
+static volatile sig_atomic_t ended;
+
+static void
+on_end(int sig)
+{
+	(void)sig;
+	ended = 1;
 }
 
 /* Until it ends; it is asked to when its time is over. What it says last is kept. */
@@ -154,7 +167,7 @@ wait_for(pid_t child, int in, double limit, char *said, size_t len)
 			return status;
 		if (done < 0 && errno != EINTR)
 			return -1;
-		if (!asked && ctl_now() - began > limit) {
+		if (!asked && (ended || ctl_now() - began > limit)) {
 			kill(child, SIGINT);
 			asked = true;
 		}
@@ -205,8 +218,9 @@ capture_run(struct ctl *c, const struct capture *how, struct capture_result *res
 	compose(&m, how);
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		return ctl_fail(c, CTL_FAILED, "pipe: %s", strerror(errno));
-	/* Ctrl-C is dumpcap's: it closes its file, and tells pubwire to stop copying. */
-	signal(SIGINT, SIG_IGN);
+	/* Passed on: dumpcap closes its file, and tells pubwire to stop copying. */
+	signal(SIGINT, on_end);
+	signal(SIGTERM, on_end);
 	child = fork();
 	if (child == 0)
 		become_dumpcap(how, m.argv, pipes[1]);
@@ -215,6 +229,7 @@ capture_run(struct ctl *c, const struct capture *how, struct capture_result *res
 	status = child > 0 ? wait_for(child, pipes[0], how->seconds, said, sizeof(said)) : -1;
 	close(pipes[0]);
 	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 	if (status == -1)
 		return ctl_fail(c, CTL_FAILED, "fork: %s", strerror(errno));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)

@@ -390,7 +390,7 @@ def capture(d):
         r, args = go("-d", "pump", "-n", "5", "--size", "9", "--snaplen", "200")
         check(r.returncode == 0 and "3 packets, 60 B" in r.stdout and args == [
             d, "--file-prefix=model", "-i", "net_a", "-f", "host fd77::9 and port 5", "-p", "-s", "200", "-c", "5", "-a",
-            "filesize:9", "-w", out], "capture: a device, by its whole identifier, on its port", (r, args))
+            "filesize:9", "-a", "duration:20", "-w", out], "capture: a device, by its whole identifier, on its port", (r, args))
         check(m.asked.count("/pubwire/capture,start") == 1, "capture: asks pubwire first", m.asked)
         r, args = go("-b", "b", "--json")
         doc = json.loads(r.stdout)
