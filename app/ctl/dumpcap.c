@@ -236,6 +236,11 @@ capture_run(struct ctl *c, const struct capture *how, struct capture_result *res
 		return count_packets(c, how->file, result);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return ctl_fail(c, CTL_FAILED, PROGRAM " is not installed: apt install dpdk");
+	if (strstr(said, "Packet dump enable failed") != NULL)
+		return ctl_fail(
+			c, CTL_FAILED,
+			"another capture of this port is going on, or was killed; after that "
+			"one the port can be captured again when pubwire was started anew");
 	return ctl_fail(c, CTL_FAILED, PROGRAM " failed (%s %d): %s",
 			WIFEXITED(status) ? "exit status" : "signal",
 			WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), said);

@@ -86,7 +86,8 @@ class Ctl(LabCase):
         self.assertEqual(len(text.splitlines()), 5)
         self.assertEqual({d["client_id"]: (d["version"], d["messages"]) for d in self.json("devices")["devices"]},
                          {"pump-1": (5, 10), "valve-2": (4, 5)})
-        self.assertRegex(self.ctl("devices", "--find", "alve"), r"valve-2 +\S+ +\d+ +3\.1\.1 [^\n]*\n1 shown, 2 connected")
+        self.assertRegex(self.ctl("devices", "--find", "alve"),
+                         r"valve-2 +\S+ +\d+ +3\.1\.1 [^\n]*\n1 shown, 2 connected")
         latency = self.json("latency")["qos1"]
         self.assertGreaterEqual(latency["count"], 15)
         self.assertTrue(0 < latency["p50_ns"] <= latency["p99_ns"] <= latency["max_ns"], latency)
