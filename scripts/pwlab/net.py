@@ -101,7 +101,7 @@ def make_veth(brokers, queues):
         sh("ip", "link", "set", near, "up")
 
 
-def adopt_taps(brokers, patience=15.0, alive=lambda: True):
+def adopt_taps(brokers, patience=40.0, alive=lambda: True):
     """Move the TAP interfaces of pubwire into the namespaces, once they are there."""
     for side in SIDES:
         end = time.monotonic() + patience
