@@ -19,6 +19,10 @@ _pubwirectl() {
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur" | sort -u)
 		return
 		;;
+	# Of capture; with drops it is --watch.
+	-w) [[ " ${COMP_WORDS[*]} " == *" capture "* ]] && prev=--write ;;
+	esac
+	case $prev in
 	--socket | --write)
 		compopt -o filenames 2> /dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")

@@ -72,6 +72,14 @@ class PubwirectlTest(Completion):
         self.assertEqual(["--json"], self.ask("devices", "--js"))
         self.assertEqual(["warning"], self.ask("log-level", "tcp", "warn"))
 
+    def test_files_to_write_and_sockets(self):
+        with tempfile.TemporaryDirectory() as d:
+            with open(d + "/some.pcapng", "w", encoding="ascii"):
+                pass
+            for words in (("capture", "-d", "x", "-w", "so"), ("capture", "--write", "so"), ("--socket", "so")):
+                self.assertEqual(["some.pcapng"], self.ask(*words, cwd=d), words)
+            self.assertEqual([], self.ask("drops", "-w", "so", cwd=d))
+
     def test_prefixes_of_what_runs(self):
         with tempfile.TemporaryDirectory() as d:
             for name in ("one", "other"):
