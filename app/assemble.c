@@ -206,6 +206,13 @@ build_fleet(struct app *a)
 	return APP_EXIT_OK;
 }
 
+/* The status page grows with brokers and routes. */
+static int
+fit_page(void *ctx, const struct pw_forward_settings *s)
+{
+	return pw_http_fit(((struct app *)ctx)->http, s);
+}
+
 static int
 start_telemetry(struct app *a)
 {
@@ -235,6 +242,8 @@ start_telemetry(struct app *a)
 		.auth = &a->auth,
 		.config = &a->config,
 		.access = &a->access,
+		.fit = fit_page,
+		.ctx = a,
 	};
 	int rc;
 

@@ -148,7 +148,7 @@ look(const struct app *a, struct standing *s)
 static void
 say_brokers(const struct app *a, const struct standing *s, char *text, size_t len)
 {
-	const struct pw_forward_settings *settings = &pw_reload_config(&a->reload)->forward;
+	const struct pw_forward_settings *settings = a->sources.settings;
 	uint32_t used = 0, up = 0, first = UINT32_MAX;
 
 	for (uint32_t b = 0; b < settings->nb_brokers; b++) {

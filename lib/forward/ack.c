@@ -22,21 +22,22 @@ entry(const struct pw_forward *f, const struct pw_session *s, uint32_t ref)
 {
 	if (ref & PW_FLOG_PARKED)
 		return pw_pool_at(f->parked, ref & ~PW_FLOG_PARKED);
-	return &pw_session_logs(f, s)[ref >> 16].entry[ref & 0xFFFF];
+	return &pw_session_logs(f, s)[ref >> 16]->entry[ref & 0xFFFF];
 }
 
 static struct place
 place(const struct pw_forward *f, const struct pw_session *s, uint32_t ref)
 {
-	struct pw_flog *logs = pw_session_logs(f, s), *l;
+	struct pw_flog *const *logs = pw_session_logs(f, s);
+	struct pw_flog *l;
 	uint32_t slot = ref & 0xFFFF;
 
 	if (ref & PW_FLOG_PARKED) {
 		struct pw_flog_entry *e = pw_pool_at(f->parked, ref & ~PW_FLOG_PARKED);
 
-		return (struct place){&logs[e->expiry_at], e, 0, true};
+		return (struct place){logs[e->expiry_at], e, 0, true};
 	}
-	l = &logs[ref >> 16];
+	l = logs[ref >> 16];
 	return (struct place){l, &l->entry[slot], pw_flog_pos(l, slot), false};
 }
 

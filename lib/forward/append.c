@@ -132,7 +132,7 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 	if (rc < 0)
 		return rc;
 	rewrite(&bytes, a->qos > 0 ? a->id_at : 0, pw_flog_next_id(l));
-	e.first.aux = pw_flog_aux((uint32_t)(a->route - f->routes->route), pins(l, &e));
+	e.first.aux = pw_flog_aux(a->route->slot, pins(l, &e));
 	f->counters.accepted++;
 	pw_route_of(f, &e)->accepted++;
 	pos = pw_flog_publish(l, &e);

@@ -41,7 +41,7 @@ log_of(const struct pw_forward *f, const struct pw_session *s, uint32_t set)
 {
 	const struct pw_set *t = &f->routes->set[set];
 
-	return &pw_session_logs(f, s)[t->first_log + pw_session_pool(s, t->pool_size)];
+	return pw_session_logs(f, s)[t->first_log + pw_session_pool(s, t->pool_size)];
 }
 
 /* How much a key prefers the i-th broker of a route. */
@@ -110,7 +110,7 @@ by_key(struct pw_forward *f, const struct pw_session *s, const struct pw_route *
 static struct pw_flog *
 in_turn(struct pw_forward *f, const struct pw_session *s, const struct pw_route *r)
 {
-	uint32_t *turn = &f->turn[r - f->routes->route];
+	uint32_t *turn = &f->turn[r->slot];
 	struct pw_flog *fallback = NULL;
 
 	for (uint32_t i = 1; i <= r->nb; i++) {
@@ -131,9 +131,9 @@ in_turn(struct pw_forward *f, const struct pw_session *s, const struct pw_route 
 	return fallback->lost ? NULL : fallback;
 }
 
-struct pw_flog *
-pw_session_log(struct pw_forward *f, const struct pw_session *s, const struct pw_route *r,
-	       uint64_t topic, uint64_t now)
+static struct pw_flog *
+log_for(struct pw_forward *f, const struct pw_session *s, const struct pw_route *r, uint64_t topic,
+	uint64_t now)
 {
 	switch (r->conf->fanout) {
 	case PW_FANOUT_HASH:
@@ -145,6 +145,17 @@ pw_session_log(struct pw_forward *f, const struct pw_session *s, const struct pw
 	default:
 		return log_of(f, s, r->set);
 	}
+}
+
+struct pw_flog *
+pw_session_log(struct pw_forward *f, const struct pw_session *s, const struct pw_route *r,
+	       uint64_t topic, uint64_t now)
+{
+	struct pw_flog *l = log_for(f, s, r, topic, now);
+
+	if (unlikely(f->moved) && l != NULL && !pw_session_may_move(f, s, l, r->nb > 1, now))
+		return NULL;
+	return l;
 }
 
 /* A broker that is not connected for a while is lost; one that is for a while is back. */
@@ -177,7 +188,7 @@ static bool
 has_others(const struct pw_forward *f, const struct pw_flog *l)
 {
 	const struct pw_routes *routes = f->routes;
-	const struct pw_flog *logs = pw_lane_logs(f, l->lane);
+	struct pw_flog *const *logs = pw_lane_logs(f, l->lane);
 
 	for (uint32_t k = 0; k < routes->n; k++) {
 		const struct pw_route *r = &routes->route[k];
@@ -186,8 +197,10 @@ has_others(const struct pw_forward *f, const struct pw_flog *l)
 		for (uint32_t i = 0; i < r->nb; i++) {
 			const struct pw_set *t = &routes->set[r->one[i].set];
 
-			mine |= r->one[i].set == l->set;
-			other |= logs[t->first_log + RTE_MIN(l->pool, t->pool_size - 1)].usable;
+			uint32_t number = t->first_log + RTE_MIN(l->pool, t->pool_size - 1);
+
+			mine |= number == l->number;
+			other |= logs[number]->usable;
 		}
 		if (mine && other)
 			return true;

@@ -55,9 +55,12 @@ repin(struct pw_upstream *u, uint64_t pos, uint32_t pins)
 	struct pw_flog_entry *e = pw_flog_at(u->log, pos);
 	uint32_t before = pw_flog_pins(e);
 
-	for (uint32_t i = 0; i < u->f->nb_upstreams; i++) {
-		if (u->f->upstream[i].log == u->log)
-			pw_cursor_repin(&u->f->upstream[i].cursor, pos, before, pins);
+	struct pw_upstream *other;
+
+	PW_FOREACH_UPSTREAM(u->f, other)
+	{
+		if (other->log == u->log)
+			pw_cursor_repin(&other->cursor, pos, before, pins);
 	}
 	/* Its route, which the owner reads, stays. */
 	__atomic_store_n(&e->first.aux, pw_flog_aux(pw_flog_route(e), pins), __ATOMIC_RELAXED);

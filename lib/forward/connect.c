@@ -29,12 +29,14 @@ restrict_to(struct common *c, const struct pw_flog_reader *r)
 static struct common
 common_of(const struct pw_forward *f, const struct pw_session *s)
 {
-	const struct pw_flog *logs = pw_session_logs(f, s);
+	struct pw_flog *const *logs = pw_session_logs(f, s);
 	struct common c = {.max_packet = RTE_MIN(s->max_packet, f->part_budget), .max_qos = 2};
 
-	for (uint32_t n = 0; n < f->routes->nb_logs; n++) {
-		for (uint32_t m = logs[n].brokers; m != 0; m &= m - 1)
-			restrict_to(&c, &logs[n].reader[__builtin_ctz(m)]);
+	for (uint32_t n = 0; n < pw_view(f)->nb_numbers; n++) {
+		if (logs[n] == NULL || logs[n]->retiring)
+			continue;
+		for (uint32_t m = logs[n]->brokers; m != 0; m &= m - 1)
+			restrict_to(&c, &logs[n]->reader[__builtin_ctz(m)]);
 	}
 	return c;
 }

@@ -363,6 +363,8 @@ pw_cursor_shed(struct pw_cursor *c, uint64_t keep)
 static bool
 may_go(const struct pw_cursor *c, const struct pw_flog_entry *e, enum pw_give_up what)
 {
+	if (what == PW_GIVE_UP_ALL)
+		return true;
 	if (what == PW_GIVE_UP_SHARE)
 		return (e->flags & PW_FLOG_SHARE) != 0;
 	if (what == PW_GIVE_UP_DETACH)

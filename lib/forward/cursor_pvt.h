@@ -34,6 +34,7 @@ enum pw_give_up {
 	PW_GIVE_UP_PINNED, /* the same, until no more packet buffers are kept than may be */
 	PW_GIVE_UP_DETACH, /* of routes that detach */
 	PW_GIVE_UP_SHARE,  /* of routes that have other brokers */
+	PW_GIVE_UP_ALL,	   /* whatever its route says */
 	PW_GIVE_UPS,
 };
 

@@ -107,9 +107,10 @@ close_logs(struct pw_forward *f)
 static void
 drain_brokers(struct pw_forward *f, uint64_t now)
 {
-	for (uint32_t i = 0; i < f->nb_upstreams; i++) {
-		struct pw_upstream *u = &f->upstream[i];
+	struct pw_upstream *u;
 
+	PW_FOREACH_UPSTREAM(f, u)
+	{
 		if (__atomic_load_n(&u->log->closed, __ATOMIC_ACQUIRE) || f->drain_over)
 			pw_upstream_close(u, now);
 	}
@@ -157,6 +158,7 @@ bool
 pw_forward_drained(const struct pw_forward *f)
 {
 	const struct pw_flog *l;
+	const struct pw_upstream *u;
 
 	if (!f->draining || f->nb_sessions > 0)
 		return false;
@@ -164,8 +166,9 @@ pw_forward_drained(const struct pw_forward *f)
 		if (!l->closed)
 			return false;
 	}
-	for (uint32_t i = 0; i < f->nb_upstreams; i++) {
-		if (f->upstream[i].state != PW_UPSTREAM_CLOSED || f->upstream[i].conn != NULL)
+	PW_FOREACH_UPSTREAM(f, u)
+	{
+		if (u->state != PW_UPSTREAM_CLOSED || u->conn != NULL)
 			return false;
 	}
 	return true;

@@ -94,7 +94,7 @@ pw_exchange_end(struct pw_forward *f, struct pw_session *s, struct pw_exchange *
 void
 pw_exchanges_drop(struct pw_forward *f, struct pw_session *s)
 {
-	struct pw_flog *logs = pw_session_logs(f, s);
+	struct pw_flog *const *logs = pw_session_logs(f, s);
 
 	if (s->more == NULL)
 		return;
@@ -103,7 +103,7 @@ pw_exchanges_drop(struct pw_forward *f, struct pw_session *s)
 			struct pw_exchange *x = &b->x[i];
 
 			if (x->state == PW_EXCHANGE_LOOSE)
-				logs[x->ref >> 16].entry[x->ref & 0xFFFF].origin = 0;
+				logs[x->ref >> 16]->entry[x->ref & 0xFFFF].origin = 0;
 			x->state = PW_EXCHANGE_FREE;
 		}
 	}
@@ -162,7 +162,7 @@ bool
 pw_exchanges_move(struct pw_forward *f, struct pw_session *from, struct pw_session *to)
 {
 	struct pw_session_more *more = pw_session_more(f, to);
-	struct pw_flog *logs = pw_session_logs(f, from);
+	struct pw_flog *const *logs = pw_session_logs(f, from);
 
 	if (more == NULL)
 		return false;
@@ -173,7 +173,7 @@ pw_exchanges_move(struct pw_forward *f, struct pw_session *from, struct pw_sessi
 			if (x->state == PW_EXCHANGE_RELEASE)
 				x->reason = 1;
 			else if (x->state == PW_EXCHANGE_LOOSE)
-				logs[x->ref >> 16].entry[x->ref & 0xFFFF].origin =
+				logs[x->ref >> 16]->entry[x->ref & 0xFFFF].origin =
 					pw_pool_handle(f->sessions, to);
 		}
 	}

@@ -64,9 +64,7 @@ create_devices(struct pw_forward *f)
 	/* A quarter of the packet buffers for frames that are not whole yet; see part.c. */
 	f->part_buffers = f->conf.mem->pkt->size / 4 + 1;
 	f->part_budget = (uint32_t)RTE_MIN((uint64_t)f->conf.mem->pkt->size * 256, UINT32_MAX / 2);
-	f->nb_logs = PW_LANE_MAX * f->routes->nb_logs;
-	f->log = &f->shared->log[f->ordinal * f->nb_logs];
-	f->route = reserve(f, RTE_MAX(f->routes->n, 1u) * sizeof(*f->route));
+	f->route = reserve(f, PW_FORWARD_MAX_ROUTES * sizeof(*f->route));
 	f->sessions = pool(f, "session", f->max_sessions, sizeof(struct pw_session));
 	f->name = reserve(f, f->max_sessions * sizeof(*f->name));
 	f->more = pool(f, "more", f->max_sessions, sizeof(struct pw_session_more));
@@ -96,39 +94,6 @@ create_devices(struct pw_forward *f)
 	return pw_dir_create(f);
 }
 
-static int
-create_upstreams(struct pw_forward *f, uint64_t now)
-{
-	struct pw_forward_shared *s = f->shared;
-	uint32_t n = 0;
-	uint64_t *marks;
-	size_t words;
-
-	for (uint32_t i = 0; i < s->nb_logs; i++) {
-		if (s->log[i].entry != NULL && s->log[i].server == f->worker)
-			n += (uint32_t)__builtin_popcount(s->log[i].brokers);
-	}
-	words = pw_cursor_words(f->set->limits.max_queued_messages);
-	if (n == 0)
-		return 0;
-	f->upstream = reserve(f, n * (sizeof(*f->upstream) + words * sizeof(uint64_t)));
-	if (f->upstream == NULL)
-		return -ENOMEM;
-	marks = (uint64_t *)(f->upstream + n);
-	for (uint32_t i = 0; i < s->nb_logs; i++) {
-		struct pw_flog *l = &s->log[i];
-
-		if (l->entry == NULL || l->server != f->worker)
-			continue;
-		for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
-			pw_upstream_init(f, &f->upstream[f->nb_upstreams++], l,
-					 (uint32_t)__builtin_ctz(m), marks, now);
-			marks += words;
-		}
-	}
-	return 0;
-}
-
 struct pw_forward *
 pw_forward_create(const struct pw_forward_conf *conf, uint64_t now)
 {
@@ -142,9 +107,10 @@ pw_forward_create(const struct pw_forward_conf *conf, uint64_t now)
 	}
 	f->conf = *conf;
 	f->shared = conf->shared;
-	pw_edition_set(f, conf->shared->edition);
 	f->tcp = conf->tcp;
 	f->worker = conf->worker;
+	f->shared->forward[f->worker] = f;
+	pw_edition_set(f, conf->shared->edition);
 	f->role = conf->shared->conf.role[conf->worker];
 	f->rng = conf->seed;
 	TAILQ_INIT(&f->part_list);
@@ -156,7 +122,7 @@ pw_forward_create(const struct pw_forward_conf *conf, uint64_t now)
 	if (f->role & PW_ROLE_DEVICES)
 		rc = create_devices(f);
 	if (rc == 0 && (f->role & PW_ROLE_BROKERS))
-		rc = create_upstreams(f, now);
+		rc = pw_edition_upstreams(f, f->shared->edition);
 	if (rc < 0) {
 		pw_forward_destroy(f, now);
 		rte_errno = -rc;
@@ -238,13 +204,14 @@ pw_forward_unlisten(struct pw_forward *f)
 void
 pw_forward_destroy(struct pw_forward *f, uint64_t now)
 {
+	struct pw_upstream *u;
+
 	if (f == NULL)
 		return;
 	f->destroying = true;
 	unlisten(f);
-	for (uint32_t i = 0; i < f->nb_upstreams; i++) {
-		struct pw_upstream *u = &f->upstream[i];
-
+	PW_FOREACH_UPSTREAM(f, u)
+	{
 		if (u->conn != NULL)
 			pw_tcp_abort(f->tcp, u->conn, now);
 		u->conn = NULL;
@@ -253,7 +220,7 @@ pw_forward_destroy(struct pw_forward *f, uint64_t now)
 	pw_gather_release(&f->compact_gather);
 	if (f->role & PW_ROLE_DEVICES)
 		destroy_devices(f, now);
-	rte_free(f->upstream);
+	f->shared->forward[f->worker] = NULL;
 	rte_free(f);
 }
 
@@ -267,6 +234,8 @@ pw_forward_receive(struct pw_forward *f, const struct pw_forward_msg *msg, uint6
 static void
 start(struct pw_forward *f, uint64_t now)
 {
+	struct pw_upstream *u;
+
 	f->started = true;
 	for (uint32_t i = 0; (f->role & PW_ROLE_DEVICES) && i < f->set->nb_listeners; i++) {
 		struct pw_listening *l = &f->listening[i];
@@ -282,8 +251,11 @@ start(struct pw_forward *f, uint64_t now)
 			       l->conf->name, pw_addr_str(&l->conf->address, addr), l->conf->port,
 			       strerror(-rc));
 	}
-	for (uint32_t i = 0; i < f->nb_upstreams; i++)
-		pw_upstream_arm(&f->upstream[i], now);
+	PW_FOREACH_UPSTREAM(f, u)
+	{
+		u->deadline = RTE_MAX(u->deadline, now);
+		pw_upstream_arm(u, now);
+	}
 }
 
 /* What broker workers report of a log of ours. */
@@ -405,11 +377,11 @@ poll_devices(struct pw_forward *f, uint64_t now)
 static uint32_t
 poll_brokers(struct pw_forward *f, uint64_t now)
 {
+	struct pw_upstream *u;
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < f->nb_upstreams; i++) {
-		struct pw_upstream *u = &f->upstream[i];
-
+	PW_FOREACH_UPSTREAM(f, u)
+	{
 		if (u->state == PW_UPSTREAM_UP && pw_tcp_rx_len(u->conn) > 0)
 			pw_upstream_read(u, now);
 		n += pw_upstream_pull(u, now);
@@ -431,6 +403,10 @@ pw_forward_poll(struct pw_forward *f, uint64_t now)
 	n += poll_brokers(f, now);
 	PW_FOREACH_LOG (f, l)
 		n += pw_flog_sweep(l, given, &w);
+	if (f->retiring)
+		pw_retire_step(f, now);
+	if (f->moved)
+		pw_move_check(f, now);
 	if (f->draining)
 		pw_drain_step(f, now);
 	return n;
@@ -456,6 +432,8 @@ pw_forward_next(const struct pw_forward *f)
 		at = RTE_MIN(at, f->health_at);
 	if (pw_list_first(f, PW_LIST_PARTS) != NULL && !TAILQ_EMPTY(&f->part_list))
 		at = RTE_MIN(at, f->part_check);
+	if (f->moved && !f->move_over)
+		at = RTE_MIN(at, f->moved_at + PW_MOVE_WAIT);
 	return at;
 }
 

@@ -74,11 +74,43 @@ struct pw_broker_use {
 	uint32_t logs;
 } __attribute__((aligned(64)));
 
+/* The logs of a set of brokers, in every worker and lane: numbers first .. first + pool_size - 1.
+ */
+struct pw_log_set {
+	uint32_t brokers;
+	uint32_t first;
+	uint16_t pool_size;
+	uint16_t id; /* in the client identifiers of its connections */
+	bool retiring;
+};
+
+/* Sets that routes name, and as many that they do not name any more. */
+#define PW_MAX_LOG_SETS (2 * PW_MAX_SETS)
+
+/* What is a worker's. Other threads look at it too: it is replaced as a whole. */
+struct pw_view {
+	struct pw_flog **log; /* own ones, [lane * nb_numbers + number], with holes */
+	uint32_t nb_numbers;
+	uint32_t nb_logs; /* places there */
+	struct pw_upstream **upstream;
+	uint32_t nb_upstreams;
+};
+
 /* What a configuration says, in the form that workers go by; read-only. Main lcore makes one, each
  * worker goes over to it between two turns, and the one before is freed once all have. */
 struct pw_edition {
 	struct pw_edition_conf conf;
 	struct pw_routes routes;
+	/* [(device ordinal * PW_LANE_MAX + lane) * nb_numbers + number]; NULL where the lane is not
+	 * served or no set has the number. */
+	struct pw_flog **log;
+	uint32_t nb_numbers;
+	struct pw_log_set set[PW_MAX_LOG_SETS]; /* those of the routes first, in their order */
+	uint32_t nb_sets;
+	uint32_t nb_retiring; /* of them: no route names them, they deliver what they hold */
+	uint32_t removed;     /* brokers that no route names */
+	bool moved;	      /* a message may have another log than by the edition before */
+	struct pw_view view[PW_FORWARD_MAX_WORKERS];
 };
 
 struct pw_forward_shared {
@@ -90,10 +122,7 @@ struct pw_forward_shared {
 	uint32_t nb_device_workers;
 	uint32_t nb_broker_workers;
 	uint32_t device_worker[PW_FORWARD_MAX_WORKERS]; /* ordinal to worker */
-	/* [(device ordinal * PW_LANE_MAX + lane) * nb_logs of the routes + number]; those of a lane
-	 * that is not served have no entries. */
-	struct pw_flog *log;
-	uint32_t nb_logs; /* in all */
+	struct pw_forward *forward[PW_FORWARD_MAX_WORKERS];
 	struct pw_listener_use listener[PW_FORWARD_MAX_LISTENERS];
 	struct pw_broker_use use[PW_FORWARD_MAX_BROKERS];
 };
@@ -164,6 +193,7 @@ struct pw_forward {
 	const struct pw_edition *edition;
 	const struct pw_forward_settings *set; /* other threads read it */
 	const struct pw_routes *routes;
+	const struct pw_view *view;	/* likewise */
 	const struct pw_access *access; /* likewise; NULL: anybody may publish anything */
 	struct pw_tcp *tcp;
 	uint32_t worker;
@@ -177,12 +207,16 @@ struct pw_forward {
 	bool draining, drain_over, destroying;
 	bool waking; /* devices that waited are being read */
 	uint64_t drain_deadline;
+	bool retiring;	   /* some logs are, or some brokers are removed */
+	bool moved;	   /* what was sent up to moved_at must not be overtaken elsewhere */
+	bool move_over;	   /* that has been waited for long enough */
+	uint64_t moved_at; /* ns */
+	uint64_t gone_at[PW_FORWARD_MAX_BROKERS]; /* ns: what waits for a removed one goes; 0: stays
+						   */
 	bool sweeping;	   /* sessions are to be looked at: the edition is a new one */
 	uint32_t sweep_at; /* the next of them */
 
 	/* devices */
-	struct pw_flog *log; /* own ones, [lane * routes.nb_logs + number] */
-	uint32_t nb_logs;
 	uint32_t turn[PW_FORWARD_MAX_ROUTES]; /* of round robin */
 	uint64_t health_at;		      /* when to look at brokers of shares next */
 	struct pw_pool *sessions;
@@ -227,8 +261,6 @@ struct pw_forward {
 	uint32_t nb_offers; /* that have no answer yet */
 
 	/* brokers */
-	struct pw_upstream *upstream;
-	uint32_t nb_upstreams;
 	struct pw_wheel upstream_wheel;
 	struct pw_gather private_gather; /* bytes of ours on a broker's leg */
 	struct pw_gather compact_gather; /* messages that wait for long */
@@ -263,16 +295,32 @@ void pw_blobs_destroy(struct pw_forward *f);
 /* forward.c: names of pools, unique in the process */
 void pw_forward_name(const struct pw_forward *f, const char *what, char *name, size_t len);
 
+/* What a worker has, as a whole, for any thread. Pairs with the release in pw_edition_set(). */
+static inline const struct pw_view *
+pw_view(const struct pw_forward *f)
+{
+	return __atomic_load_n(&f->view, __ATOMIC_ACQUIRE);
+}
+
 /* Own logs of lanes that are served; none where no devices are. */
 #define PW_FOREACH_LOG(f, l)                                                                       \
-	for ((l) = (f)->log; (f)->nb_logs > 0 && (l) != (f)->log + (f)->nb_logs; (l)++)            \
-		if ((l)->entry != NULL)
+	for (const struct pw_view *view_ = pw_view(f); view_ != NULL; view_ = NULL)                \
+		for (uint32_t at_ = 0; at_ < view_->nb_logs; at_++)                                \
+			if (((l) = view_->log[at_]) != NULL)
 
-/* The logs of a lane by number, NULL where it is not served. */
-static inline struct pw_flog *
+/* Connections to brokers that this worker serves. */
+#define PW_FOREACH_UPSTREAM(f, u)                                                                  \
+	for (const struct pw_view *view_ = pw_view(f); view_ != NULL; view_ = NULL)                \
+		for (uint32_t at_ = 0;                                                             \
+		     at_ < view_->nb_upstreams && ((u) = view_->upstream[at_], true); at_++)
+
+/* The logs of a lane by number, with holes; NULL where it is not served. */
+static inline struct pw_flog *const *
 pw_lane_logs(const struct pw_forward *f, enum pw_lane lane)
 {
-	return f->set->lanes & 1u << lane ? &f->log[lane * f->routes->nb_logs] : NULL;
+	const struct pw_view *v = pw_view(f);
+
+	return f->set->lanes & 1u << lane ? &v->log[lane * v->nb_numbers] : NULL;
 }
 
 /* What is counted of the route that a message came by. */

@@ -51,9 +51,11 @@ uint32_t
 pw_forward_upstreams(const struct pw_forward *f, uint32_t from, struct pw_upstream_info *out,
 		     uint32_t max)
 {
-	for (uint32_t i = from; i < f->nb_upstreams && i - from < max; i++)
-		upstream_info(&f->upstream[i], &out[i - from]);
-	return f->nb_upstreams;
+	const struct pw_view *v = pw_view(f);
+
+	for (uint32_t i = from; i < v->nb_upstreams && i - from < max; i++)
+		upstream_info(v->upstream[i], &out[i - from]);
+	return v->nb_upstreams;
 }
 
 uint32_t
@@ -136,7 +138,17 @@ pw_forward_counters(const struct pw_forward *f)
 const struct pw_route_counters *
 pw_forward_route_counters(const struct pw_forward *f, uint32_t route)
 {
-	return f->route != NULL ? &f->route[route] : NULL;
+	const struct pw_edition *e = __atomic_load_n(&f->edition, __ATOMIC_ACQUIRE);
+
+	if (f->route == NULL || route >= e->routes.n)
+		return NULL;
+	return &f->route[e->routes.route[route].slot];
+}
+
+const struct pw_route_counters *
+pw_forward_route_slot(const struct pw_forward *f, uint32_t slot)
+{
+	return f->route != NULL && slot < PW_FORWARD_MAX_ROUTES ? &f->route[slot] : NULL;
 }
 
 const struct pw_hist *

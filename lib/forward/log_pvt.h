@@ -41,6 +41,9 @@
  * those follows. expiry_at of such an entry is the number of its log. */
 #define PW_FLOG_PARKED (1u << 31)
 
+/* Logs of a worker and lane that references can tell apart. */
+#define PW_FLOG_NUMBERS (1u << 15)
+
 /* Flags: fixed at publication, read by all. */
 #define PW_FLOG_QOS    0x03u
 #define PW_FLOG_RETAIN 0x04u
@@ -146,15 +149,19 @@ struct pw_flog {
 	uint16_t number; /* among the logs of its worker and lane */
 	uint16_t set;	 /* of brokers */
 	uint16_t pool;	 /* among the logs of this set */
-	bool remote;	 /* server is another worker: completions come by ring */
-	bool bounded;	 /* a reader has a hold */
+	uint16_t pool_size;
+	bool alone;   /* it was the only one of its lane: its connections bear no number */
+	bool remote;  /* server is another worker: completions come by ring */
+	bool bounded; /* a reader has a hold */
 	struct pw_ring done;
 	struct pw_pool *blocks; /* of the owner */
 
 	/* published by the producer */
 	uint64_t tail __attribute__((aligned(64)));
-	uint8_t closed; /* nothing will be appended any more */
-	uint8_t lost;	/* the broker's share has gone to others: its reader gives it up */
+	uint8_t closed;	  /* nothing will be appended any more */
+	uint8_t lost;	  /* the broker's share has gone to others: its reader gives it up */
+	uint8_t retiring; /* nothing will be appended any more: readers leave once they are done */
+	uint8_t gone;	  /* and nothing of it is used any more by its owner */
 
 	/* the producer's */
 	uint64_t head __attribute__((aligned(64)));

@@ -158,7 +158,7 @@ again(struct pw_forward *f, struct pw_session *s, struct pw_exchange *x, uint64_
 	} else if (x->state == PW_EXCHANGE_RELEASE && s->last != PW_FLOG_NONE) {
 		r = answer_in_turn(f, s, x, 0, now);
 	} else if (x->state == PW_EXCHANGE_LOOSE) {
-		struct pw_flog *l = &pw_session_logs(f, s)[x->ref >> 16];
+		struct pw_flog *l = pw_session_logs(f, s)[x->ref >> 16];
 
 		x->state = PW_EXCHANGE_PENDING;
 		pw_session_track(f, s, l, pw_flog_pos(l, x->ref & 0xFFFF));
@@ -233,10 +233,10 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
 		pw_exchange_find(s, a->dev_id)->ref = pw_flog_ref(l, l->tail - 1);
 	if (rc == -ENOSPC) {
 		f->counters.dropped_log_full++;
-		f->route[a->route - f->routes->route].dropped_log_full++;
+		f->route[a->route->slot].dropped_log_full++;
 	} else if (rc < 0) {
 		f->counters.dropped_no_buffer++;
-		f->route[a->route - f->routes->route].dropped_no_buffer++;
+		f->route[a->route->slot].dropped_no_buffer++;
 	} else {
 		f->counters.payload_bytes += payload;
 		__atomic_store_n(&s->messages, s->messages + 1, __ATOMIC_RELAXED);

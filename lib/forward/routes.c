@@ -118,6 +118,7 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 		const uint8_t *filter = (const uint8_t *)conf->filter;
 
 		route->conf = conf;
+		route->slot = i;
 		route->prefix_remove =
 			(uint16_t)strnlen(conf->prefix_remove, sizeof(conf->prefix_remove));
 		route->prefix_add = (uint16_t)strnlen(conf->prefix_add, sizeof(conf->prefix_add));

@@ -14,9 +14,10 @@ enum pw_route_kind { PW_ROUTE_ALL, PW_ROUTE_EXACT, PW_ROUTE_PATTERN };
 
 struct pw_route {
 	const struct pw_route_conf *conf;
-	uint32_t len; /* of the filter */
-	uint32_t set; /* fanout: all */
-	uint32_t nb;  /* else the brokers in their order, each a set of its own */
+	uint32_t len;  /* of the filter */
+	uint32_t slot; /* its number, as long as it has its name: where it is counted */
+	uint32_t set;  /* fanout: all */
+	uint32_t nb;   /* else the brokers in their order, each a set of its own */
 	struct {
 		uint16_t set;
 		uint8_t broker;

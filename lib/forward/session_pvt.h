@@ -207,7 +207,7 @@ pw_session_lane(const struct pw_session *s)
 	return s->version == PW_MQTT_5 ? PW_LANE_5 : PW_LANE_3;
 }
 /* The logs of its lane, NULL where it is not served or before CONNECT. */
-static inline struct pw_flog *
+static inline struct pw_flog *const *
 pw_session_logs(const struct pw_forward *f, const struct pw_session *s)
 {
 	return s->version != 0 ? pw_lane_logs(f, pw_session_lane(s)) : NULL;
@@ -375,6 +375,12 @@ int pw_session_owe(struct pw_forward *f, struct pw_session *s, uint8_t qos, uint
 		   uint8_t reason, uint64_t now);
 /* Every reader of a log is past what arrived up to a time. */
 bool pw_log_passed(const struct pw_flog *l, uint64_t time);
+bool pw_log_passed_by(const struct pw_flog *l, uint32_t brokers, uint64_t time);
+/* retire.c: True where a message may go to a log without overtaking others of its device that went
+ * elsewhere before the routes changed; share: what another broker has may not be overtaken either.
+ */
+bool pw_session_may_move(struct pw_forward *f, const struct pw_session *s, const struct pw_flog *l,
+			 bool share, uint64_t now);
 /* Note that it has appended to a log. */
 void pw_session_appended(struct pw_session *s, const struct pw_flog *l, uint64_t now);
 /* Brokers have, and have acknowledged, what the session appended. */

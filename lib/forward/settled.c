@@ -16,11 +16,11 @@ pw_session_appended(struct pw_session *s, const struct pw_flog *l, uint64_t now)
 	s->appended = (uint32_t)(now >> UNIT_SHIFT);
 }
 
-/* Every reader is past what arrived up to a unit of time. */
+/* Some readers are past what arrived up to a unit of time. */
 static bool
-passed(const struct pw_flog *l, uint64_t unit)
+passed_by(const struct pw_flog *l, uint32_t brokers, uint64_t unit)
 {
-	for (uint32_t m = l->brokers; m != 0; m &= m - 1) {
+	for (uint32_t m = brokers; m != 0; m &= m - 1) {
 		/* Pairs with the release in pw_cursor_publish(). */
 		uint64_t low = __atomic_load_n(&l->reader[__builtin_ctz(m)].low, __ATOMIC_ACQUIRE);
 
@@ -31,6 +31,12 @@ passed(const struct pw_flog *l, uint64_t unit)
 	return true;
 }
 
+static bool
+passed(const struct pw_flog *l, uint64_t unit)
+{
+	return passed_by(l, l->brokers, unit);
+}
+
 bool
 pw_log_passed(const struct pw_flog *l, uint64_t time)
 {
@@ -38,16 +44,22 @@ pw_log_passed(const struct pw_flog *l, uint64_t time)
 }
 
 bool
+pw_log_passed_by(const struct pw_flog *l, uint32_t brokers, uint64_t time)
+{
+	return passed_by(l, brokers, time >> UNIT_SHIFT);
+}
+
+bool
 pw_session_settled(const struct pw_forward *f, const struct pw_session *s, uint64_t now)
 {
-	const struct pw_flog *logs = pw_session_logs(f, s);
+	struct pw_flog *const *logs = pw_session_logs(f, s);
 	uint64_t unit = now >> UNIT_SHIFT;
 
 	if (logs == NULL || s->logs == 0)
 		return true;
 	unit -= (uint32_t)((uint32_t)unit - s->appended);
-	for (uint32_t n = 0; n < f->routes->nb_logs; n++) {
-		if ((s->logs & 1u << n % 32) && !passed(&logs[n], unit))
+	for (uint32_t n = 0; n < pw_view(f)->nb_numbers; n++) {
+		if (logs[n] != NULL && (s->logs & 1u << n % 32) && !passed(logs[n], unit))
 			return false;
 	}
 	return true;

@@ -22,27 +22,6 @@ roles(struct pw_forward_shared *s, const struct pw_forward_shared_conf *conf)
 	return s->nb_device_workers == 0 || s->nb_broker_workers == 0 ? -EINVAL : 0;
 }
 
-bool
-pw_accounts_needed(const struct pw_forward_shared *s)
-{
-	return s->accounts;
-}
-
-/* The worker that serves the log of a device worker, see forward.h. */
-static uint32_t
-server_of(const struct pw_forward_shared *s, uint32_t ordinal)
-{
-	uint32_t worker = s->device_worker[ordinal], n = ordinal % s->nb_broker_workers;
-
-	if (s->conf.role[worker] & PW_ROLE_BROKERS)
-		return worker;
-	for (uint32_t i = 0; i < s->conf.nb_workers; i++) {
-		if ((s->conf.role[i] & PW_ROLE_BROKERS) && n-- == 0)
-			return i;
-	}
-	return worker;
-}
-
 static int
 sane(const struct pw_forward_settings *set)
 {
@@ -57,70 +36,6 @@ sane(const struct pw_forward_settings *set)
 	    set->limits.max_connections == 0 || set->limits.max_packet_size < 256)
 		return -EINVAL;
 	return 0;
-}
-
-/* The logs of a set of brokers for one device worker and lane, one for each connection of the pool.
- */
-static int
-create_set(struct pw_forward_shared *s, uint32_t ordinal, enum pw_lane lane, uint32_t set)
-{
-	const struct pw_routes *routes = &s->edition->routes;
-	const struct pw_forward_settings *settings = s->conf.settings;
-	const struct pw_set *t = &routes->set[set];
-	uint32_t worker = s->device_worker[ordinal];
-	char name[32];
-
-	for (uint32_t pool = 0; pool < t->pool_size; pool++) {
-		uint32_t number = t->first_log + pool;
-		struct pw_flog *l =
-			&s->log[(ordinal * PW_LANE_MAX + lane) * routes->nb_logs + number];
-		int rc;
-
-		l->worker = worker;
-		l->server = server_of(s, ordinal);
-		l->lane = lane;
-		l->number = (uint16_t)number;
-		l->set = (uint16_t)set;
-		l->pool = (uint16_t)pool;
-		snprintf(name, sizeof(name), "fwd%u.w%u.l%u.%u", s->id, worker, lane, number);
-		rc = pw_flog_init(l, name, settings->limits.max_queued_messages, t->brokers,
-				  l->server != worker, s->conf.socket[worker]);
-		if (rc < 0)
-			return rc;
-		for (uint32_t m = t->brokers; m != 0; m &= m - 1) {
-			const struct pw_broker_conf *b = &settings->broker[__builtin_ctz(m)];
-			struct pw_broker_use *use = &s->use[__builtin_ctz(m)];
-
-			/* Three hung brokers make a shortage, one does not. */
-			if (b->hold_bytes == 0 && s->conf.buffers != 0)
-				use->max = RTE_MAX(s->conf.buffers / 4, 1u);
-			use->logs++;
-			l->bounded |= b->hold_messages != 0 || b->hold_bytes != 0 || use->max != 0;
-		}
-	}
-	return 0;
-}
-
-static int
-create_logs(struct pw_forward_shared *s)
-{
-	const struct pw_routes *routes = &s->edition->routes;
-	int rc = 0;
-
-	s->nb_logs = s->nb_device_workers * PW_LANE_MAX * routes->nb_logs;
-	s->log = rte_zmalloc("pw_flogs", RTE_MAX(s->nb_logs, 1u) * sizeof(*s->log),
-			     RTE_CACHE_LINE_SIZE);
-	if (s->log == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < s->nb_device_workers; i++) {
-		for (uint32_t lane = 0; lane < PW_LANE_MAX; lane++) {
-			if (!(s->conf.settings->lanes & 1u << lane))
-				continue;
-			for (uint32_t set = 0; rc == 0 && set < routes->nb_sets; set++)
-				rc = create_set(s, i, lane, set);
-		}
-	}
-	return rc;
 }
 
 struct pw_forward_shared *
@@ -144,10 +59,7 @@ pw_forward_shared_create(const struct pw_forward_shared_conf *conf)
 		rc = sane(conf->settings);
 	s->accounts = conf->access != NULL || pw_limits_any(conf->settings);
 	if (rc == 0)
-		s->edition = pw_edition_create(&first, &rc);
-	if (rc < 0)
-		goto fail;
-	rc = create_logs(s);
+		s->edition = pw_edition_create(s, &first, &rc);
 	if (rc == 0)
 		return s;
 fail:
@@ -161,10 +73,9 @@ pw_forward_shared_destroy(struct pw_forward_shared *s)
 {
 	if (s == NULL)
 		return;
-	for (uint32_t i = 0; s->log != NULL && i < s->nb_logs; i++)
-		(void)pw_flog_fini(&s->log[i]);
-	rte_free(s->log);
-	rte_free(s->edition);
-	rte_free(s->next);
+	if (s->next != NULL)
+		pw_edition_free(s, s->next, s->edition);
+	if (s->edition != NULL)
+		pw_edition_free(s, s->edition, NULL);
 	rte_free(s);
 }

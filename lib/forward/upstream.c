@@ -61,25 +61,47 @@ pw_upstream_turned_down(struct pw_upstream *u, bool guess)
 	u->guess = guess;
 }
 
-int
+void
 pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l, uint32_t broker,
-		 uint64_t *marks, uint64_t now)
+		 const struct pw_broker_conf *conf, uint64_t *marks)
 {
 	struct pw_broker_use *use = &f->shared->use[broker];
 
 	u->f = f;
 	u->log = l;
 	u->broker = broker;
-	u->conf = &f->set->broker[broker];
+	u->conf = conf;
 	u->version = speaks(u);
 	pw_cursor_init(&u->cursor, l, broker, marks);
 	pw_cursor_hold(&u->cursor, u->conf->hold_messages, u->conf->hold_bytes);
 	if (use->max != 0)
 		pw_cursor_pin(&u->cursor, &use->pinned, use->max, use->max / use->logs);
 	pw_cursor_publish(&u->cursor);
-	u->deadline = now;
 	pw_upstream_set_state(u, PW_UPSTREAM_WAITING);
-	return 0;
+}
+
+/* The broker is elsewhere: it does not know what the one there knew. */
+static void
+moved(struct pw_upstream *u, uint64_t now)
+{
+	u->session = u->other = u->guess = u->spoken = false;
+	if (u->conn != NULL)
+		pw_upstream_fail(u, "its address is another one now", now);
+	u->deadline = now;
+	u->restart_ms = 0;
+}
+
+void
+pw_upstream_adopt(struct pw_upstream *u, const struct pw_broker_conf *conf, uint64_t now)
+{
+	const struct pw_broker_conf *old = u->conf;
+	bool elsewhere = !pw_addr_eq(&old->address, &conf->address) || old->port != conf->port;
+
+	u->conf = conf;
+	pw_cursor_hold(&u->cursor, conf->hold_messages, conf->hold_bytes);
+	if (elsewhere && u->state != PW_UPSTREAM_CLOSED)
+		moved(u, now);
+	pw_upstream_arm(u, now);
 }
 
 /* When a cursor that stands for a while is to go on; not after now where it is not time's doing. */
@@ -254,7 +276,7 @@ client_id(const struct pw_upstream *u, char *id, size_t len)
 	int n = snprintf(id, len, "%s-%s-w%u-l%u", f->set->clientid_prefix, f->set->instance,
 			 u->log->worker, u->log->lane == PW_LANE_5 ? 5 : 3);
 
-	if (f->routes->nb_logs > 1)
+	if (!u->log->alone)
 		snprintf(id + n, len - (size_t)n, "-s%u-p%u", u->log->set, u->log->pool);
 }
 

@@ -16,6 +16,7 @@ struct pw_upstream {
 	struct pw_cursor cursor;
 	uint32_t broker;
 	uint32_t state; /* enum pw_upstream_state */
+	uint8_t gone;	/* atomic: its log retires, and its worker does not use it any more */
 	struct pw_tcp_conn *conn;
 	struct pw_timer timer;
 
@@ -71,8 +72,11 @@ pw_upstream_session_expiry(const struct pw_upstream *u)
 extern const struct pw_tcp_ops pw_upstream_ops;
 
 /* upstream.c */
-int pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l,
-		     uint32_t broker, uint64_t *marks, uint64_t now);
+/* Main lcore, before its worker sees it. */
+void pw_upstream_init(struct pw_forward *f, struct pw_upstream *u, struct pw_flog *l,
+		      uint32_t broker, const struct pw_broker_conf *conf, uint64_t *marks);
+/* Another configuration, of the same broker. */
+void pw_upstream_adopt(struct pw_upstream *u, const struct pw_broker_conf *conf, uint64_t now);
 void pw_upstream_timer(void *f, struct pw_timer *t, uint64_t now);
 void pw_upstream_arm(struct pw_upstream *u, uint64_t now);
 /* The connection is of no use any more: say why, and come back later. */

@@ -60,11 +60,21 @@ broker_names(const struct pw_forward *f, uint32_t brokers, char *out, size_t len
 	}
 }
 
+/* The logs of its lane in what the worker has, NULL: none. */
+static struct pw_flog *const *
+logs_of(const struct pw_forward *f, const struct pw_session *s, const struct pw_view *v)
+{
+	return s->version != 0 && v->nb_logs > 0 && (f->set->lanes & 1u << pw_session_lane(s))
+		       ? &v->log[pw_session_lane(s) * v->nb_numbers]
+		       : NULL;
+}
+
 /* Its oldest message without PUBACK or PUBREC. */
 static void
 in_flight(const struct pw_forward *f, const struct pw_session *s, struct pw_why *out)
 {
-	const struct pw_flog *logs = pw_session_logs(f, s);
+	const struct pw_view *v = pw_view(f);
+	struct pw_flog *const *logs = logs_of(f, s, v);
 	uint32_t ref = READ(s->last), pending;
 	const struct pw_flog_entry *e = NULL;
 	char names[64];
@@ -75,8 +85,8 @@ in_flight(const struct pw_forward *f, const struct pw_session *s, struct pw_why 
 			return;
 		if (ref & PW_FLOG_PARKED)
 			e = pw_pool_peek(f->parked, ref & ~PW_FLOG_PARKED);
-		else if (ref >> 16 < f->routes->nb_logs)
-			e = &logs[ref >> 16].entry[ref & logs[ref >> 16].mask];
+		else if (ref >> 16 < v->nb_numbers && logs[ref >> 16] != NULL)
+			e = &logs[ref >> 16]->entry[ref & logs[ref >> 16]->mask];
 		else
 			e = NULL;
 		if (e == NULL)
@@ -96,14 +106,19 @@ in_flight(const struct pw_forward *f, const struct pw_session *s, struct pw_why 
 static uint32_t
 full_logs(const struct pw_forward *f, const struct pw_session *s, struct pw_why *out, uint64_t now)
 {
-	const struct pw_flog *logs = pw_session_logs(f, s);
+	const struct pw_view *v = pw_view(f);
+	struct pw_flog *const *logs = logs_of(f, s, v);
 	uint32_t n = 0;
 
-	for (uint32_t k = 0; logs != NULL && k < f->routes->nb_logs; k++) {
-		const struct pw_flog *l = &logs[k];
-		uint64_t head = READ(l->head), tail = READ(l->tail);
+	for (uint32_t k = 0; logs != NULL && k < v->nb_numbers; k++) {
+		const struct pw_flog *l = logs[k];
+		uint64_t head, tail;
 		char names[64];
 
+		if (l == NULL || READ(l->retiring) || l->pool != pw_session_pool(s, l->pool_size))
+			continue;
+		head = READ(l->head);
+		tail = READ(l->tail);
 		if (l->pool != RTE_MIN(pw_session_pool(s, f->routes->set[l->set].pool_size),
 				       f->routes->set[l->set].pool_size - 1))
 			continue;

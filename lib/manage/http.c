@@ -46,6 +46,7 @@ struct pw_http {
 	int fd;
 	bool loopback;
 	struct metrics metrics;
+	size_t row_bytes; /* of metrics.broker */
 	struct health health;
 	struct pw_http_counters counters;
 	struct pw_log_limit noise;
@@ -311,12 +312,56 @@ reserve(struct pw_http *h, const struct pw_telemetry_sources *src, const char *v
 	m->talkers.most = top;
 	m->text.room = metrics_text_bytes(&m->shape);
 	m->text.buf = rte_malloc("pubwire_http", m->text.room, 0);
-	m->broker = rte_malloc("pubwire_http", metrics_broker_bytes(&m->shape), 0);
+	h->row_bytes = metrics_broker_bytes(&m->shape);
+	m->broker = rte_malloc("pubwire_http", h->row_bytes, 0);
 	if (top != 0)
 		m->talkers.seen = rte_zmalloc("pubwire_http", talkers_bytes(&m->shape), 0);
 	metrics_init(m);
 	if (m->text.buf == NULL || m->broker == NULL || (top != 0 && m->talkers.seen == NULL))
 		return -ENOMEM;
+	return 0;
+}
+
+static int
+grow(void **p, size_t *have, size_t need)
+{
+	void *more;
+
+	if (need <= *have)
+		return 0;
+	more = rte_malloc("pubwire_http", need, 0);
+	if (more == NULL)
+		return -ENOMEM;
+	rte_free(*p);
+	*p = more;
+	*have = need;
+	return 0;
+}
+
+int
+pw_http_fit(struct pw_http *h, const struct pw_forward_settings *s)
+{
+	struct metrics *m = h != NULL ? &h->metrics : NULL;
+	struct metrics_shape shape;
+	size_t text, rows;
+	int rc;
+
+	if (m == NULL)
+		return 0;
+	shape = m->shape;
+	shape.brokers = RTE_MAX(s->nb_brokers, m->src->settings->nb_brokers);
+	shape.routes = RTE_MAX(s->nb_routes, m->src->settings->nb_routes);
+	text = m->text.room;
+	rows = h->row_bytes;
+	rc = grow((void **)&m->text.buf, &text, metrics_text_bytes(&shape));
+	if (rc == 0)
+		rc = grow((void **)&m->broker, &rows, metrics_broker_bytes(&shape));
+	m->text.room = text;
+	h->row_bytes = rows;
+	if (rc < 0)
+		return rc;
+	m->shape.brokers = m->src->settings->nb_brokers;
+	m->shape.routes = m->src->settings->nb_routes;
 	return 0;
 }
 

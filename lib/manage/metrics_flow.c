@@ -109,8 +109,11 @@ metrics_read_brokers(struct metrics *m)
 
 		do {
 			n = pw_forward_upstreams(f, from, up, RTE_DIM(up));
-			for (uint32_t k = 0; from + k < n && k < RTE_DIM(up); k++)
-				add_connection(&row[up[k].broker], &up[k]);
+			for (uint32_t k = 0; from + k < n && k < RTE_DIM(up); k++) {
+				/* One that a reload has just brought is not in the shape yet. */
+				if (up[k].broker < m->shape.brokers)
+					add_connection(&row[up[k].broker], &up[k]);
+			}
 			from += RTE_DIM(up);
 		} while (from < n);
 	}
@@ -156,6 +159,8 @@ broker_family(struct metrics *m, const char *name, const char *suffix, const cha
 				&m->broker[(size_t)i * m->shape.brokers + b];
 
 			l.value = m->src->settings->broker[b].name;
+			if (l.value[0] == '\0')
+				continue;
 			metrics_sample(&m->text, "upstream_", name, suffix, &l,
 				       pw_counter_read(row, (uint32_t)(at / 8)));
 		}

@@ -52,6 +52,10 @@ pw_reload_init(struct pw_reload *r, const struct pw_reload_conf *conf)
 		.sources = conf->sources,
 		.auth = conf->auth,
 	};
+	r->fit = conf->fit;
+	r->ctx = conf->ctx;
+	r->settings[0] = &conf->config->forward;
+	r->settings[1] = &r->own[1];
 	r->config[0] = conf->config;
 	r->config[1] = &r->spare;
 	r->access[0] = conf->access;
@@ -109,6 +113,46 @@ load_access(struct pw_reload *r, const struct pw_config *fresh, struct pw_reload
 	return rc;
 }
 
+/* Settings for workers of what a file says; *to is one that nobody looks at. */
+static int
+settle(struct pw_reload *r, const struct pw_config *config, struct pw_reload_result *o)
+{
+	uint32_t next = 1 - r->settings_at;
+	int rc = reload_places(&r->own[next], &config->forward, r->settings[r->settings_at],
+			       pw_fleet_brokers(r->fleet));
+
+	r->settings[next] = &r->own[next];
+	if (rc != 0)
+		reload_say(o,
+			   "%s: more than %d brokers, with those that were removed and that "
+			   "messages still wait for; try again when these are gone",
+			   r->file, PW_FORWARD_MAX_BROKERS);
+	else if (r->fit != NULL && (rc = r->fit(r->ctx, &r->own[next])) != 0)
+		reload_say(o, "no memory for the status page of so many brokers and routes");
+	return rc;
+}
+
+static void
+say_why(struct pw_reload_result *o, int rc)
+{
+	switch (rc) {
+	case -ENOMEM:
+		reload_say(o, "no memory for the logs and connections of sets of brokers that are "
+			      "new; reserve more hugepages, or name fewer sets");
+		return;
+	case -E2BIG:
+		reload_say(o, "too many sets of brokers or routes, with those that were removed "
+			      "and still deliver; try again when these are done");
+		return;
+	case -EHOSTUNREACH:
+		reload_say(o, "a broker is behind a port that no worker of brokers serves: needs a "
+			      "restart");
+		return;
+	default:
+		reload_say(o, "workers cannot take it: %s", strerror(-rc));
+	}
+}
+
 static int
 hand_over(struct pw_reload *r, struct pw_reload_result *o)
 {
@@ -116,20 +160,22 @@ hand_over(struct pw_reload *r, struct pw_reload_result *o)
 	struct pw_access_files *next = r->access[1 - r->at];
 	bool access = pw_config_has_access(config);
 	const struct pw_edition_conf edition = {
-		.settings = &config->forward,
+		.settings = r->settings[1 - r->settings_at],
 		.access = access ? &next->access : NULL,
 		.users = next->same,
 		.nb_users = next->nb_before,
 		.number = r->edition + 1,
 	};
-	int rc;
+	int rc = settle(r, config, o);
 
+	if (rc != 0)
+		return rc;
 	/* Of users by older numbers than those in force, nothing is asked after this. */
 	if (access && next->access.passwords)
 		pw_auth_take_all(r->auth, r->fleet);
 	rc = pw_fleet_renew(r->fleet, &edition);
 	if (rc != 0) {
-		reload_say(o, "workers cannot take it: %s", strerror(-rc));
+		say_why(o, rc);
 		return rc;
 	}
 	if (access)
@@ -191,7 +237,19 @@ begin(struct pw_reload *r)
 	publish(r, &o);
 }
 
-/* Every worker has gone over. */
+/* Every worker has gone over; then nobody else looks at what was in force. */
+static void
+let_go(struct pw_reload *r)
+{
+	r->settings_at = 1 - r->settings_at;
+	pw_telemetry_pause();
+	r->sources->settings = r->settings[r->settings_at];
+	pw_fleet_release(r->fleet);
+	pw_telemetry_resume();
+	if (r->fit != NULL)
+		(void)r->fit(r->ctx, r->sources->settings);
+}
+
 static void
 end(struct pw_reload *r)
 {
@@ -200,10 +258,7 @@ end(struct pw_reload *r)
 
 	o = r->result;
 	r->at = 1 - old;
-	pw_telemetry_pause();
-	r->sources->settings = &r->config[r->at]->forward;
-	pw_telemetry_resume();
-	/* And nobody else looks at the tables before. */
+	let_go(r);
 	pw_access_unload(r->access[old]);
 	o.state = PW_RELOAD_DONE;
 	if (o.nb_changed == 0)
@@ -223,6 +278,32 @@ pw_reload_wanted(const struct pw_reload *r)
 	       __atomic_load_n(&r->wanted, __ATOMIC_RELAXED) > r->result.generation;
 }
 
+/* Logs and brokers that have retired: workers go over to what is in force without them. */
+static void
+clean(struct pw_reload *r)
+{
+	static struct pw_reload_result unsaid; /* large */
+	const struct pw_config *config = r->config[r->at];
+	const struct pw_edition_conf edition = {
+		.settings = r->settings[1 - r->settings_at],
+		.access = pw_config_has_access(config) ? &r->access[r->at]->access : NULL,
+		.number = r->edition,
+	};
+
+	if (r->cleaning) {
+		if (!pw_fleet_renewed(r->fleet))
+			return;
+		r->cleaning = false;
+		let_go(r);
+		PW_LOG(manage, INFO, "reload: what was removed has delivered what it held");
+		return;
+	}
+	if (!pw_fleet_retired(r->fleet))
+		return;
+	unsaid.nb_text = 0;
+	r->cleaning = settle(r, config, &unsaid) == 0 && pw_fleet_renew(r->fleet, &edition) == 0;
+}
+
 bool
 pw_reload_serve(struct pw_reload *r)
 {
@@ -232,7 +313,8 @@ pw_reload_serve(struct pw_reload *r)
 		end(r);
 		return true;
 	}
-	if (!pw_reload_wanted(r))
+	clean(r);
+	if (r->cleaning || !pw_reload_wanted(r))
 		return false;
 	begin(r);
 	return true;

@@ -29,6 +29,7 @@ static const char *const listener_live[] = {
 	"max_packet_size", "connect_deadline", NULL,
 };
 static const char *const broker_live[] = {
+	"port",
 	"keepalive_interval",
 	"connect_timeout",
 	"ack_timeout",
@@ -163,66 +164,132 @@ hold(struct comparison *c, const char *section, struct pw_broker_conf *left,
 }
 
 static void
-brokers(struct comparison *c, const struct pw_config *old)
+broker(struct comparison *c, uint32_t i, const struct pw_broker_conf *old)
 {
+	struct pw_broker_conf *left = &c->left.forward.broker[i];
 	char path[CONFIG_PATH_LEN], section[CONFIG_SECTION_LEN];
 
-	BYTES(c, "brokers", forward.nb_brokers, false);
-	for (uint32_t i = 0; i < old->forward.nb_brokers; i++) {
-		snprintf(section, sizeof(section), "brokers[%u]", i);
-#define KEY(key, field, live)                                                                      \
+	snprintf(section, sizeof(section), "brokers[%u]", i);
+#define KEY(key, field)                                                                            \
 	snprintf(path, sizeof(path), "%s." key, section);                                          \
-	BYTES(c, path, forward.broker[i].field, live)
-		KEY("name", name, false);
-		KEY("address", address, false);
-		KEY("username", username, true);
-		KEY("password", password, true);
-		KEY("restart_timeout", restart_base, true);
-		KEY("restart_timeout", restart_cap, true);
-		KEY("protocol", protocol, true);
-		KEY("strict", strict, true);
+	bytes(c, path, &left->field, &old->field, sizeof(old->field), true)
+	KEY("address", address);
+	KEY("username", username);
+	KEY("password", password);
+	KEY("restart_timeout", restart_base);
+	KEY("restart_timeout", restart_cap);
+	KEY("protocol", protocol);
+	KEY("strict", strict);
 #undef KEY
-		hold(c, section, &c->left.forward.broker[i], &old->forward.broker[i]);
-		numbers(c, section, config_broker_keys, &c->left.forward.broker[i],
-			&old->forward.broker[i], SECTION_BROKER);
+	hold(c, section, left, old);
+	numbers(c, section, config_broker_keys, left, old, SECTION_BROKER);
+}
+
+/* By name: where they stand in the list means nothing. */
+static void
+brokers(struct comparison *c, const struct pw_forward_settings *old)
+{
+	struct pw_forward_settings *left = &c->left.forward;
+	char path[CONFIG_PATH_LEN];
+	uint32_t seen = 0, k;
+
+	for (uint32_t i = 0; i < left->nb_brokers; i++) {
+		for (k = 0;
+		     k < old->nb_brokers && strcmp(left->broker[i].name, old->broker[k].name) != 0;
+		     k++)
+			;
+		if (k < old->nb_brokers) {
+			seen |= 1u << k;
+			broker(c, i, &old->broker[k]);
+			continue;
+		}
+		snprintf(path, sizeof(path), "brokers[%u] (%s is new)", i, left->broker[i].name);
+		changed(c, path);
+	}
+	for (k = 0; k < old->nb_brokers; k++) {
+		if (seen & 1u << k)
+			continue;
+		snprintf(path, sizeof(path), "brokers (%s is gone)", old->broker[k].name);
+		changed(c, path);
 	}
 }
 
-/* Fanouts of one broker each have the same logs, whichever of them it is. */
-static void
-fanout(struct comparison *c, const char *path, enum pw_fanout *left, enum pw_fanout old)
+/* Names of a route's brokers are what it is about, not their places. */
+static bool
+same_brokers(const struct pw_forward_settings *a, const struct pw_route_conf *ra,
+	     const struct pw_forward_settings *b, const struct pw_route_conf *rb)
 {
-	bool live = *left == old || (*left != PW_FANOUT_ALL && old != PW_FANOUT_ALL);
+	uint32_t n = (uint32_t)__builtin_popcount(ra->brokers);
 
-	bytes(c, path, left, &old, sizeof(old), live);
+	if (n != (uint32_t)__builtin_popcount(rb->brokers))
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		if (strcmp(a->broker[ra->order[i]].name, b->broker[rb->order[i]].name) != 0)
+			return false;
+	}
+	return true;
 }
 
 static void
-routes(struct comparison *c, const struct pw_config *old)
+route(struct comparison *c, const struct pw_config *fresh, uint32_t i, const struct pw_config *old,
+      uint32_t k)
 {
+	const struct pw_route_conf *was = &old->forward.route[k];
+	struct pw_route_conf *left = &c->left.forward.route[i];
 	char path[CONFIG_PATH_LEN];
 
-	BYTES(c, "routes", forward.nb_routes, false);
-	for (uint32_t i = 0; i < old->forward.nb_routes; i++) {
-#define KEY(key, field, live)                                                                      \
+	snprintf(path, sizeof(path), "routes[%u].brokers", i);
+	if (!same_brokers(&fresh->forward, &fresh->forward.route[i], &old->forward, was))
+		changed(c, path);
+#define KEY(key, field)                                                                            \
 	snprintf(path, sizeof(path), "routes[%u]." key, i);                                        \
-	BYTES(c, path, forward.route[i].field, live)
-		KEY("name", name, true);
-		KEY("filter", filter, true);
-		KEY("brokers", brokers, false);
-		KEY("brokers", order, false);
-		KEY("hash_by", hash_by_topic, true);
-		KEY("topic_prefix", prefix_remove, true);
-		KEY("topic_prefix", prefix_add, true);
-		KEY("ack", ack, true);
-		KEY("ack", quorum, true);
-		KEY("when_full", when_full_qos0, true);
-		KEY("when_full", when_full_qos1, true);
-		KEY("pool_size", pool_size, false);
+	bytes(c, path, &left->field, &was->field, sizeof(was->field), true)
+	KEY("filter", filter);
+	KEY("fanout", fanout);
+	KEY("hash_by", hash_by_topic);
+	KEY("topic_prefix", prefix_remove);
+	KEY("topic_prefix", prefix_add);
+	KEY("ack", ack);
+	KEY("ack", quorum);
+	KEY("when_full", when_full_qos0);
+	KEY("when_full", when_full_qos1);
+	KEY("pool_size", pool_size);
 #undef KEY
-		snprintf(path, sizeof(path), "routes[%u].fanout", i);
-		fanout(c, path, &c->left.forward.route[i].fanout, old->forward.route[i].fanout);
+}
+
+static void
+routes(struct comparison *c, const struct pw_config *fresh, const struct pw_config *old)
+{
+	static bool seen[PW_FORWARD_MAX_ROUTES]; /* main lcore */
+	const struct pw_forward_settings *was = &old->forward, *is = &fresh->forward;
+	uint32_t last = 0, k;
+	bool moved = false;
+	char path[CONFIG_PATH_LEN];
+
+	memset(seen, 0, sizeof(seen));
+	for (uint32_t i = 0; i < is->nb_routes; i++) {
+		for (k = 0;
+		     k < was->nb_routes && strcmp(is->route[i].name, was->route[k].name) != 0; k++)
+			;
+		if (k == was->nb_routes) {
+			snprintf(path, sizeof(path), "routes[%u] (%s is new)", i,
+				 is->route[i].name);
+			changed(c, path);
+			continue;
+		}
+		moved |= k < last;
+		last = k;
+		seen[k] = true;
+		route(c, fresh, i, old, k);
 	}
+	for (k = 0; k < was->nb_routes; k++) {
+		if (seen[k])
+			continue;
+		snprintf(path, sizeof(path), "routes (%s is gone)", was->route[k].name);
+		changed(c, path);
+	}
+	if (moved)
+		changed(c, "routes (another order)");
 }
 
 static void
@@ -287,10 +354,13 @@ reload_compare(const struct pw_reload *r, const struct pw_config *old,
 	the_rest(&c, old);
 	listeners(&c, old);
 	access_files(&c, old);
-	/* Places in the lists compare what comes to stand there: one refusal for them is enough. */
-	if (c.left.forward.nb_brokers == fresh->forward.nb_brokers)
-		brokers(&c, old);
-	routes(&c, old);
+	brokers(&c, &old->forward);
+	routes(&c, fresh, old);
+	/* Lists whose members were compared by name. */
+	memcpy(c.left.forward.broker, old->forward.broker, sizeof(old->forward.broker));
+	memcpy(c.left.forward.route, old->forward.route, sizeof(old->forward.route));
+	c.left.forward.nb_brokers = old->forward.nb_brokers;
+	c.left.forward.nb_routes = old->forward.nb_routes;
 	if (c.restart == 0 && memcmp(&c.left, old, sizeof(*old)) != 0)
 		restart(&c, "", ": something else is different");
 	return c.restart;

@@ -15,4 +15,12 @@ void reload_say(struct pw_reload_result *o, const char *fmt, ...)
 uint32_t reload_compare(const struct pw_reload *r, const struct pw_config *old,
 			const struct pw_config *fresh, struct pw_reload_result *o);
 
+/*
+ * Settings as a file has them, but for the places of brokers: a name keeps its place in those in
+ * force, and a place that logs still need (used, 1 << place) is nobody else's; a broker that is not
+ * in the file keeps it until then. -E2BIG where there is none left.
+ */
+int reload_places(struct pw_forward_settings *out, const struct pw_forward_settings *fresh,
+		  const struct pw_forward_settings *in_force, uint32_t used);
+
 #endif

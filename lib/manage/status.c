@@ -353,8 +353,11 @@ status_write(struct metrics *m)
 	write_workers(m);
 	key(t, "brokers");
 	text_put(t, "[");
-	for (uint32_t b = 0; b < m->shape.brokers; b++)
-		write_broker(m, b);
+	for (uint32_t b = 0; b < m->shape.brokers; b++) {
+		/* A place that a removed broker has left. */
+		if (m->src->settings->broker[b].name[0] != '\0')
+			write_broker(m, b);
+	}
 	text_put(t, "]");
 	write_pools(m);
 	write_ports(m);

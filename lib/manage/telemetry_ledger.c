@@ -59,8 +59,11 @@ tel_ledger_brokers(const struct pw_telemetry_sources *src, const char *params,
 	for (i = 0; i < pw_fleet_workers(src->fleet); i++)
 		pw_forward_broker_ledger(pw_fleet_forward(src->fleet, i), sum);
 	for (i = start; i < total && i - start < TEL_PAGE_LEDGER; i++) {
-		int rc = broker_row(d, i, src->settings->broker[i].name, &sum[i]);
+		int rc = 0;
 
+		/* Not for a place that a removed broker has left. */
+		if (src->settings->broker[i].name[0] != '\0')
+			rc = broker_row(d, i, src->settings->broker[i].name, &sum[i]);
 		if (rc != 0)
 			return rc;
 	}
@@ -83,6 +86,23 @@ sum_route(const struct pw_telemetry_sources *src, uint32_t route)
 	return sum;
 }
 
+/* Messages that routes have not seen the end of, those of routes that are gone too. */
+static uint64_t
+unfinished(const struct pw_forward *f)
+{
+	const struct pw_route_counters *c;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; (c = pw_forward_route_slot(f, i)) != NULL; i++) {
+		struct pw_route_counters now;
+
+		for (uint32_t k = 0; k < sizeof(now) / sizeof(uint64_t); k++)
+			((uint64_t *)&now)[k] = pw_counter_read(c, k);
+		sum += pw_route_outstanding(&now);
+	}
+	return sum;
+}
+
 int
 tel_ledger_routes(const struct pw_telemetry_sources *src, const char *params,
 		  struct rte_tel_data *d)
@@ -98,7 +118,6 @@ tel_ledger_routes(const struct pw_telemetry_sources *src, const char *params,
 		uint64_t outstanding = pw_route_outstanding(&c);
 		struct rte_tel_data *r;
 
-		left += outstanding;
 		if (i < start || rows == TEL_PAGE_LEDGER)
 			continue;
 		r = tel_row(d, i);
@@ -112,6 +131,7 @@ tel_ledger_routes(const struct pw_telemetry_sources *src, const char *params,
 	for (uint32_t w = 0; w < pw_fleet_workers(src->fleet); w++) {
 		const struct pw_forward *f = pw_fleet_forward(src->fleet, w);
 
+		left += unfinished(f);
 		there += pw_forward_outstanding(f) + pw_forward_owed(f) +
 			 pw_counter_read(&pw_forward_counters(f)->dropped_on_shutdown, 0);
 	}

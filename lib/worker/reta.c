@@ -89,6 +89,9 @@ steer_iface(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t iface
 	/* Queues that are fewer than workers would leave some workers without flows. */
 	if (port->nb_rxq < f->nb_workers)
 		port->caps &= ~PW_PORT_RX_RSS;
+	st->roles = all_serve(conf, PW_ROLE_DEVICES | PW_ROLE_BROKERS)
+			    ? PW_ROLE_DEVICES | PW_ROLE_BROKERS
+			    : roles;
 	st->mixed = roles == (PW_ROLE_DEVICES | PW_ROLE_BROKERS) && !all_serve(conf, roles);
 	if (st->mixed) {
 		n = workers_of(conf, PW_ROLE_DEVICES, workers);

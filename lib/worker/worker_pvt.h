@@ -92,8 +92,9 @@ struct kernel_side {
 
 /* Which workers the flows of an interface go to. */
 struct steering {
-	bool check; /* received frames may be another worker's */
-	bool mixed; /* devices and brokers behind one port, served by different workers */
+	bool check;    /* received frames may be another worker's */
+	uint8_t roles; /* of workers that may be asked for through it */
+	bool mixed;    /* devices and brokers behind one port, served by different workers */
 	/* mixed: as the port, but its table names the workers of devices; the port's own, of
 	 * brokers */
 	struct pw_port devices;

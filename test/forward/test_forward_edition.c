@@ -12,7 +12,9 @@
 		.filter = (const uint8_t *)(text), .len = sizeof(text) - 1, .verdict = verdict_    \
 	}
 
-static struct pw_forward_settings next;
+static struct pw_forward_settings pair[2];
+static uint32_t turn;
+#define next pair[turn]
 
 static int
 setup(void **state)
@@ -27,6 +29,7 @@ setup(void **state)
 static struct pw_edition_conf
 fresh(void)
 {
+	turn = 1 - turn;
 	next = w.set;
 	return (struct pw_edition_conf){.settings = &next, .access = w.access, .number = 1};
 }
@@ -162,7 +165,7 @@ what_was_reserved_at_the_start_is_refused(void **state)
 	next.limits.message_rate = 5;
 	assert_int_equal(world_renew(&conf), -EINVAL);
 	conf = fresh();
-	next.route[0].pool_size = 2;
+	next.route[0].pool_size = 0;
 	assert_int_equal(world_renew(&conf), -EINVAL);
 	conf = fresh();
 	next.nb_listeners = 0;
@@ -334,6 +337,319 @@ a_password_that_is_being_verified_is_asked_for_again(void **state)
 	assert_int_equal(counters()->connects, 0);
 }
 
+/* Shapes: one worker of both roles, and roles on two workers. */
+static const struct {
+	uint32_t workers;
+	uint8_t role[2];
+} shapes[] = {{1, {3, 0}}, {2, {PW_ROLE_DEVICES, PW_ROLE_BROKERS}}};
+
+static void
+start(uint32_t shape)
+{
+	world_start(shapes[shape].workers, shapes[shape].role[0], shapes[shape].role[1]);
+	device_connect(0, 0, 5, "dev");
+	device_clear(0);
+}
+
+/* For the next shape. */
+static void
+again(void **state)
+{
+	(void)world_teardown(state);
+	(void)setup(state);
+}
+
+static uint32_t
+nb_logs(void)
+{
+	return pw_forward_logs(w.forward[0], 0, NULL, 0);
+}
+
+/* As the main lcore does it: what has retired goes. True where something had. */
+static bool
+clean(struct pw_edition_conf *conf)
+{
+	if (!pw_forward_retired(w.shared))
+		return false;
+	assert_int_equal(world_renew(conf), 0);
+	return true;
+}
+
+static uint32_t
+acked(void)
+{
+	return device_acks(0, 5, NULL, NULL, 64);
+}
+
+/* Texts that a broker has in order, each once. */
+static void
+has(uint32_t b, const char *texts)
+{
+	char got[256] = "";
+
+	for (uint32_t i = 0; i < w.broker[b].nb; i++) {
+		if (!(w.broker[b].record[i].first & 8))
+			snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s ",
+				 w.broker[b].record[i].text);
+	}
+	assert_string_equal(got, texts);
+}
+
+static void
+a_route_takes_another_set_and_no_message_overtakes_another(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		start(k);
+		w.broker[0].hold = true;
+		device_publish(0, 5, 1, 1, "t", "one");
+		device_publish(0, 5, 1, 2, "t", "two");
+		world_run(20);
+		has(0, "one two ");
+		conf = fresh();
+		next.route[0].brokers = 1;
+		next.route[0].order[0] = 0;
+		assert_int_equal(world_renew(&conf), 0);
+		assert_int_equal(nb_logs(), 4);
+		device_publish(0, 5, 1, 3, "t", "three");
+		device_publish(0, 5, 0, 0, "t", "four");
+		world_run(500);
+		/* The broker may read what comes by another connection first: so it does not come.
+		 */
+		has(0, "one two ");
+		assert_int_equal(acked(), 0);
+		assert_false(clean(&conf));
+		assert_int_equal(world_ack(0, 2), 2);
+		w.broker[0].hold = false;
+		world_run(50);
+		has(0, "one two three four ");
+		has(1, "one two ");
+		assert_int_equal(acked(), 3);
+		assert_true(clean(&conf));
+		assert_int_equal(nb_logs(), 2);
+		device_publish(0, 5, 1, 4, "t", "five");
+		world_run(20);
+		assert_int_equal(acked(), 4);
+		has(1, "one two ");
+		assert_int_equal(counters()->overtaken, 0);
+		assert_false(w.device[0].closed);
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+static void
+a_broker_that_is_away_holds_a_device_up_for_two_seconds_and_keeps_its_messages(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		w.broker[0].mute = true;
+		w.set.broker[0].connect_timeout = 300;
+		w.set.broker[0].restart_cap = 1000;
+		start(k);
+		device_publish(0, 5, 1, 1, "t", "one");
+		world_run(20);
+		conf = fresh();
+		next.route[0].brokers = 2;
+		next.route[0].order[0] = 1;
+		snprintf(next.route[0].filter, sizeof(next.route[0].filter), "t");
+		next.nb_routes = 2;
+		next.route[1] = next.route[0];
+		snprintf(next.route[1].name, sizeof(next.route[1].name), "other");
+		snprintf(next.route[1].filter, sizeof(next.route[1].filter), "other");
+		next.route[1].brokers = 3;
+		next.route[1].order[0] = 0;
+		next.route[1].order[1] = 1;
+		assert_int_equal(world_renew(&conf), 0);
+		/* The set of both is named still, by another route: its log stays. */
+		assert_int_equal(nb_logs(), 4);
+		device_publish(0, 5, 1, 2, "t", "two");
+		world_run(1000);
+		has(1, "one two ");
+		device_publish(0, 5, 1, 3, "other", "three");
+		world_run(50);
+		has(1, "one two three ");
+		assert_int_equal(acked(), 0);
+		w.broker[0].mute = false;
+		world_run(6000);
+		has(0, "one three ");
+		assert_int_equal(acked(), 3);
+		assert_false(clean(&conf));
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+static void
+who_waits_for_a_broker_that_does_not_come_back_goes_on(void **state)
+{
+	struct pw_edition_conf conf;
+
+	(void)state;
+	start(0);
+	w.broker[0].hold = true;
+	device_publish(0, 5, 0, 0, "t", "one");
+	device_publish(0, 5, 1, 1, "t", "two");
+	world_run(20);
+	conf = fresh();
+	next.route[0].brokers = 1;
+	assert_int_equal(world_renew(&conf), 0);
+	device_publish(0, 5, 1, 2, "t", "three");
+	world_run(1900);
+	has(0, "one two ");
+	world_run(200);
+	has(0, "one two three ");
+	assert_int_equal(counters()->overtaken, 1);
+	w.broker[0].hold = false;
+	world_ack(0, 8);
+	world_run(50);
+	assert_int_equal(acked(), 2);
+	assert_true(clean(&conf));
+	w.set = next;
+	ledger();
+}
+
+static void
+a_broker_is_added(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		w.set.nb_brokers = 3;
+		w.set.route[0].brokers = 3;
+		start(k);
+		device_publish(0, 5, 1, 1, "t", "one");
+		world_run(20);
+		assert_int_equal(w.broker[2].connects, 0);
+		conf = fresh();
+		next.route[0].brokers = 7;
+		next.route[0].order[2] = 2;
+		assert_int_equal(world_renew(&conf), 0);
+		device_publish(0, 5, 1, 2, "t", "two");
+		world_run(100);
+		has(0, "one two ");
+		has(2, "two ");
+		assert_int_equal(acked(), 2);
+		assert_true(clean(&conf));
+		assert_int_equal(nb_logs(), 2);
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+static void
+a_broker_is_removed_and_what_it_did_not_take_is_given_up_in_the_end(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		w.set.limits.drain_deadline = 3000;
+		start(k);
+		w.broker[1].hold = true;
+		device_publish(0, 5, 0, 0, "t", "one");
+		device_publish(0, 5, 1, 1, "t", "two");
+		device_publish(0, 5, 2, 2, "t", "three");
+		world_run(20);
+		conf = fresh();
+		next.route[0].brokers = 1;
+		assert_int_equal(world_renew(&conf), 0);
+		device_publish(0, 5, 1, 3, "t", "four");
+		world_run(2500);
+		assert_int_equal(acked(), 0);
+		assert_false(clean(&conf));
+		world_run(1000);
+		/* All that are left have it. */
+		assert_int_equal(acked(), 2);
+		has(0, "one two three four ");
+		device_ack(0, PW_MQTT_PUBREL, 2);
+		world_run(100);
+		assert_true(clean(&conf));
+		assert_int_equal(nb_logs(), 2);
+		assert_int_equal(pw_forward_brokers(w.shared), 1);
+		assert_false(w.device[0].closed);
+		assert_int_equal(counters()->unmet, 0);
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+static void
+a_broker_that_moves_gets_there_what_it_did_not_acknowledge(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		w.set.nb_brokers = 3;
+		w.set.route[0].brokers = 3;
+		start(k);
+		w.broker[1].hold = true;
+		device_publish(0, 5, 1, 1, "t", "one");
+		device_publish(0, 5, 2, 2, "t", "two");
+		world_run(20);
+		conf = fresh();
+		next.broker[1].address = w.set.broker[2].address;
+		assert_int_equal(world_renew(&conf), 0);
+		world_run(100);
+		assert_int_equal(w.broker[2].nb, 2);
+		assert_string_equal(w.broker[2].record[0].text, "one");
+		assert_int_equal(acked(), 1);
+		device_publish(0, 5, 1, 3, "t", "three");
+		world_run(100);
+		assert_int_equal(w.broker[1].nb, 2);
+		assert_int_equal(w.broker[2].nb, 3);
+		assert_int_equal(acked(), 2);
+		device_ack(0, PW_MQTT_PUBREL, 2);
+		world_run(100);
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+static void
+routes_change_again_while_the_last_ones_deliver(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		w.set.limits.drain_deadline = 60000;
+		start(k);
+		w.broker[0].hold = w.broker[1].hold = true;
+		device_publish(0, 5, 1, 1, "t", "one");
+		world_run(20);
+		for (uint32_t i = 0; i < 6; i++) {
+			conf = fresh();
+			next.route[0].brokers = 1 + i % 3;
+			next.route[0].order[0] = i % 3 == 1;
+			next.route[0].order[1] = 1;
+			assert_int_equal(world_renew(&conf), 0);
+			w.set = next;
+			world_run(2100);
+			device_publish(0, 5, 1, (uint16_t)(2 + i), "t", "more");
+			world_run(2100);
+		}
+		assert_int_equal(acked(), 0);
+		w.broker[0].hold = w.broker[1].hold = false;
+		world_ack(0, 64);
+		world_ack(1, 64);
+		world_run(200);
+		assert_int_equal(acked(), 7);
+		while (clean(&conf))
+			;
+		assert_int_equal(nb_logs(), 2);
+		has(0, "one more more more more ");
+		has(1, "one more more more more ");
+		ledger();
+		again(state);
+	}
+}
+
 int
 main(void)
 {
@@ -344,6 +660,14 @@ main(void)
 		TEST(a_route_has_another_filter_and_rule_from_the_next_message_on, setup),
 		TEST(a_broker_that_answers_nothing_is_stuck_by_the_new_time, setup),
 		TEST(a_hold_that_shrinks_gives_up_what_is_beyond_it, setup),
+		TEST(a_route_takes_another_set_and_no_message_overtakes_another, setup),
+		TEST(a_broker_that_is_away_holds_a_device_up_for_two_seconds_and_keeps_its_messages,
+		     setup),
+		TEST(who_waits_for_a_broker_that_does_not_come_back_goes_on, setup),
+		TEST(a_broker_is_added, setup),
+		TEST(a_broker_is_removed_and_what_it_did_not_take_is_given_up_in_the_end, setup),
+		TEST(a_broker_that_moves_gets_there_what_it_did_not_acknowledge, setup),
+		TEST(routes_change_again_while_the_last_ones_deliver, setup),
 		TEST(what_was_reserved_at_the_start_is_refused, setup),
 		TEST(a_user_goes_on_by_the_new_rules_and_one_who_is_gone_does_not, setup_access),
 		TEST(a_password_that_is_being_verified_is_asked_for_again, setup_access),

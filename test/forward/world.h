@@ -108,12 +108,12 @@ struct broker {
 	bool cut_after;	  /**< when it was seen to, without its answer; else before */
 	bool cut_forgets; /**< and all sessions with it */
 	uint32_t clean_starts, resumed, releases, strange_releases;
-	struct kept kept[8];
+	struct kept kept[24];
 	uint32_t connects;
 	uint32_t pings;
 	uint32_t disconnects;
 	uint32_t max_inflight; /**< most messages held at once */
-	struct leg leg[8];
+	struct leg leg[24];
 	struct record record[WORLD_RECORDS];
 	uint32_t nb;
 };

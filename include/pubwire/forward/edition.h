@@ -10,6 +10,7 @@
  * points to is not to be touched until all of them have.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <pubwire/forward/access.h>
@@ -25,9 +26,10 @@ struct pw_forward_shared;
 /** What an edition is made of; all of it outlives it. */
 struct pw_edition_conf {
 	/**
-	 * May differ from those in force in all but what memory and ports were reserved by:
-	 * listeners, brokers and routes stay as many, brokers their places, routes their sets of
-	 * brokers. Limits on listeners and devices may come only where there were any at the start.
+	 * May differ from those in force in all but what memory and ports were reserved by, and
+	 * what hold.bytes of a broker is 0. Limits on listeners and devices may come only where
+	 * there were any at the start. A broker keeps its place as long as pw_forward_brokers() has
+	 * it: one that no route names has until the drain deadline for what waits for it.
 	 */
 	const struct pw_forward_settings *settings;
 	const struct pw_access *access; /**< NULL where it was NULL at the start, else not */
@@ -52,8 +54,16 @@ int pw_forward_renew(struct pw_forward_shared *s, const struct pw_edition_conf *
  * to it that what pw_forward_renew() wrote is visible here. */
 void pw_forward_adopt(struct pw_forward *f, uint64_t now);
 
-/** Every worker has: free the edition before. Main lcore. */
+/** Every worker has, and no other thread looks at the edition before: free it. Main lcore. */
 void pw_forward_renewed(struct pw_forward_shared *s);
+
+/** True where logs that no route names any more have delivered what they held: an edition of what
+ * is in force gives their memory back. Main lcore. */
+bool pw_forward_retired(const struct pw_forward_shared *s);
+
+/** Brokers that there are logs for, 1 << index: by routes, or because something waits. Main lcore.
+ */
+uint32_t pw_forward_brokers(const struct pw_forward_shared *s);
 
 #ifdef __cplusplus
 }

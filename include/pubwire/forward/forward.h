@@ -350,6 +350,10 @@ const struct pw_device_counters *pw_forward_counters(const struct pw_forward *f)
 const struct pw_route_counters *pw_forward_route_counters(const struct pw_forward *f,
 							  uint32_t route);
 
+/** The same by where it is counted, which no other route has while messages of it are there: below
+ * PW_FORWARD_MAX_ROUTES. Any thread. */
+const struct pw_route_counters *pw_forward_route_slot(const struct pw_forward *f, uint32_t slot);
+
 /** Those of its messages whose end is not counted yet. */
 uint64_t pw_route_outstanding(const struct pw_route_counters *c);
 

@@ -43,6 +43,10 @@ int pw_http_fd(const struct pw_http *h);
  * once, a part of an answer waits. */
 bool pw_http_serve(struct pw_http *h);
 
+/** Make room for the brokers and routes of other settings, which the sources have from then on. 0
+ * or -ENOMEM with nothing changed; NULL is fine. Twice: before they have them, and after. */
+int pw_http_fit(struct pw_http *h, const struct pw_forward_settings *s);
+
 /** Close everything. NULL is fine. */
 void pw_http_destroy(struct pw_http *h);
 

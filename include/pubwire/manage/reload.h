@@ -62,7 +62,14 @@ struct pw_reload {
 	struct pw_access_files *access[2];
 	struct pw_config spare;
 	struct pw_access_files spare_access;
-	uint32_t at;	  /**< of the two, the one in force */
+	uint32_t at; /**< of the two, the one in force */
+	/** What workers go by: the same, but that brokers keep their places. In turns, too. */
+	const struct pw_forward_settings *settings[2];
+	struct pw_forward_settings own[2];
+	uint32_t settings_at;
+	bool cleaning; /**< workers are given what is in force, without what has retired */
+	int (*fit)(void *ctx, const struct pw_forward_settings *s);
+	void *ctx;
 	bool accounts;	  /**< sessions have room for what limits need */
 	uint32_t edition; /**< that workers were given last */
 	bool stopping;	  /**< nothing is taken any more; the caller's */
@@ -80,6 +87,10 @@ struct pw_reload_conf {
 	struct pw_config
 		*config; /**< that the fleet was built from; a later one is put there too */
 	struct pw_access_files *access;
+	/** See to memory for these settings, before they are in force and after; -errno where there
+	 * is none: the reload is refused. NULL: nothing needs any. */
+	int (*fit)(void *ctx, const struct pw_forward_settings *s);
+	void *ctx;
 };
 
 void pw_reload_init(struct pw_reload *r, const struct pw_reload_conf *conf);

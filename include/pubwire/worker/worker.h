@@ -128,14 +128,14 @@ void pw_fleet_auth_put(struct pw_fleet *f, uint32_t worker, const struct pw_auth
 
 /**
  * Give workers other settings and rules, while they run: as pw_forward_renew(), and each goes over
- * before its next turn. -EBUSY where some have not gone over to the last ones. What was in force is
- * to stay until pw_fleet_renewed(). Main lcore.
+ * before its next turn. -EBUSY before pw_fleet_release() of the last ones; -EHOSTUNREACH: a broker
+ * is behind a port that only workers without brokers serve. What was in force is to stay until
+ * pw_fleet_release(). Main lcore.
  */
 int pw_fleet_renew(struct pw_fleet *f, const struct pw_edition_conf *conf)
 	__attribute__((warn_unused_result));
 
-/** True once every worker has gone over: what was in force before may go, once other readers
- * (telemetry) are known to be past it too. Main lcore. */
+/** True once every worker has gone over. Main lcore. */
 bool pw_fleet_renewed(struct pw_fleet *f);
 
 /**
@@ -143,6 +143,14 @@ bool pw_fleet_renewed(struct pw_fleet *f);
  * are dropped and counted from here on. Any thread.
  */
 void pw_fleet_kernel_gone(struct pw_fleet *f, uint32_t iface);
+
+/** Free what was in force before, once every worker has gone over and no other thread (telemetry)
+ * looks at it. Main lcore. */
+void pw_fleet_release(struct pw_fleet *f);
+
+/** As pw_forward_retired(), pw_forward_brokers(). Main lcore. */
+bool pw_fleet_retired(const struct pw_fleet *f);
+uint32_t pw_fleet_brokers(const struct pw_fleet *f);
 
 /** Ask for a drain; returns at once. Any thread. */
 void pw_fleet_drain(struct pw_fleet *f);
