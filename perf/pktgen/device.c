@@ -232,7 +232,7 @@ open_due(struct devices *d, uint64_t now)
 {
 	uint32_t done = 0, n;
 
-	if (d->leaving || d->nb_opening >= OPENING_MAX)
+	if (d->nb_opening >= OPENING_MAX)
 		return 0;
 	if (d->opened == d->n && d->nb_up + d->nb_opening == d->n)
 		return 0;
@@ -290,7 +290,7 @@ churn_due(struct devices *d, uint64_t now)
 {
 	uint32_t n;
 
-	if (d->o->churn == 0 || d->leaving || d->opened < d->n)
+	if (d->o->churn == 0 || d->opened < d->n)
 		return 0;
 	n = due(&d->churn_due, now, d->o->churn, OPEN_BURST);
 	for (uint32_t i = 0; i < n; i++) {
@@ -304,32 +304,53 @@ churn_due(struct devices *d, uint64_t now)
 	return n;
 }
 
+/* So many a turn that their segments find room at the port. */
+static uint32_t
+leave_some(struct devices *d, uint64_t now)
+{
+	uint32_t done = 0;
+
+	for (uint32_t i = 0; i < SCAN && done < OPEN_BURST && d->left < d->opened; i++) {
+		struct device *dev = &d->dev[d->left++];
+
+		if (dev->state != DEVICE_DOWN && dev->state != DEVICE_LEAVING) {
+			leave(d, dev, now);
+			done++;
+		}
+	}
+	return done;
+}
+
 uint32_t
 devices_turn(struct devices *d, uint64_t now)
 {
+	if (d->leaving)
+		return leave_some(d, now);
 	return open_due(d, now) + ping_due(d, now) + churn_due(d, now);
 }
 
 void
-devices_leave(struct devices *d, uint64_t now)
+devices_leave(struct devices *d)
 {
 	d->leaving = true;
-	for (uint32_t i = 0; i < d->opened; i++) {
-		struct device *dev = &d->dev[i];
-
-		if (dev->state != DEVICE_DOWN && dev->state != DEVICE_LEAVING)
-			leave(d, dev, now);
-	}
+	d->left = 0;
 }
 
-void
+bool
 devices_abort(struct devices *d, uint64_t now)
 {
-	for (uint32_t i = 0; i < d->opened; i++) {
-		if (d->dev[i].conn != NULL)
-			pw_tcp_abort(d->tcp, d->dev[i].conn, now);
-		d->dev[i].conn = NULL;
+	uint32_t done = 0;
+
+	for (; d->opened > 0 && done < OPEN_BURST; d->opened--) {
+		struct device *dev = &d->dev[d->opened - 1];
+
+		if (dev->conn == NULL)
+			continue;
+		pw_tcp_abort(d->tcp, dev->conn, now);
+		dev->conn = NULL;
+		done++;
 	}
+	return d->opened > 0;
 }
 
 int

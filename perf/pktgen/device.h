@@ -63,6 +63,7 @@ struct devices {
 	uint32_t revive;      /* where the search for devices to open again stands */
 	uint32_t ping, churn; /* whose turn it is */
 	uint32_t next;	      /* to publish */
+	uint32_t left;	      /* all below this have been told to leave */
 	bool leaving;	      /* nobody is opened any more */
 	uint64_t connect_due, ping_due, churn_due; /* ns */
 	struct device_counters count;
@@ -72,13 +73,13 @@ struct devices {
 int devices_create(struct devices *d, const struct options *o, struct pw_tcp *tcp, uint64_t now);
 void devices_destroy(struct devices *d);
 
-/* Open, ping and renew what is due; returns how much was done. */
+/* Open, ping, renew or take leave, what is due; returns how much was done. */
 uint32_t devices_turn(struct devices *d, uint64_t now);
 
-/* Everybody says DISCONNECT and closes. */
-void devices_leave(struct devices *d, uint64_t now);
-/* And who has not gone by then is reset. */
-void devices_abort(struct devices *d, uint64_t now);
+/* From here on nobody is opened; turn by turn everybody says DISCONNECT and closes. */
+void devices_leave(struct devices *d);
+/* Reset some of those that have not gone; false where all have. */
+bool devices_abort(struct devices *d, uint64_t now);
 
 /*
  * Publish up to n messages, each device in its turn; fewer where devices wait for windows. due(k)

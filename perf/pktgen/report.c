@@ -29,6 +29,13 @@ report_progress(const struct run *r)
 	came = *k;
 }
 
+void
+report_phase(const struct run *r)
+{
+	if (!r->o->quiet)
+		fprintf(stderr, "pktgen: begins: %s\n", run_phase_str(r->phase));
+}
+
 static double
 rate(uint64_t n, uint64_t ns)
 {

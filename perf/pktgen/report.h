@@ -7,6 +7,9 @@
 /* A line a second, on stderr; as often as one likes. */
 void report_progress(const struct run *r);
 
+/* A line where a phase begins. */
+void report_phase(const struct run *r);
+
 /* What a person reads, on stdout; and the files that were asked for. -1 where one can't be written.
  */
 int report_result(const struct run *r);

@@ -18,7 +18,6 @@
 #define BATCH	       64 /* messages of a turn */
 #define LINK_DEADLINE  (20 * CLOCK_S)
 #define SILENCE	       (3 * CLOCK_S) /* nothing came for so long: nothing will */
-#define LEAVE_DEADLINE (10 * CLOCK_S)
 #define CLOSE_DEADLINE (2 * CLOCK_S)
 #define PROGRESS_TURNS 64
 
@@ -41,14 +40,15 @@ enter(struct run *r, enum run_phase phase, uint64_t deadline)
 	r->since = r->progress = r->now;
 	r->deadline = r->now + deadline;
 	r->came = 0;
+	report_phase(r);
 }
 
 static void
 fail(struct run *r, const char *why)
 {
 	snprintf(r->failure, sizeof(r->failure), "%s", why);
-	devices_leave(&r->devices, r->now);
-	enter(r, RUN_LEAVE, LEAVE_DEADLINE);
+	devices_leave(&r->devices);
+	enter(r, RUN_LEAVE, 0);
 }
 
 static uint64_t
@@ -156,8 +156,8 @@ settling(struct run *r)
 		   (r->o->qos == 0 || d->count.settled + d->count.unsettled >= d->count.messages);
 
 	if (all || silent(r, r->sink.count.messages + d->count.settled)) {
-		devices_leave(&r->devices, r->now);
-		enter(r, RUN_LEAVE, LEAVE_DEADLINE);
+		devices_leave(&r->devices);
+		enter(r, RUN_LEAVE, 0);
 	}
 }
 
@@ -199,7 +199,7 @@ advance(struct run *r)
 		settling(r);
 		break;
 	case RUN_LEAVE:
-		if (late || pw_tcp_conns(r->devices_tcp) == 0) {
+		if (pw_tcp_conns(r->devices_tcp) == 0 || silent(r, pw_tcp_conns(r->devices_tcp))) {
 			sink_leave(&r->sink, r->now);
 			enter(r, RUN_CLOSE, CLOSE_DEADLINE);
 		}
@@ -235,7 +235,7 @@ turn(struct run *r)
 	r->now = clock_now();
 	work = receive(&r->brokers_net, r->brokers_tcp, r->now);
 	work += receive(&r->devices_net, r->devices_tcp, r->now);
-	if (r->phase >= RUN_CONNECT && r->phase < RUN_LEAVE)
+	if (r->phase >= RUN_CONNECT && r->phase <= RUN_LEAVE && !net_busy(&r->devices_net))
 		work += devices_turn(&r->devices, r->now);
 	work += send_messages(r);
 	pw_tcp_flush(r->brokers_tcp, r->now);
@@ -265,7 +265,10 @@ run_measure(struct run *r, const bool *stop)
 		if (__atomic_load_n(stop, __ATOMIC_RELAXED) && r->phase < RUN_LEAVE)
 			fail(r, "interrupted");
 	}
-	devices_abort(&r->devices, r->now);
+	/* Who does not go is reset, so that pubwire knows. */
+	while (devices_abort(&r->devices, r->now))
+		net_flush(&r->devices_net);
+	net_flush(&r->devices_net);
 	return r->failure[0] == '\0' ? 0 : -1;
 }
 

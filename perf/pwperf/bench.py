@@ -19,6 +19,9 @@ PATIENCE = 60
 PAGE = 2 << 20
 # A ring of memif holds 1024 frames: more on their way would be testpmd's to drop.
 WIRE_WINDOW = 512
+# How pktgen says that a phase begins; the measured one lies between these two.
+BEGINS = "pktgen: begins: "
+MEASURED = ("measuring", "waiting for the last messages")
 
 CONFIG = """
 instance: perf
@@ -140,17 +143,23 @@ class Bench:
                 p.wait()
             p.stdin.close()
 
-    def generate(self, options):
-        """One run of pktgen: its result."""
+    def generate(self, options, begins=None):
+        """One run of pktgen: its result. begins(phase) is called where a phase begins."""
         out = self.file("result.json")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(out)
-        r = subprocess.run([self.pktgen_bin, "--devices-port", "net_memif0", "--brokers-port", "net_memif1",
-                            "--quiet", "--json", out, *options, "--",
-                            *self.eal("gen", f"{self.cpus[1]}", "client", 1), "--no-telemetry"],
-                           capture_output=True, text=True, check=False)
-        if r.returncode not in (0, 2):
-            raise Failed(f"pktgen: {r.stdout}{r.stderr}")
+        with open(self.file("words"), "wb") as words:
+            p = subprocess.Popen([self.pktgen_bin, "--devices-port", "net_memif0", "--brokers-port", "net_memif1",
+                                  "--json", out, *options, "--", *self.eal("gen", f"{self.cpus[1]}", "client", 1),
+                                  "--no-telemetry"], stdout=words, stderr=subprocess.PIPE, text=True)
+            said = []
+            with p:
+                for line in p.stderr:
+                    said.append(line)
+                    if begins and line.startswith(BEGINS):
+                        begins(line[len(BEGINS):].strip())
+        if p.returncode not in (0, 2):
+            raise Failed(f"pktgen: {self.said('words')}{''.join(said)}")
         with open(out, encoding="utf-8") as f:
             return json.load(f)
 
@@ -208,11 +217,12 @@ class Bench:
 
     def trial(self, s, seconds, rate=None, may_lose=False):
         """One run against pubwire. Messages that are wrong end everything; lost ones only where none may be."""
-        before = self.busy_cycles()
+        cycles = {}
         options = s.options() + ["--warmup", "0.5", "--seconds", str(seconds)]
         if s.connections > 20000:
             options += ["--clients", "10.77.1.1-10.77.255.250"]
-        r = self.generate(options + (["--rate", str(int(rate))] if rate else []))
+        r = self.generate(options + (["--rate", str(int(rate))] if rate else []),
+                          lambda phase: cycles.update({phase: self.busy_cycles()}) if phase in MEASURED else None)
         order, sink = r["order"], r["sink"]
         wrong = {**{k: order[k] for k in ("late", "duplicate", "stale")},
                  **{k: sink[k] for k in ("corrupt", "wrong_qos", "strange")}}
@@ -222,5 +232,6 @@ class Bench:
             raise Failed(f"{s.name}: {wrong}, {r['lost']} lost, {r['failure'] or 'ended in time'}\n"
                          + self.said("pubwire"))
         r["copies"] = s.brokers
-        r["cycles"] = (self.busy_cycles() - before) / max(1, r["devices"]["messages"])
+        if len(cycles) == len(MEASURED):
+            r["cycles"] = (cycles[MEASURED[1]] - cycles[MEASURED[0]]) / max(1, r["sent_per_second"] * r["seconds"])
         return r
