@@ -184,7 +184,8 @@ worker_kernel_poll(struct worker *w, uint64_t now)
 {
 	uint32_t total = 0;
 
-	if (w->index != OWNER || !w->fleet->has_kernel || now < w->kernel_due)
+	/* The look between arming interrupts and waiting for them may not be left out. */
+	if (w->index != OWNER || !w->fleet->has_kernel || (now < w->kernel_due && !w->armed))
 		return 0;
 	w->kernel_due = now + POLL_INTERVAL;
 	for (uint32_t i = 0; i < w->fleet->nb_ifaces; i++)

@@ -30,6 +30,7 @@
 #define OPT_MEND_L4  0x10 /* ICMP, ICMPv6 and TCP over IPv6 */
 #define OPT_NO_IP6   0x20
 #define OPT_ANNOUNCE 0x40
+#define OPT_KERNEL   0x80
 #define FRAME_MAX    1600
 #define WORKERS	     4
 
@@ -76,6 +77,17 @@ on_icmp_error(void *ctx, const struct pw_flow *flow, uint32_t seq, uint16_t mtu,
 		CHECK(mtu == 0 || (mtu >= 68 && code == 4));
 	else
 		CHECK(mtu == 0 || mtu >= 1280);
+}
+
+/* The kernel gets frames as they came: never more of them than what came, and with a header. */
+static void
+on_kernel(void *ctx, uint32_t iface, struct rte_mbuf *m, uint64_t when)
+{
+	(void)ctx;
+	CHECK(iface == 0 && when == now);
+	CHECK(m->pkt_len >= 14 && m->data_len >= 14);
+	rte_mbuf_sanity_check(m, 1);
+	rte_pktmbuf_free(m);
 }
 
 int
@@ -212,13 +224,15 @@ make(uint8_t options)
 				    {{.b = {0xfd, 0x77, [15] = 1}}, 64}},
 			   .nb_addrs = (options & OPT_NO_IP6) ? 1 : 2,
 			   .gateway = pw_addr_v4(RTE_BE32(0x0a4d0002)),
-			   .gateway6 = {.b = {0xfd, 0x77, [15] = 2}}}},
+			   .gateway6 = {.b = {0xfd, 0x77, [15] = 2}},
+			   .kernel = (options & OPT_KERNEL) ? PW_WIRE_KERNEL_AND_ECHO
+							    : PW_WIRE_KERNEL_NONE}},
 		.nb_ifaces = 1,
 		.neighbours = 4,
 		.hold_queue = 2,
 		.fragments = 4,
 		.mem = &mem,
-		.hooks = {.tx = on_tx, .icmp_error = on_icmp_error},
+		.hooks = {.tx = on_tx, .icmp_error = on_icmp_error, .kernel = on_kernel},
 		.socket = -1,
 	};
 

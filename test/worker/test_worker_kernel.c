@@ -249,6 +249,26 @@ test_frames_of_the_kernel_leave_by_the_port_at_the_rate(void **state)
 	world_destroy(w);
 }
 
+/* A frame that came between the last look and the arming of interrupts would wake nobody. */
+static void
+test_a_worker_about_to_wait_looks_at_the_kernel_once_more(void **state)
+{
+	static const struct world_conf conf = {.workers = 1, .kernel_rate = NO_BOUND};
+	struct world *w = world_create(&conf);
+
+	(void)state;
+	(void)pw_worker_turn(w->fleet, 0, w->now += MS);
+	assert_int_equal(rte_ring_enqueue(w->from_kernel, frame(w, IPPROTO_UDP, 3784, 3784, 16)),
+			 0);
+	(void)pw_worker_turn(w->fleet, 0, w->now += 1000);
+	assert_int_equal(COUNT(w, 0, from_kernel), 0); /* too soon after the last look */
+	w->fleet->worker[0]->armed = true;
+	assert_true(pw_worker_turn(w->fleet, 0, w->now += 1000) > 0);
+	assert_int_equal(COUNT(w, 0, from_kernel), 1);
+	w->fleet->worker[0]->armed = false;
+	world_destroy(w);
+}
+
 static void
 test_the_kernel_sees_no_tags(void **state)
 {
@@ -392,6 +412,7 @@ main(void)
 		cmocka_unit_test(test_frames_of_every_worker_reach_the_kernel),
 		cmocka_unit_test(test_a_flood_costs_no_more_than_the_rate),
 		cmocka_unit_test(test_frames_of_the_kernel_leave_by_the_port_at_the_rate),
+		cmocka_unit_test(test_a_worker_about_to_wait_looks_at_the_kernel_once_more),
 		cmocka_unit_test(test_the_kernel_sees_no_tags),
 		cmocka_unit_test(test_an_interface_that_is_gone_stops_nothing),
 		cmocka_unit_test(test_an_interface_that_takes_no_more_costs_its_own_frames_only),
