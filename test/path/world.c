@@ -132,7 +132,10 @@ links_up(struct world *w, const struct world_conf *conf, struct pw_fleet_conf *f
 static void
 kernel_up(struct world *w, const struct world_conf *conf, struct pw_fleet_conf *fleet)
 {
-	struct pw_port_conf port = {.nb_workers = 1};
+	struct pw_port_conf port = {
+		.nb_workers = 1,
+		.rx_interrupts = conf->interrupts,
+	};
 	static uint32_t made;
 	char text[32], device[RTE_ETH_NAME_MAX_LEN], err[256] = "";
 	int id;

@@ -24,14 +24,14 @@
 #define DEVICES	 4
 #define MESSAGES 50
 
-/* Receive queue 0 of each of the two ports. */
+/* Receive queue 0 of each of the two ports, and of the kernel's interface beside the first. */
 static struct nic {
 	struct rte_ring *ring;
 	int fd;
 	bool armed;
 	uint32_t told; /* frames put into the ring up to the last look */
 	struct rte_epoll_event event;
-} nic[2];
+} nic[3];
 
 static struct world *the_world;
 /* What the functions below answer, where not 0. */
@@ -53,6 +53,8 @@ nic_of(uint16_t port)
 	/* The devices' side is called d, the brokers' b. */
 	if (rte_eth_dev_get_name_by_port(port, name) != 0)
 		return NULL;
+	if (strstr(name, "kernel") != NULL)
+		return &nic[2];
 	return &nic[strchr(name, 'b') == NULL ? 0 : 1];
 }
 
@@ -159,7 +161,7 @@ __wrap_rte_epoll_wait(int epfd, struct rte_epoll_event *events, int max, int tim
 {
 	int n;
 
-	for (uint32_t i = 0; i < RTE_DIM(nic) && inject; i++)
+	for (uint32_t i = 0; i < RTE_DIM(nic) && inject && nic[i].ring != NULL; i++)
 		wrong += rte_ring_count(nic[i].ring) > 0;
 	if (ring_late)
 		fleet_ring(the_world->fleet, 1);
@@ -177,7 +179,7 @@ raise_interrupts(void)
 	static const uint64_t one = 1;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	for (uint32_t i = 0; i < RTE_DIM(nic); i++) {
+	for (uint32_t i = 0; i < RTE_DIM(nic) && nic[i].ring != NULL; i++) {
 		uint32_t sent = __atomic_load_n(&nic[i].ring->prod.tail, __ATOMIC_ACQUIRE);
 
 		if (sent == nic[i].told)
@@ -215,8 +217,9 @@ create(struct world_conf conf)
 		nic[i] = (struct nic){.fd = eventfd(0, EFD_NONBLOCK)};
 	w = world_create(&conf);
 	the_world = w;
-	for (uint32_t i = 0; i < RTE_DIM(nic); i++)
+	for (uint32_t i = 0; i < RTE_DIM(w->side); i++)
 		nic[i].ring = w->side[i].to_near[0];
+	nic[2].ring = w->from_kernel;
 	return w;
 }
 
@@ -597,6 +600,7 @@ the_main_lcore_wakes_whom_it_tells(void **state)
 {
 	static const struct world_conf conf = {.workers = 2};
 	struct world *w = create(conf);
+	struct pw_edition_conf renewed = {.settings = &w->settings, .number = 1};
 
 	(void)state;
 	w->fleet->worker[0]->waits = true;
@@ -605,6 +609,31 @@ the_main_lcore_wakes_whom_it_tells(void **state)
 	assert_true(rung(w->fleet->worker[0]) && rung(w->fleet->worker[1]));
 	pw_fleet_stop(w->fleet);
 	assert_true(rung(w->fleet->worker[0]) && rung(w->fleet->worker[1]));
+	assert_int_equal(pw_fleet_renew(w->fleet, &renewed), 0);
+	assert_true(rung(w->fleet->worker[0]) && rung(w->fleet->worker[1]));
+	world_run(w, 10);
+	assert_true(pw_fleet_renewed(w->fleet));
+	destroy(w);
+}
+
+static void
+the_kernels_interface_wakes_the_worker_that_reads_it_until_it_is_gone(void **state)
+{
+	static const struct world_conf conf = {.workers = 1, .kernel_rate = 1000};
+	struct world *w = create(conf);
+	struct worker *k = w->fleet->worker[0];
+
+	(void)state;
+	assert_int_equal(pw_fleet_idle(w->fleet, 0), PW_IDLE_INTERRUPT);
+	worker_wait(k, w->now);
+	assert_true(nic[0].armed && nic[1].armed && nic[2].armed);
+	worker_disarm(k);
+	assert_false(nic[0].armed || nic[1].armed || nic[2].armed);
+	assert_int_equal(k->watched, 1 | 2 | 4);
+	pw_fleet_kernel_gone(w->fleet, 0);
+	assert_int_equal(k->watched, 1 | 2);
+	worker_wait(k, w->now);
+	assert_true(nic[0].armed && nic[1].armed && !nic[2].armed);
 	destroy(w);
 }
 
@@ -678,6 +707,8 @@ main(void)
 		cmocka_unit_test(what_is_handed_over_wakes_who_gets_it),
 		cmocka_unit_test(a_turn_without_work_wakes_nobody),
 		cmocka_unit_test(the_main_lcore_wakes_whom_it_tells),
+		cmocka_unit_test(
+			the_kernels_interface_wakes_the_worker_that_reads_it_until_it_is_gone),
 		cmocka_unit_test(a_wait_ends_where_something_is_due),
 		cmocka_unit_test(pressure_is_seen_and_gone_however_rare_turns_are),
 	};
