@@ -230,6 +230,15 @@ echo6(struct frame *f)
 }
 
 static void
+echo6_in_pieces(struct frame *f)
+{
+	const uint8_t header[8] = {0, 0, 0, 1, 0, 0, 0, 9};
+
+	echo6(f);
+	frame_ip6_insert(f, 44, header, sizeof(header));
+}
+
+static void
 echo6_reply(struct frame *f)
 {
 	frame_icmp6(f, PEER6, OURS6, 64, 129, 0, 1, some, 32);
@@ -328,6 +337,7 @@ static const struct row {
 	ROW(vrrp6, NOBODY, KERNELS, KERNELS),
 	ROW(udp6_to_all, NOBODY, KERNELS, KERNELS),
 	ROW(echo6, OURS, OURS, KERNELS),
+	ROW(echo6_in_pieces, NOBODY, NOBODY, KERNELS),
 	ROW(echo6_reply, NOBODY, KERNELS, KERNELS),
 	ROW(icmp6_error, OURS, BOTHS, BOTHS),
 	ROW(solicit, OURS, OURS, OURS),

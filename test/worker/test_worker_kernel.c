@@ -158,6 +158,25 @@ test_tcp_of_no_connection_and_no_listener_is_the_kernels(void **state)
 	world_destroy(w);
 }
 
+/* A server of the host on all its addresses must not have the devices of a pubwire that ends. */
+static void
+test_listeners_are_ours_while_they_refuse(void **state)
+{
+	static const struct world_conf conf = {.workers = 1, .kernel_rate = NO_BOUND};
+	struct world *w = world_create(&conf);
+
+	(void)state;
+	world_connect(w, 1, PW_MQTT_3_1_1);
+	pw_fleet_drain(w->fleet);
+	world_run(w, 100);
+	(void)kernel_swallows(w);
+	arrives(w, frame(w, IPPROTO_TCP, 4711, 1883, 0));
+	world_run(w, 1);
+	assert_int_equal(kernel_swallows(w), 0);
+	assert_true(resets(w) > 0);
+	world_destroy(w);
+}
+
 static void
 test_without_a_kernel_tcp_is_reset(void **state)
 {
@@ -408,6 +427,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tcp_of_no_connection_and_no_listener_is_the_kernels),
+		cmocka_unit_test(test_listeners_are_ours_while_they_refuse),
 		cmocka_unit_test(test_without_a_kernel_tcp_is_reset),
 		cmocka_unit_test(test_frames_of_every_worker_reach_the_kernel),
 		cmocka_unit_test(test_a_flood_costs_no_more_than_the_rate),
