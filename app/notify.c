@@ -16,6 +16,8 @@
 
 #define NS_PER_US	UINT64_C(1000)
 #define STATUS_INTERVAL UINT64_C(2000000000) /* ns */
+/* For what comes behind a drain: its summary, and giving back of memory. */
+#define END_NS (5 * UINT64_C(1000000000))
 /* Of a fresh look and of an answer to the service manager in its own time. */
 #define LOOKS_A_WATCHDOG 4
 
@@ -232,10 +234,14 @@ app_notify_reloading(void)
 }
 
 void
-app_notify_stopping(void)
+app_notify_stopping(uint64_t ns)
 {
+	char text[96];
+
+	snprintf(text, sizeof(text), "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+		 (ns + END_NS) / NS_PER_US);
 	if (notify.fd >= 0)
-		(void)tell("STOPPING=1\nSTATUS=draining");
+		(void)tell(text);
 	notify.stopping = true;
 }
 

@@ -26,8 +26,9 @@ void app_notify_ready(const struct app *a);
 /* A reload has begun. app_notify_ready() ends it, whether the file was taken or not. */
 void app_notify_reloading(void);
 
-/* A drain has begun: STOPPING=1. */
-void app_notify_stopping(void);
+/* A drain has begun, which lasts so many ns at most: STOPPING=1, and a wait that is long enough for
+ * it and for what is taken down afterwards, whatever the service manager is configured to wait. */
+void app_notify_stopping(uint64_t ns);
 
 /*
  * What people read in `systemctl status`, for as long as the watch below finds nothing newer to

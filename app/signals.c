@@ -68,12 +68,13 @@ static void
 begin_drain(struct app *a, struct drain *d, const char *by)
 {
 	uint32_t ms = pw_reload_config(&a->reload)->forward.limits.drain_deadline;
+	uint64_t most = GRACE_NS + ms * 1000000ull;
 
 	d->on = true;
 	a->reload.stopping = true;
-	d->deadline = pw_clock_now() + GRACE_NS + ms * 1000000ull;
+	d->deadline = pw_clock_now() + most;
 	PW_LOG(app, NOTICE, "%s: draining for at most %u ms (a signal: stop at once)", by, ms);
-	app_notify_stopping();
+	app_notify_stopping(most);
 	app_lost_take(a, &d->before);
 	pw_control_set_state(&a->control, PW_RUN_DRAINING);
 	pw_fleet_drain(a->fleet);

@@ -41,6 +41,13 @@ while True:
     except BlockingIOError:
         time.sleep(0.002)
 """
+# Bytes that nobody has read; there is room for 16 writes at least, of 65536 bytes in all.
+WAITING = """\
+import array, fcntl, os, termios
+n = array.array("i", [0])
+fcntl.ioctl(os.open("/run/sent", os.O_RDONLY | os.O_NONBLOCK), termios.FIONREAD, n)
+print(n[0])
+"""
 READER_UNIT = """\
 [Unit]
 DefaultDependencies=no
@@ -199,6 +206,25 @@ class ServiceTest(Root):
 
         self.good("dpkg", "--purge", "pubwire")
         self.assertEqual("", self.inside("pgrep", "-x", "pubwire").stdout)
+
+    def test_a_drain_has_the_time_that_its_deadline_asks_for(self):
+        self.write("/etc/systemd/system/pubwire.service.d/test.conf",
+                   "[Service]\nWatchdogSec=0\nTimeoutStopSec=100ms\n")
+        self.good("systemctl", "start", "reader")
+        self.good("systemctl", "start", "pubwire")
+        # A worker that hangs does not drain: the deadline decides, which lies behind TimeoutStopSec.
+        self.good("touch", "/run/hang")
+        self.until("the pipe is full", self.full)
+        self.inside("systemctl", "stop", "pubwire", "--no-block")
+        self.until("the deadline ends the drain", lambda: "the drain did not end in time" in self.journal())
+        self.good("rm", "/run/hang")
+        self.until("it ends", lambda: self.show("ActiveState") == "inactive")
+
+    def full(self):
+        """True where bytes wait and no more come."""
+        before = int(self.good("python3", "-c", WAITING))
+        time.sleep(0.2)
+        return before > 10000 and before == int(self.good("python3", "-c", WAITING))
 
     def test_a_wrong_configuration_is_not_tried_again(self):
         self.write(CONFIG, YAML + "nonsense: 1\n")

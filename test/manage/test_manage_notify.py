@@ -189,7 +189,7 @@ def a_worker_that_hangs(d):
         check(manager.until("WATCHDOG=1"), "the watchdog is fed again once it turns", manager.heard)
         check(manager.until("0 devices"), "and the status is the usual one", manager.heard)
         status = program.end()
-        check(status == 0 and manager.until("STOPPING=1\nSTATUS=draining"), "it says that it stops",
+        check(status == 0 and manager.until("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=8000000"), "it says that it stops",
               f"{status}, {manager.heard}")
         print("# " + " | ".join(h.replace("\n", ", ") for h in manager.heard[:3]))
     finally:
