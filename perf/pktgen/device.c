@@ -96,6 +96,9 @@ on_gone(void *ctx, struct pw_tcp_conn *c, enum pw_tcp_end why, uint64_t now)
 	}
 	d->count.unsettled += dev->inflight - (uint32_t)__builtin_popcountll(dev->over);
 	dev->over = dev->received = 0;
+	/* Half a message was counted, and its number is given away: it is missing at the end. */
+	dev->seq += dev->half != NULL;
+	dev->half = NULL;
 	dev->inflight = 0;
 	dev->first = 1;
 	dev->state = DEVICE_DOWN;
@@ -190,13 +193,17 @@ on_frame(void *ctx, const uint8_t *p, uint32_t len, uint32_t head)
 	}
 }
 
-static void
-on_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+void
+device_read(struct devices *d, struct device *dev, uint64_t now)
 {
-	struct devices *d = ctx;
-	struct reading r = {.d = d, .dev = &d->dev[pw_tcp_user(c)]};
-	int n = frames_walk(pw_tcp_rx_chain(c), on_frame, &r);
+	struct pw_tcp_conn *c = dev->conn;
+	struct reading r = {.d = d, .dev = dev};
+	int n;
 
+	/* An answer in the midst of a message would be taken for a part of it. */
+	if (dev->half != NULL)
+		return;
+	n = frames_walk(pw_tcp_rx_chain(c), on_frame, &r);
 	if (n >= 0)
 		pw_tcp_consume(d->tcp, c, (uint32_t)n);
 	else
@@ -205,6 +212,14 @@ on_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
 		d->count.no_buffer++;
 	if (n < 0 || pw_tcp_eof(c))
 		pw_tcp_close(d->tcp, c, now);
+}
+
+static void
+on_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+{
+	struct devices *d = ctx;
+
+	device_read(d, &d->dev[pw_tcp_user(c)], now);
 }
 
 static const struct pw_tcp_ops ops = {
@@ -262,7 +277,8 @@ ping_due(struct devices *d, uint64_t now)
 		struct device *dev = &d->dev[d->ping];
 
 		d->ping = (d->ping + 1) % d->n;
-		if (dev->state == DEVICE_UP &&
+		/* Who is in the midst of a message speaks anyway. */
+		if (dev->state == DEVICE_UP && dev->half == NULL &&
 		    pw_tcp_send_copy(d->tcp, dev->conn, ping, sizeof(ping)) == 0)
 			d->count.pings++;
 	}
@@ -276,6 +292,8 @@ leave(struct devices *d, struct device *dev, uint64_t now)
 
 	if (dev->state == DEVICE_UP) {
 		d->nb_up--;
+		if (dev->half != NULL)
+			(void)device_send_half(d, dev);
 		if (pw_tcp_send_copy(d->tcp, dev->conn, bye, sizeof(bye)) < 0)
 			d->count.no_buffer++;
 	} else {
@@ -298,7 +316,7 @@ churn_due(struct devices *d, uint64_t now)
 
 		d->churn = (d->churn + 1) % d->n;
 		/* Who goes in the midst of an exchange would leave a message in doubt. */
-		if (dev->state == DEVICE_UP && dev->inflight == 0)
+		if (dev->state == DEVICE_UP && dev->inflight == 0 && dev->half == NULL)
 			leave(d, dev, now);
 	}
 	return n;
@@ -326,7 +344,8 @@ devices_turn(struct devices *d, uint64_t now)
 {
 	if (d->leaving)
 		return leave_some(d, now);
-	return open_due(d, now) + ping_due(d, now) + churn_due(d, now);
+	return open_due(d, now) + devices_send_halves(d, now) + ping_due(d, now) +
+	       churn_due(d, now);
 }
 
 void
@@ -360,10 +379,11 @@ devices_create(struct devices *d, const struct options *o, struct pw_tcp *tcp, u
 	d->dev = rte_zmalloc("devices", sizeof(struct device) * (size_t)d->n, 64);
 	if (d->dev == NULL)
 		return -ENOMEM;
-	/* The silent ones are spread over all. */
+	/* The silent and the slow ones are spread over all, the silent from the end. */
 	for (uint32_t i = 0; i < d->n; i++) {
 		d->dev[i].first = 1;
 		d->dev[i].silent = (i * 37 + 36) % 100 < o->silent;
+		d->dev[i].slow = (i * 37) % 100 < o->slow;
 	}
 	d->connect_due = d->ping_due = d->churn_due = now;
 	return 0;

@@ -14,6 +14,7 @@
 #include <pubwire/tcp/tcp.h>
 
 #include "options.h"
+#include "shape.h"
 
 #define DEVICE_COUNTERS(X)                                                                         \
 	X(connects, "Connections opened")                                                          \
@@ -26,6 +27,7 @@
 	X(refusals, "Of them, those with a reason code that refuses")                              \
 	X(unsettled, "Messages whose exchange ended with their connection")                        \
 	X(strange, "Packets that nobody asked for, or that make no sense")                         \
+	X(halves, "Messages sent in two halves")                                                   \
 	X(pings, "PINGREQ packets sent")                                                           \
 	X(no_buffer, "Times that a device could not send for want of a buffer")
 
@@ -41,15 +43,21 @@ enum device_state {
 
 struct device {
 	struct pw_tcp_conn *conn;
-	uint64_t over;	     /* bit i: the exchange of first + i is over */
-	uint64_t received;   /* bit i: its PUBREC has come */
-	uint64_t retry;	     /* ns; not opened before */
-	uint32_t seq;	     /* of the next message */
-	uint16_t first;	     /* packet identifier of the oldest exchange */
-	uint16_t generation; /* connections so far, less one */
-	uint8_t inflight;    /* exchanges from first on, over or not */
-	uint8_t state;	     /* enum device_state */
+	uint64_t over;		  /* bit i: the exchange of first + i is over */
+	uint64_t received;	  /* bit i: its PUBREC has come */
+	uint64_t retry;		  /* ns; not opened before */
+	const struct shape *half; /* of the message of which half is sent, NULL none */
+	uint64_t half_stamp;	  /* ns */
+	uint64_t half_due;	  /* ns; the rest follows then */
+	uint32_t half_next;	  /* device that is due after this one, one above its number */
+	uint32_t seq;		  /* of the next message */
+	uint16_t first;		  /* packet identifier of the oldest exchange */
+	uint16_t generation;	  /* connections so far, less one */
+	uint8_t inflight;	  /* exchanges from first on, over or not */
+	uint8_t state;		  /* enum device_state */
 	bool silent;
+	bool slow;
+	bool half_listed; /* among those that are due */
 };
 
 struct devices {
@@ -59,12 +67,13 @@ struct devices {
 	uint32_t n;
 	uint32_t nb_opening; /* OPENING and SAYING */
 	uint32_t nb_up;
-	uint32_t opened;      /* all below this have been opened once */
-	uint32_t revive;      /* where the search for devices to open again stands */
-	uint32_t ping, churn; /* whose turn it is */
-	uint32_t next;	      /* to publish */
-	uint32_t left;	      /* all below this have been told to leave */
-	bool leaving;	      /* nobody is opened any more */
+	uint32_t opened;	       /* all below this have been opened once */
+	uint32_t revive;	       /* where the search for devices to open again stands */
+	uint32_t ping, churn;	       /* whose turn it is */
+	uint32_t next;		       /* to publish */
+	uint32_t half_head, half_tail; /* devices with half a message, one above their numbers */
+	uint32_t left;		       /* all below this have been told to leave */
+	bool leaving;		       /* nobody is opened any more */
 	uint64_t connect_due, ping_due, churn_due; /* ns */
 	struct device_counters count;
 };
@@ -88,9 +97,19 @@ bool devices_abort(struct devices *d, uint64_t now);
 struct publish_due {
 	uint64_t first; /* ns */
 	double step;	/* ns from one to the next */
+	uint64_t now;	/* ns */
 };
 uint32_t devices_publish(struct devices *d, uint32_t n, const struct publish_due *due,
 			 uint32_t per_segment);
+
+/* Send what is due of halves; returns how many. */
+uint32_t devices_send_halves(struct devices *d, uint64_t now);
+
+/* The other half of a device's message, now. False where there is no room for it. */
+bool device_send_half(struct devices *d, struct device *dev);
+
+/* Read what a device has been sent; not while half a message of its is on its way. */
+void device_read(struct devices *d, struct device *dev, uint64_t now);
 
 /* A packet that answers a message: PUBACK, PUBREC, PUBCOMP. False where it is strange. */
 bool device_answer(struct devices *d, struct device *dev, uint8_t type, uint16_t id);

@@ -30,6 +30,7 @@
 	X(connect_rate, "connect-rate", "N", "20000", "connections opened in a second")            \
 	X(churn, "churn", "N", "0", "devices that leave and come back in a second")                \
 	X(silent, "silent", "PERCENT", "0", "devices that publish nothing")                        \
+	X(slow, "slow", "PERCENT", "0", "devices that send each message in two halves")            \
 	X(keepalive, "keepalive", "SECONDS", "60", "pings come twice as often")                    \
 	X(protocol, "protocol", "3.1.1|5.0", "3.1.1", "version of MQTT")                           \
 	X(qos, "qos", "0|1|2", "0", "of each message")                                             \
@@ -268,6 +269,8 @@ take_devices(struct options *o, int opt, const char *name, const char *a)
 		return number32(name, a, 0, 1000000, &o->churn);
 	case OPT_silent:
 		return number32(name, a, 0, 100, &o->silent);
+	case OPT_slow:
+		return number32(name, a, 0, 100, &o->slow);
 	case OPT_keepalive:
 		if (number32(name, a, 2, UINT16_MAX, &n) < 0)
 			return -1;
@@ -354,6 +357,13 @@ check(struct options *o)
 	if (o->mode == MODE_L3 && o->frame < 66) {
 		fprintf(stderr, "pktgen: --frame: '%u'; expected 66 to 1514 with --mode l3\n",
 			o->frame);
+		return -1;
+	}
+	if (o->silent + o->slow > 100) {
+		fprintf(stderr,
+			"pktgen: --silent and --slow: %u and %u percent; expected 100 at "
+			"most together\n",
+			o->silent, o->slow);
 		return -1;
 	}
 	if (o->link == 0)

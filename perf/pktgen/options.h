@@ -46,6 +46,7 @@ struct options {
 	uint32_t connect_rate; /* a second */
 	uint32_t churn;	       /* a second */
 	uint32_t silent;       /* percent of the devices */
+	uint32_t slow;	       /* percent of the devices */
 	uint16_t keepalive;    /* s */
 	uint8_t version;       /* enum pw_mqtt_version */
 

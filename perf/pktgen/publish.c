@@ -5,14 +5,17 @@
  */
 #include <pubwire/mqtt/frame.h>
 
+#include "clock.h"
 #include "device.h"
 #include "frames.h"
 #include "payload.h"
 #include "shape.h"
 
-#define IDS    65535
-#define MSS    1448  /* of 1500 bytes, with timestamps */
-#define UNSENT 65536 /* bytes that a device may have on their way before it waits */
+#define SCAN	  256 /* devices looked at beyond four a message */
+#define IDS	  65535
+#define MSS	  1448 /* of 1500 bytes, with timestamps */
+#define HALF_WAIT (100 * CLOCK_MS)
+#define UNSENT	  65536 /* bytes that a device may have on their way before it waits */
 
 static uint8_t out[PAYLOAD_MAX + MSS + SHAPE_HEAD];
 
@@ -60,7 +63,8 @@ device_answer(struct devices *d, struct device *dev, uint8_t type, uint16_t id)
 static uint32_t
 room(const struct devices *d, const struct device *dev)
 {
-	if (dev->state != DEVICE_UP || dev->silent || pw_tcp_unacked(dev->conn) > UNSENT)
+	if (dev->state != DEVICE_UP || dev->silent || dev->half != NULL ||
+	    pw_tcp_unacked(dev->conn) > UNSENT)
 		return 0;
 	return d->o->qos == 0 ? UINT32_MAX : d->o->inflight - dev->inflight;
 }
@@ -98,24 +102,102 @@ send_some(struct devices *d, struct device *dev, uint32_t n, const struct publis
 	return sent;
 }
 
+/*
+ * Slow devices. The first half of a message leaves at once, the rest after a while; nothing else
+ * may leave in between. All wait equally long, so the first in the list is due first.
+ */
+static uint32_t
+send_slowly(struct devices *d, struct device *dev, uint64_t stamp, uint64_t now)
+{
+	const struct shape *s = shape_next();
+	uint32_t device = (uint32_t)(dev - d->dev);
+
+	(void)shape_write(s, out, device, id_at(dev, dev->inflight), dev->seq, stamp);
+	if (pw_tcp_send_copy(d->tcp, dev->conn, out, s->total / 2) < 0) {
+		d->count.no_buffer++;
+		return 0;
+	}
+	dev->half = s;
+	dev->half_stamp = stamp;
+	dev->half_due = now + HALF_WAIT;
+	dev->half_listed = true;
+	dev->half_next = 0;
+	if (d->half_tail != 0)
+		d->dev[d->half_tail - 1].half_next = device + 1;
+	else
+		d->half_head = device + 1;
+	d->half_tail = device + 1;
+	d->count.messages++;
+	d->count.halves++;
+	d->count.bytes += s->payload;
+	return 1;
+}
+
+bool
+device_send_half(struct devices *d, struct device *dev)
+{
+	const struct shape *s = dev->half;
+	uint32_t first = s->total / 2;
+
+	(void)shape_write(s, out, (uint32_t)(dev - d->dev), id_at(dev, dev->inflight), dev->seq,
+			  dev->half_stamp);
+	if (pw_tcp_send_copy(d->tcp, dev->conn, out + first, s->total - first) < 0) {
+		d->count.no_buffer++;
+		return false;
+	}
+	dev->half = NULL;
+	dev->seq++;
+	if (d->o->qos > 0)
+		dev->inflight++;
+	return true;
+}
+
+uint32_t
+devices_send_halves(struct devices *d, uint64_t now)
+{
+	uint32_t done = 0;
+
+	while (d->half_head != 0) {
+		struct device *dev = &d->dev[d->half_head - 1];
+
+		if (now < dev->half_due)
+			break;
+		/* It may have gone, or said the rest when it took leave. */
+		if (dev->half != NULL) {
+			if (!device_send_half(d, dev))
+				break;
+			device_read(d, dev, now);
+		}
+		d->half_head = dev->half_next;
+		if (d->half_head == 0)
+			d->half_tail = 0;
+		dev->half_listed = false;
+		done++;
+	}
+	return done;
+}
+
 uint32_t
 devices_publish(struct devices *d, uint32_t n, const struct publish_due *due, uint32_t per_segment)
 {
 	uint32_t done = 0;
 
 	/* Each device once at most, so that a segment is what was asked for. */
-	for (uint32_t i = 0; i < d->opened && done < n; i++) {
+	for (uint32_t i = 0; i < d->opened && done < n && i < 4 * n + SCAN; i++) {
 		struct device *dev = &d->dev[d->next];
 		uint32_t most;
 
 		d->next = d->next + 1 < d->opened ? d->next + 1 : 0;
 		most = RTE_MIN(RTE_MIN(room(d, dev), per_segment), n - done);
+		if (dev->slow && !dev->half_listed && most > 0) {
+			done += send_slowly(d, dev, due->first + (uint64_t)(done * due->step),
+					    due->now);
+			continue;
+		}
 		/* Not half a batch, where the window of the device has no room for a whole one. */
 		if (most > 0 && (d->o->qos == 0 || most >= RTE_MIN(per_segment, d->o->inflight) ||
 				 most == n - done || per_segment == OPTIONS_FULL))
 			done += send_some(d, dev, most, due, done);
-		if (i >= 4 * n + 256)
-			break;
 	}
 	return done;
 }

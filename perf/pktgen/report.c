@@ -84,8 +84,9 @@ print_settings(FILE *f, const struct options *o)
 		fprintf(f, "\"full\"");
 	else
 		fprintf(f, "%u", o->per_segment);
-	fprintf(f, ", \"churn\": %u, \"silent\": %u, \"keepalive\": %u, \"payload\": [", o->churn,
-		o->silent, o->keepalive);
+	fprintf(f,
+		", \"churn\": %u, \"silent\": %u, \"slow\": %u, \"keepalive\": %u, \"payload\": [",
+		o->churn, o->silent, o->slow, o->keepalive);
 	for (uint32_t i = 0; i < o->nb_sizes; i++)
 		fprintf(f, "%s{\"bytes\": %u, \"weight\": %u}", i > 0 ? ", " : "", o->size[i].bytes,
 			o->size[i].weight);

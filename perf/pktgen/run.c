@@ -62,7 +62,7 @@ delivered(const struct run *r)
 static uint32_t
 publish(struct run *r, uint32_t n, uint64_t first, double step)
 {
-	const struct publish_due due = {first, step};
+	const struct publish_due due = {first, step, r->now};
 
 	return devices_publish(&r->devices, n, &due, r->o->per_segment);
 }
