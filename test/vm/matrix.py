@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What was found of the NIC models, as the table of docs/nics.md."""
 
-HEAD = ("NIC (QEMU's name)", "PCI", "driver of DPDK", "bound to", "workers", "MTU", "queues", "offloads in use", "self-test",
-        "messages", "link down, up", "result")
+HEAD = ("NIC (QEMU's name)", "PCI", "driver of DPDK", "bound to", "workers", "idle", "MTU", "queues",
+        "offloads in use", "self-test", "messages", "link down, up", "result")
 WORD = {"works": "works", "absent": None, "not tried": "taken, not tried", "broken, switched off": "broken"}
 
 
@@ -19,7 +19,7 @@ def selftest(verdicts):
 def row(result):
     model, port = result["model"], result.get("port", {})
     return (model.device, model.identity, port.get("driver", model.pmd), result["driver"], str(result["workers"]),
-            str(port.get("mtu", "-")),
+            result.get("idle", "-"), str(port.get("mtu", "-")),
             f"{port['rx_queues']}+{port['tx_queues']}" if port else "-", port.get("offloads") or "-",
             selftest(port.get("selftest", {})), str(result.get("messages", "-")),
             "yes" if result.get("link") else "not tried", "ok" if result["ok"] else "FAILED")

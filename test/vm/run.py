@@ -4,8 +4,9 @@
 
 The guest has two NICs of each model. It is set up as docs/install.md says, by the scripts as they are
 installed; messages go through each model in turn, from devices in one namespace of this host to a broker in
-another. Boots twice: with an IOMMU (vfio-pci, two workers, cables pulled), and without (uio_pci_generic, one
-worker, frames of 9000 bytes where the model has them, killed and started again).
+another. Boots twice: with an IOMMU (vfio-pci, two workers that wait for interrupts, packets with wrong checksums,
+cables pulled), and without (uio_pci_generic, one worker, frames of 9000 bytes where the model has them, killed and
+started again).
 
 A line a check, "ok", "FAIL" or "skip"; the last line counts them. Exit status 1 when one failed. What
 happened is kept in build/vm/log where one did, or with --keep."""
@@ -30,7 +31,8 @@ import turn  # noqa: E402
 from guest import Guest, GuestError  # noqa: E402
 
 LOGS = os.path.join(image.CACHE, "log")
-BOOTS = {"vfio-pci": (2, 1500), "uio_pci_generic": (1, 9000)}  # driver: workers, MTU
+# driver: workers, what they do when idle, MTU
+BOOTS = {"vfio-pci": (2, "interrupt", 1500), "uio_pci_generic": (1, "adaptive", 9000)}
 SLOW = 120  # seconds after which no second guest is begun: scripts/test has to end
 
 
@@ -93,7 +95,8 @@ def serve(t, prepared, count):
     """A turn of a model whose NICs are bound; its result. Without an IOMMU nobody stops the NIC of a program
     that was killed."""
     began = time.monotonic()
-    steps = [t.look, t.forward, t.pull_the_cable if t.driver == "vfio-pci" else t.crash, t.stop]
+    more = [t.wrong_checksums, t.pull_the_cable] if t.driver == "vfio-pci" else [t.crash]
+    steps = [t.look, t.forward, *more, t.stop]
     if not t.wrong:
         t.run(([] if prepared else [t.configure, t.start]) + steps)
     result = t.end()
@@ -102,7 +105,7 @@ def serve(t, prepared, count):
     if port:
         print(f"     {port['rx_queues']}+{port['tx_queues']} queues; offloads: {port['offloads'] or 'none'}; "
               f"self-test: {matrix.selftest(port['selftest'])}; frames received by worker: "
-              f"{result.get('frames', '-')}", flush=True)
+              f"{result.get('frames', '-')}; idle: {result['idle']}", flush=True)
     return result
 
 

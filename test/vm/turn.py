@@ -2,7 +2,9 @@
 """The turn of one NIC model: bound, forwarding, its cable pulled, stopped, given back."""
 
 import json
+import os
 import re
+import subprocess
 import time
 
 import net
@@ -12,9 +14,10 @@ from guest import GuestError
 CONFIG = "/etc/pubwire/pubwire.yaml"
 LOG = "/run/pubwire.log"
 PID = "/run/pubwire.pid"
+CHECKSUM_DROPS = ("drop_ip_cksum", "drop_l4_cksum")
 
 
-def configuration(nics, lcores, mtu):
+def configuration(nics, lcores, idle, mtu):
     """As docs/install.md has it for NICs of PCI; IPv6 besides."""
     ports = "".join(f"  - {{name: {name}, device: \"{nics[side].address}\", "
                     f"addresses: [{net.PUBWIRE[side]}/16, \"{net.PUBWIRE6[side]}/64\"], mtu: {mtu}}}\n"
@@ -22,7 +25,7 @@ def configuration(nics, lcores, mtu):
     return (f"eal: [{', '.join(chr(34) + '--allow=' + n.address + chr(34) for n in nics.values())}]\n"
             f"instance: vm\n"
             f"http: {{}}\n"
-            f"workers: {{lcores: [{', '.join(map(str, lcores))}]}}\n"
+            f"workers: {{lcores: [{', '.join(map(str, lcores))}], idle: {idle}}}\n"
             f"ports:\n{ports}"
             f"listeners:\n"
             f"  - {{name: mqtt, address: {net.PUBWIRE['dev']}}}\n"
@@ -34,15 +37,15 @@ def configuration(nics, lcores, mtu):
 
 
 class Turn:
-    """One model by one driver with so many workers. result is what the matrix says of it."""
+    """One model by one driver with so many workers and their idle policy. result is what the matrix says of it."""
 
-    def __init__(self, guest, broker, model, driver, workers, mtu):
+    def __init__(self, guest, broker, model, driver, workers, idle, mtu):
         self.guest, self.broker, self.model, self.driver = guest, broker, model, driver
         self.lcores = list(range(1, workers + 1))
         self.nics = {side: guest.nics[model.name, side] for side in net.SIDES}
         self.tag = f"{model.name}-{driver}"
         self.wrong = []
-        self.mtu = min(mtu, model.mtu)
+        self.idle, self.mtu = idle, min(mtu, model.mtu)
         self.result = {"model": model, "driver": driver, "workers": workers}
         net.give_turn(model.name, self.mtu)
         self.collector = traffic.Collector(broker, self.tag)
@@ -58,7 +61,7 @@ class Turn:
         bind(self.guest, self.driver, self.nics.values())
 
     def configure(self):
-        self.guest.write(CONFIG, configuration(self.nics, self.lcores, self.mtu))
+        self.guest.write(CONFIG, configuration(self.nics, self.lcores, self.idle, self.mtu))
         self.guest.sh("pubwire --check-config")
 
     def start(self):
@@ -88,7 +91,10 @@ class Turn:
 
     def look(self):
         """The port as telemetry has it: what is in use, and what the self-test found."""
-        answer = json.loads(self.guest.sh("python3 /usr/local/lib/ask.py /pubwire/ports"))
+        answer = json.loads(self.guest.sh("python3 /usr/local/lib/ask.py /pubwire/ports /pubwire/workers"))
+        policies = {w["idle"] for w in answer["/pubwire/workers"].values() if isinstance(w, dict)}
+        self.result["idle"] = ", ".join(sorted(policies))
+        self.check(policies == {self.idle}, f"workers are {self.result['idle']}, not {self.idle}: see the log")
         self.result["port"] = port = next(iter(answer["/pubwire/ports"].values()))
         self.check(port["driver"] == self.model.pmd, f"the driver is {port['driver']}, not {self.model.pmd}")
         broken = [name for name, verdict in port["selftest"].items() if verdict.startswith("broken")]
@@ -107,6 +113,20 @@ class Turn:
                 self.check(bad == 0, f"{bad} packets with {key} at the {side} side: wrong checksums were sent")
         frames = self.metrics("worker_rx_frames_total")
         self.result["frames"] = "/".join(f"{n:.0f}" for _, n in sorted(frames.items()))
+
+    def wrong_checksums(self):
+        """Packets with wrong checksums are dropped, whoever verifies them, and counted."""
+        before = self.checksum_drops()
+        program = os.path.join(os.path.dirname(os.path.realpath(__file__)), "frames.py")
+        r = subprocess.run(net.inside("dev", "/usr/bin/python3", program, net.tap_name(self.model.name, "dev"),
+                                      self.nics["dev"].mac), stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+        self.check(json.loads(r.stdout) == [1, 0, 0],
+                   f"of SYNs that were right, wrong by TCP's checksum, wrong by IPv4's, these were answered: {r.stdout}")
+        after = self.checksum_drops()
+        self.check(after - before == 2, f"{after - before:.0f} of 2 wrong checksums were counted")
+
+    def checksum_drops(self):
+        return sum(sum(self.metrics(f"wire_{name}_total").values()) for name in CHECKSUM_DROPS)
 
     def pull_the_cable(self):
         """Of both NICs, one after the other; a message passes when they are back."""
