@@ -104,6 +104,7 @@ look_up(struct opening *o)
 	snprintf(port->device, sizeof(port->device), "%s", o->conf->device);
 	snprintf(port->driver, sizeof(port->driver), "%s", o->info.driver_name);
 	o->quirk = wire_port_quirk(port->driver);
+	port->no_tx_cleanup = o->quirk->no_tx_cleanup;
 	return 0;
 }
 

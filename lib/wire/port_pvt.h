@@ -14,7 +14,8 @@ struct port_quirk {
 	uint32_t never;	     /* enum pw_port_cap bits not to be used whatever the device says */
 	uint16_t max_queues; /* of each direction that are of use; 0: as many as it says */
 	bool intr_always; /* receive interrupts that need no arming, for which it has no function */
-	bool all_queues;  /* frames go to every queue the device has, whether it is read or not */
+	bool no_tx_cleanup; /* its rte_eth_tx_done_cleanup() makes a queue stop */
+	bool all_queues;    /* frames go to every queue the device has, whether it is read or not */
 };
 
 /* What is known of a driver; a row of nothing where nothing is. */

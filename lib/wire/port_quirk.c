@@ -12,7 +12,9 @@
  * interrupts are the queues' own descriptors. net_af_xdp, net_null, net_ring: no checksums, no hash
  * that is ours, whatever they list. net_e1000_em: says two queues for every chip. Those before the
  * 82571 send nothing from a second one, later ones have one context for checksums that both would
- * write to, and without a hash no frame is received into it.
+ * write to, and without a hash no frame is received into it. net_e1000_igb, net_igc: to clean up
+ * behind a packet of several segments they forget which descriptor its end was, wait for one that
+ * never comes when the ring has gone round, and send no more.
  */
 #include <string.h>
 
@@ -26,6 +28,8 @@ static const struct port_quirk quirks[] = {
 	{"net_af_packet", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS, .all_queues = true},
 	{"net_af_xdp", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS},
 	{"net_e1000_em", .max_queues = 1},
+	{"net_e1000_igb", .no_tx_cleanup = true},
+	{"net_igc", .no_tx_cleanup = true},
 	{"net_tap",
 	 PW_PORT_RX_CKSUM | PW_PORT_RX_RSS | PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM |
 		 PW_PORT_TX_TSO,

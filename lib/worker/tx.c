@@ -117,7 +117,7 @@ worker_tx_cleanup(struct worker *w, uint64_t now)
 	for (uint32_t i = 0; i < w->fleet->nb_ifaces; i++) {
 		const struct pw_port *port = w->fleet->port[i];
 
-		if (w->index < port->nb_txq &&
+		if (w->index < port->nb_txq && !port->no_tx_cleanup &&
 		    rte_eth_tx_done_cleanup(port->id, (uint16_t)w->index, 0) == -ENOTSUP)
 			(void)rte_eth_tx_burst(port->id, (uint16_t)w->index, NULL, 0);
 	}

@@ -181,6 +181,33 @@ test_second_queue_of_e1000_em_is_not_used(void **state)
 	pw_port_close(&port);
 }
 
+/* After a clean-up behind packets of several segments they sent no more. Seen in a guest. */
+static void
+test_drivers_that_do_not_clean_up_are_known(void **state)
+{
+	static const struct {
+		const char *driver;
+		bool harm;
+	} row[] = {{"net_e1000_igb", true},
+		   {"net_e1000_igb_vf", true},
+		   {"net_igc", true},
+		   {"net_e1000_em", false},
+		   {"net_ring", false}};
+	struct pw_port port;
+	char name[2][32];
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(row); i++) {
+		make_pair(name);
+		claimed_driver = row[i].driver;
+		claimed_queues = 1;
+		open_port(&port, name[0], 1);
+		claimed_driver = NULL;
+		assert_int_equal(port.no_tx_cleanup, row[i].harm);
+		pw_port_close(&port);
+	}
+}
+
 static void
 test_disabled_caps_are_not_used(void **state)
 {
@@ -431,6 +458,7 @@ main(void)
 		cmocka_unit_test(test_frame_crosses_a_ring),
 		cmocka_unit_test(test_more_workers_than_queues_are_steered_in_software),
 		cmocka_unit_test(test_second_queue_of_e1000_em_is_not_used),
+		cmocka_unit_test(test_drivers_that_do_not_clean_up_are_known),
 		cmocka_unit_test(test_disabled_caps_are_not_used),
 		cmocka_unit_test(test_refusals_say_what_to_do),
 		cmocka_unit_test(test_null_port_is_not_believed),

@@ -68,6 +68,7 @@ struct pw_port {
 	uint16_t max_segs; /**< segments a packet may have when sent, at least 1 */
 	uint32_t caps;	   /**< enum pw_port_cap bits that are in use */
 	enum pw_port_intr rx_interrupts;
+	bool no_tx_cleanup; /**< rte_eth_tx_done_cleanup() does harm: a queue keeps what it sent */
 	struct rte_ether_addr mac;
 	char device[64];
 	char driver[32];
