@@ -269,7 +269,8 @@ has_upstream(const struct pw_view *v, const struct pw_upstream *u)
 	return false;
 }
 
-/* What a connection that goes has counted is the broker's still: the first one that stays has it. */
+/* What a connection that goes has counted is the broker's still: the first one that stays has it.
+ */
 static void
 inherit(const struct pw_view *old, const struct pw_view *next)
 {
@@ -307,6 +308,7 @@ pw_forward_adopt(struct pw_forward *f, uint64_t now)
 	if (!(f->role & PW_ROLE_DEVICES))
 		return;
 	adopt_logs(f, e);
+	pw_wills_follow(f);
 	if (e->moved) {
 		f->moved = true;
 		f->move_over = false;

@@ -432,6 +432,8 @@ int pw_resolve_append(struct pw_forward *f, struct pw_flog *l, struct pw_session
 /* Keep the will of a CONNECT. 0, -ENOBUFS, -EMSGSIZE. */
 int pw_will_keep(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
 		 const struct pw_mqtt_connect *c);
+/* The routes are others, and those before are about to go. */
+void pw_wills_follow(struct pw_forward *f);
 void pw_will_forget(struct pw_forward *f, struct pw_session *s);
 /* Publish, or queue for when the log has room; the caller settles the session. */
 void pw_will_publish(struct pw_forward *f, struct pw_session *s, uint64_t now);

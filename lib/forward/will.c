@@ -158,6 +158,62 @@ pw_will_forget(struct pw_forward *f, struct pw_session *s)
 		pw_session_unwait(f, s);
 }
 
+/* The topic that it is kept with, at f->topic; returns its bytes. */
+static uint32_t
+topic_of(struct pw_forward *f, const struct pw_will *w)
+{
+	uint8_t head[7];
+	uint32_t n = 1, at = 1, len;
+
+	if (w->run != NULL)
+		n = pw_run_slices(w->run, f->scratch, f->scratch_max);
+	if (w->run == NULL)
+		memcpy(head, w->blob->data, RTE_MIN(w->len, (uint32_t)sizeof(head)));
+	else
+		pw_slices_copy(f->scratch, n, 0, head, RTE_MIN(w->len, (uint32_t)sizeof(head)));
+	while (head[at++] & 0x80) /* our own: at most four bytes, and a topic behind */
+		;
+	len = (uint32_t)head[at] << 8 | head[at + 1];
+	if (w->run == NULL)
+		memcpy(f->topic, w->blob->data + at + 2, len);
+	else
+		pw_slices_copy(f->scratch, n, at + 2, f->topic, len);
+	return len;
+}
+
+/* The route of the same name; where it is gone, the one of the topic as brokers were to have it. */
+static void
+follow(struct pw_forward *f, struct pw_will *w, const struct pw_route *const *by_slot)
+{
+	const struct pw_route *old = w->route, *next = old != NULL ? by_slot[old->slot] : NULL;
+	uint32_t len;
+
+	w->route = next;
+	if (next != NULL && next->conf->fanout == old->conf->fanout &&
+	    next->conf->hash_by_topic == old->conf->hash_by_topic)
+		return;
+	len = topic_of(f, w);
+	if (next == NULL)
+		w->route = pw_routes_find(f->routes, f->topic, len);
+	if (w->route != NULL)
+		w->key = pw_topic_key(f, w->route, f->topic, len);
+}
+
+void
+pw_wills_follow(struct pw_forward *f)
+{
+	const struct pw_route *by_slot[PW_FORWARD_MAX_ROUTES] = {NULL};
+
+	for (uint32_t i = 0; i < f->routes->n; i++)
+		by_slot[f->routes->route[i].slot] = &f->routes->route[i];
+	for (uint32_t i = 0; i < f->max_sessions; i++) {
+		struct pw_session *s = pw_pool_peek(f->sessions, i);
+
+		if (s != NULL && pw_session_will(s) != NULL)
+			follow(f, pw_session_will(s), by_slot);
+	}
+}
+
 static int
 append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {

@@ -60,6 +60,7 @@ pw_reload_init(struct pw_reload *r, const struct pw_reload_conf *conf)
 	r->config[1] = &r->spare;
 	r->access[0] = conf->access;
 	r->access[1] = &r->spare_access;
+	r->reserved = conf->config->tcp.reserve_active;
 	r->accounts = pw_forward_accounts_bytes(&conf->config->forward,
 						pw_config_has_access(conf->config)) != 0;
 }

@@ -339,6 +339,24 @@ the_rest(struct comparison *c, const struct pw_config *old)
 	BYTES(c, "http", http, false);
 }
 
+/* What routes make of TCP's tables, which are as large as they were at the start: there is room for
+ * connections that close, which some to brokers may take. */
+static void
+connections(struct comparison *c, const struct pw_config *old, const struct pw_config *fresh)
+{
+	uint32_t room = c->r->reserved + old->forward.limits.max_connections / 8 + 16;
+	char why[128];
+
+	c->left.tcp.reserve_active = old->tcp.reserve_active;
+	c->left.tcp.max_conns = old->tcp.max_conns;
+	if (fresh->tcp.reserve_active <= room)
+		return;
+	snprintf(why, sizeof(why),
+		 ": %u connections of a worker to brokers, and room for %u since the start",
+		 fresh->tcp.reserve_active, room);
+	restart(c, "routes", why);
+}
+
 uint32_t
 reload_compare(const struct pw_reload *r, const struct pw_config *old,
 	       const struct pw_config *fresh, struct pw_reload_result *o)
@@ -361,6 +379,7 @@ reload_compare(const struct pw_reload *r, const struct pw_config *old,
 	memcpy(c.left.forward.route, old->forward.route, sizeof(old->forward.route));
 	c.left.forward.nb_brokers = old->forward.nb_brokers;
 	c.left.forward.nb_routes = old->forward.nb_routes;
+	connections(&c, old, fresh);
 	if (c.restart == 0 && memcmp(&c.left, old, sizeof(*old)) != 0)
 		restart(&c, "", ": something else is different");
 	return c.restart;

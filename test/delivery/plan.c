@@ -215,6 +215,7 @@ plan_draw(struct world *w, uint64_t seed)
 	for (uint32_t i = 0; i < p->nb_devices; i++)
 		draw_device(w, i);
 	draw_faults(w);
+	reload_draw(w);
 }
 
 static const char *

@@ -145,6 +145,7 @@ workers_down(struct world *w)
 	if (w->shared != NULL)
 		pw_forward_shared_destroy(w->shared);
 	w->shared = NULL;
+	reload_forget(w);
 	w->post_head = w->post_tail = 0;
 }
 

@@ -61,6 +61,10 @@ next_event(const struct world *w)
 	uint64_t at = RTE_MIN(wire_next(w), workers_next(w));
 
 	at = RTE_MIN(at, w->fault_at);
+	if (w->reloads.running)
+		at = RTE_MIN(at, w->now + MS);
+	if (!w->calm && !w->drained)
+		at = RTE_MIN(at, w->reloads.at);
 	if (w->nb_questions > 0)
 		at = RTE_MIN(at, access_next(w));
 	if (w->famine_until != 0)
@@ -100,6 +104,7 @@ step(struct world *w)
 	if (w->plan.drain_at <= w->now && !w->drained)
 		drain(w);
 	mischief(w);
+	reload_step(w);
 	access_answer(w);
 	for (uint32_t i = 0; i < w->plan.nb_brokers; i++) {
 		if (w->broker[i].next <= w->now)

@@ -312,6 +312,7 @@ enum fault { FAULTS(FAULT_ENUM) FAULT_MAX };
 	X(takeovers)                                                                               \
 	X(segments)                                                                                \
 	X(segments_lost)                                                                           \
+	X(reloads)                                                                                 \
 	X(restarts)                                                                                \
 	X(drains)                                                                                  \
 	X(dropped_hold)                                                                            \
@@ -352,6 +353,17 @@ struct post {
 	struct pw_forward_msg msg;
 };
 
+/** Changes of the configuration. */
+struct reloads {
+	struct sim_rng rng;
+	uint64_t at; /**< of the next one, NEVER */
+	uint32_t left;
+	struct pw_forward_settings set[2];
+	uint32_t turn;	       /**< how many were made; the one in force is turn % 2 */
+	bool running;	       /**< some worker has not gone over */
+	bool pending[WORKERS]; /**< which */
+};
+
 struct world {
 	struct plan plan;
 	struct sim_rng rng;  /**< devices, brokers, mischief */
@@ -377,6 +389,7 @@ struct world {
 	uint32_t post_head, post_tail;
 	struct question question[QUESTIONS];
 	uint32_t nb_questions;
+	struct reloads reloads;
 	uint64_t fault_at, pressure_until, famine_until;
 	struct rte_mempool *famine; /**< the pool whose buffers are away, */
 	struct rte_mbuf *eaten;	    /**< and these */
@@ -508,6 +521,11 @@ void mischief_ends(struct world *w);
 /** Give back the buffers that a famine has taken. */
 void mischief_feed(struct world *w);
 /** pubwire dies, and begins anew. */
+/** reload.c: when the configuration changes; a turn of it; pubwire begins anew with what it says.
+ */
+void reload_draw(struct world *w);
+void reload_step(struct world *w);
+void reload_forget(struct world *w);
 void mischief_restart(struct world *w);
 const char *fault_text(enum fault f);
 

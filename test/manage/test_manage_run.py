@@ -152,6 +152,35 @@ def reload(t):
     return r
 
 
+def reload_routes(t, write):
+    """Brokers and routes that come, change and go; what the program has of them is told by telemetry."""
+    def logs():
+        return t.ask("/pubwire/logs")["total"]
+
+    write(CONFIG.replace('"fd78::12"}]', '"fd78::12"}, {name: c, address: 10.78.0.13}]')
+          .replace("brokers: [a, b]}]", "brokers: [c, b], pool_size: 2}, {filter: x, brokers: [a], name: x}]")
+          .replace('{filter: "#"', '{name: all, filter: "#"'))
+    r = reload(t)
+    check(r["state"] == "done" and {"brokers[2] (c is new)", "routes[0] (all is new)", "routes[1] (x is new)",
+                                    "routes (route-1 is gone)"} <= set(r["changed"]),
+          "reload: brokers and routes that come and go are named")
+    wait("reload: logs of sets that no route names any more go", lambda: logs() == 6)
+    rows = [x for n in range(0, 10, 7) for x in t.ask(f"/pubwire/brokers,{n}").values() if isinstance(x, dict)]
+    check({x["broker"] for x in rows} == {"a", "b", "c"} and len(rows) == 10,
+          "reload: connections to all that routes name")
+    names = [x["broker"] for x in t.ask("/pubwire/ledger_brokers").values() if isinstance(x, dict)]
+    check(names == ["a", "b", "c"], "reload: a ledger for each broker")
+    write(CONFIG.replace('"fd78::12"}]', '"fd78::12"}, {name: c, address: 10.78.0.14}]').replace("[a, b]", "[c]")
+          .replace("{name: a, address: 10.78.0.11, connect_timeout: 500ms}, ", "")
+          .replace('{name: b, address: "fd78::12"}, ', ""))
+    r = reload(t)
+    check(r["state"] == "done" and "brokers (a is gone)" in r["changed"] and "brokers[0].address" in r["changed"],
+          "reload: brokers go, another one moves")
+    wait("reload: their logs are gone too", lambda: logs() == 2)
+    wait("reload: and their rows", lambda: [x["broker"] for x in t.ask("/pubwire/ledger_brokers").values()
+                                            if isinstance(x, dict)] == ["c"])
+
+
 def reload_by_telemetry(prefix, conf, write):
     with Telemetry(prefix) as t:
         before = t.ask("/pubwire/reload_result")
@@ -172,10 +201,11 @@ def reload_by_telemetry(prefix, conf, write):
               f"{conf}:10:" in r["text"] and "limits.max_connections: needs a restart" in r["text"] and
               "limits.message_rate: needs a restart" in r["text"],
               "reload: every key that needs a restart is named, with its line")
+        reload_routes(t, write)
         write(CONFIG)
         r = reload(t)
-        check(r["state"] == "done" and "limits.idle_timeout" in r["changed"] and r["nb_changed"] == 4,
-              "reload: nothing of the refused one was taken; back to the first")
+        check(r["state"] == "done" and "brokers[0] (a is new)" in r["changed"],
+              "reload: and back to the first")
 
 
 def answers(prefix):

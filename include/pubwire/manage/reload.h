@@ -70,10 +70,11 @@ struct pw_reload {
 	bool cleaning; /**< workers are given what is in force, without what has retired */
 	int (*fit)(void *ctx, const struct pw_forward_settings *s);
 	void *ctx;
-	bool accounts;	  /**< sessions have room for what limits need */
-	uint32_t edition; /**< that workers were given last */
-	bool stopping;	  /**< nothing is taken any more; the caller's */
-	uint32_t wanted;  /**< attempt that was asked for; any thread */
+	bool accounts;	   /**< sessions have room for what limits need */
+	uint32_t reserved; /**< connections of a worker to brokers, at the start */
+	uint32_t edition;  /**< that workers were given last */
+	bool stopping;	   /**< nothing is taken any more; the caller's */
+	uint32_t wanted;   /**< attempt that was asked for; any thread */
 	struct pw_reload_result result;
 };
 
