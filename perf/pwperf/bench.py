@@ -208,21 +208,23 @@ class Bench:
         if p.returncode != 0 or "0 packet, 0 header, 0 indirect" not in self.said("pubwire"):
             raise Failed(f"pubwire does not end well:\n{self.said('pubwire')}")
 
-    def busy_cycles(self):
+    def cycles(self):
+        """Of pubwire's worker so far: those of turns that found work, and all."""
         try:
             with Telemetry(self.prefix + "pw") as t:
-                return t.ask("/pubwire/workers")["0"]["busy_cycles"]
+                w = t.ask("/pubwire/workers")["0"]
+                return w["busy_cycles"], w["total_cycles"]
         except (TelemetryError, KeyError, TypeError) as e:
             raise Failed(f"telemetry: {e}") from e
 
     def trial(self, s, seconds, rate=None, may_lose=False):
         """One run against pubwire. Messages that are wrong end everything; lost ones only where none may be."""
-        cycles = {}
+        at = {}
         options = s.options() + ["--warmup", "0.5", "--seconds", str(seconds)]
         if s.connections > 20000:
             options += ["--clients", "10.77.1.1-10.77.255.250"]
         r = self.generate(options + (["--rate", str(int(rate))] if rate else []),
-                          lambda phase: cycles.update({phase: self.busy_cycles()}) if phase in MEASURED else None)
+                          lambda phase: at.update({phase: self.cycles()}) if phase in MEASURED else None)
         order, sink = r["order"], r["sink"]
         wrong = {**{k: order[k] for k in ("late", "duplicate", "stale")},
                  **{k: sink[k] for k in ("corrupt", "wrong_qos", "strange")}}
@@ -232,6 +234,7 @@ class Bench:
             raise Failed(f"{s.name}: {wrong}, {r['lost']} lost, {r['failure'] or 'ended in time'}\n"
                          + self.said("pubwire"))
         r["copies"] = s.brokers
-        if len(cycles) == len(MEASURED):
-            r["cycles"] = (cycles[MEASURED[1]] - cycles[MEASURED[0]]) / max(1, r["sent_per_second"] * r["seconds"])
+        busy, total = (b - a for a, b in zip(at[MEASURED[0]], at[MEASURED[1]]))
+        r["cycles"] = busy / max(1, r["sent_per_second"] * r["seconds"])
+        r["pubwire_busy_share"] = busy / max(1, total)
         return r
