@@ -40,6 +40,10 @@ class PackageTest(Built):
         # Compressed by debhelper, and links to pages with them.
         self.assertEqual(sorted(installed | own), sorted(re.sub(r"(/man/.*)\.gz$", r"\1", p) for p in listed))
 
+    def test_it_depends_on_what_dpdk_loads_by_itself(self):
+        # No program is linked with the driver of ring pools, and without it no buffer can be reserved.
+        self.assertIn("librte-mempool-ring23", run("dpkg-deb", "-f", self.deb, "Depends").stdout)
+
     def test_lintian_finds_no_error(self):
         if not shutil.which("lintian"):
             self.skipTest("there is no lintian")
