@@ -210,6 +210,21 @@ add_connection(json_t *o, const json_t *was, const json_t *row, double seconds)
 		put_str(o, "last_error", error);
 }
 
+/* What the row was before. A reload may have put another connection in its place. */
+static const json_t *
+same_connection(const struct ctl_sample *before, size_t i, const json_t *row)
+{
+	static const char *const number[] = {"worker", "log_worker", "set", "pool"};
+	const json_t *was = before != NULL ? json_array_get(before->brokers, i) : NULL;
+	bool same = strcmp(ctl_str(was, "broker"), ctl_str(row, "broker")) == 0 &&
+		    strcmp(ctl_str(was, "protocol"), ctl_str(row, "protocol")) == 0;
+
+	for (size_t k = 0; same && k < sizeof(number) / sizeof(number[0]); k++)
+		same = ctl_u64(was, number[k]) == ctl_u64(row, number[k]);
+	/* Without a row of before nothing is known of its rates. */
+	return same ? was : row;
+}
+
 json_t *
 ctl_view_brokers(const struct ctl_sample *before, const struct ctl_sample *now, bool rows)
 {
@@ -217,7 +232,7 @@ ctl_view_brokers(const struct ctl_sample *before, const struct ctl_sample *now, 
 	size_t i;
 
 	json_array_foreach (now->brokers, i, row) {
-		const json_t *was = before != NULL ? json_array_get(before->brokers, i) : NULL;
+		const json_t *was = same_connection(before, i, row);
 		const char *name = ctl_str(row, "broker");
 		json_t *o = json_object_get(by_name, name);
 

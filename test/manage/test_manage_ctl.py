@@ -185,6 +185,16 @@ def pages(d):
         check("/pubwire/brokers,7" in m.asked and "/pubwire/brokers,14" in m.asked, "pages: asked for", m.asked)
 
 
+def rates(d):
+    """A reload may put another broker's connection where one was."""
+    looks = iter([{"0": {"broker": "a", "state": "up", "acked": 100}, "1": {"broker": "b", "state": "up", "acked": 5}},
+                  {"0": {"broker": "b", "state": "up", "acked": 9000}, "1": {"broker": "c", "state": "up", "acked": 7}}])
+    with Model(d, {"/pubwire/brokers": lambda p: next(looks)}):
+        rows = json.loads(run(d, "-p", "model", "brokers", "--json").stdout)["brokers"]
+        check([(x["broker"], x["acknowledged_per_second"]) for x in rows] == [("b", 0), ("c", 0)],
+              "rates: of no connection that was another one's before", rows)
+
+
 def devices(d):
     everybody = [f"dev{i}" for i in range(70)]
 
@@ -458,6 +468,7 @@ def main():
         greetings(d)
         bad_replies(d)
         pages(d)
+        rates(d)
         devices(d)
         why(d)
         drops(d)
