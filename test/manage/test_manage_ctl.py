@@ -224,7 +224,7 @@ def devices(d):
 
 def why(d):
     brokers = {"0": {"broker": "a", "state": "TCP handshake", "last_error": "no answer", "held": 5, "inflight": 2},
-               "1": {"broker": "ab", "state": "up"}, "total": 2}
+               "1": {"broker": "ab", "state": "up"}, "2": {"broker": "ACK", "state": "up"}, "total": 3}
     reply = {"client_id": "x", "connected": 1, "worker": 3, "why0": "its message 7 waits for PUBACK of a"}
     with Model(d, {"/pubwire/brokers": brokers, "/pubwire/why": lambda p: dict(reply, client_id=p)}):
         r = run(d, "-p", "model", "why", "a,b c")
