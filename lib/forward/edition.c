@@ -174,11 +174,7 @@ pw_forward_retired(const struct pw_forward_shared *s)
 uint32_t
 pw_forward_brokers(const struct pw_forward_shared *s)
 {
-	uint32_t brokers = 0;
-
-	for (uint32_t i = 0; i < s->edition->nb_sets; i++)
-		brokers |= s->edition->set[i].brokers;
-	return brokers;
+	return pw_logs_brokers(s);
 }
 
 void

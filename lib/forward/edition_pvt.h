@@ -27,6 +27,9 @@ void pw_edition_logs_free(struct pw_forward_shared *s, struct pw_edition *e,
 /* True where logs that retire have come to their end: the next edition will be without them. */
 bool pw_logs_retired(const struct pw_forward_shared *s);
 
+/* Brokers of all others. */
+uint32_t pw_logs_brokers(const struct pw_forward_shared *s);
+
 /* retire.c */
 /* Logs that retire, and brokers that are removed, for a worker that has some. */
 void pw_retire_step(struct pw_forward *f, uint64_t now);

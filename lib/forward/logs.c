@@ -159,6 +159,19 @@ pw_logs_retired(const struct pw_forward_shared *s)
 	return false;
 }
 
+uint32_t
+pw_logs_brokers(const struct pw_forward_shared *s)
+{
+	const struct pw_edition *e = s->edition;
+	uint32_t brokers = 0;
+
+	for (uint32_t i = 0; i < e->nb_sets; i++) {
+		if (!e->set[i].retiring || !set_is_gone(s, e, &e->set[i]))
+			brokers |= e->set[i].brokers;
+	}
+	return brokers;
+}
+
 /* Which sets there are, with the numbers of their logs. -E2BIG. */
 static int
 number_sets(const struct pw_forward_shared *s, struct pw_edition *e)
