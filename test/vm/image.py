@@ -7,6 +7,7 @@ host, and is made for every run."""
 
 import glob
 import hashlib
+import lzma
 import os
 import shutil
 import subprocess
@@ -52,6 +53,15 @@ VENDORS = ("8086", "1af4", "15ad", "1b36", "1234")
 
 class Missing(Exception):
     """What this machine lacks for a guest; the reason of a skip."""
+
+
+def quietly(argv, cwd):
+    """Runs apt-get, which waits for minutes where it has no network; what it has fetched is looked for after."""
+    try:
+        subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False,
+                       stderr=subprocess.DEVNULL, timeout=90)
+    except subprocess.TimeoutExpired:
+        pass
 
 
 def output(argv):
@@ -114,14 +124,12 @@ def packages():
                  if w[:1] == ["Depends:"] and w[-1].startswith("linux-image-")][:1] + ["busybox-static"]
         for name in names:
             if not glob.glob(f"{debs}/{name}_*.deb"):
-                subprocess.run(["apt-get", "-q", "download", name], cwd=debs, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, check=False, timeout=300)
+                quietly(["apt-get", "-q", "download", name], debs)
         found = {n: sorted(glob.glob(f"{debs}/{n}_*.deb"))[-1:] for n in names}
         if len(names) == 2 and all(found.values()):
             return {n: paths[0] for n, paths in found.items()}
         if lists == "as they are":
-            subprocess.run(["apt-get", "-q", "update"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                           check=False, timeout=300)
+            quietly(["apt-get", "-q", "update"], debs)
     raise Missing("apt-get download has no linux-image-amd64 or no busybox-static")
 
 
@@ -134,8 +142,12 @@ def unpack_kernel(deb, tree):
             name = os.path.basename(member.name)
             if name.startswith("vmlinuz-"):
                 version = name[len("vmlinuz-"):]
+                try:
+                    kernel = archive.elf_kernel(tar.extractfile(member).read())
+                except (ValueError, lzma.LZMAError) as e:
+                    raise Missing(f"{deb}: {member.name} is not compressed as Debian's kernels are: {e}") from e
                 with open(os.path.join(CACHE, "vmlinux"), "wb") as f:
-                    f.write(archive.elf_kernel(tar.extractfile(member).read()))
+                    f.write(kernel)
             elif member.isfile() and (name in modules or name in (
                     "modules.builtin", "modules.builtin.modinfo", "modules.order")):
                 with open(tree.path("/usr" + member.name[1:]), "wb") as f:
