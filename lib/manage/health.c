@@ -31,17 +31,21 @@ health_live(const struct health *h, struct metrics *m)
 	return false;
 }
 
-/* Every worker that serves brokers has all of its connections to this one. */
+/* Every worker that serves brokers has all of its connections to this one. Right after a reload
+ * that brought it, none has any. */
 static bool
 broker_is_up(const struct metrics *m, uint32_t broker)
 {
+	uint64_t connections = 0;
+
 	for (uint32_t i = 0; i < m->shape.broker_workers; i++) {
 		const struct metrics_broker *b = &m->broker[(size_t)i * m->shape.brokers + broker];
 
 		if (b->up < b->connections)
 			return false;
+		connections += b->connections;
 	}
-	return true;
+	return connections > 0;
 }
 
 bool
