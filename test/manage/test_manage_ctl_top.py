@@ -80,6 +80,11 @@ class Screen:
     def shows(self, *texts):
         return self.until(lambda: all(t in "\n".join(self.lines) for t in texts))
 
+    def state(self):
+        """Of the process: one letter of proc(5)."""
+        with open(f"/proc/{self.p.pid}/stat", encoding="utf-8") as f:
+            return f.read().rpartition(")")[2].split()[0]
+
     def press(self, key):
         os.write(self.ours, key.encode())
 
@@ -187,7 +192,8 @@ def endings(d):
     with Model(d, answers(1)), Screen(d) as s:
         s.shows("q quit")
         s.p.send_signal(signal.SIGTSTP)
-        check(s.until(lambda: s.raw.endswith(LEAVE)) and termios.tcgetattr(s.theirs) == s.before,
+        # It stops itself last: only then is it to go on.
+        check(s.until(lambda: s.raw.endswith(LEAVE) and s.state() == "T") and termios.tcgetattr(s.theirs) == s.before,
               "top: gives the terminal back while it is stopped")
         s.p.send_signal(signal.SIGCONT)
         check(s.until(lambda: s.raw.rfind(ENTER) > s.raw.rfind(LEAVE) and "q quit" in s.lines[-1]),
