@@ -401,6 +401,7 @@ pw_session_granted(struct pw_forward *f, struct pw_session *s, const struct pw_d
 	f->counters.sessions_resumed += resumes(s);
 	s->state = PW_SESSION_UP;
 	s->heard = now;
+	pw_session_follows(f, s, now);
 	pw_session_arm(f, s);
 	/* What came behind CONNECT is read at the next poll. */
 	if (pw_tcp_rx_len(s->conn) > 0 || pw_tcp_eof(s->conn))

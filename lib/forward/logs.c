@@ -237,7 +237,10 @@ fill_set(struct pw_forward_shared *s, struct pw_edition *e, uint32_t ordinal, ui
 
 		if (old != NULL && t->first + pool < old->nb_numbers)
 			*to = *place(old, ordinal, lane, t->first + pool);
-		if (*to != NULL && ((*to)->brokers != t->brokers || (*to)->set != t->id))
+		/* One that retires, or has, takes nothing: a set that is new has its place at most.
+		 */
+		if (*to != NULL && ((*to)->brokers != t->brokers || (*to)->set != t->id ||
+				    (!t->retiring && (*to)->retiring)))
 			*to = NULL;
 		if (*to == NULL)
 			rc = log_create(s, e, ordinal, lane, t, pool);

@@ -113,20 +113,34 @@ pw_session_may_move(struct pw_forward *f, const struct pw_session *s, const stru
 {
 	struct pw_flog *const *logs = pw_session_logs(f, s);
 	uint64_t unit = now >> UNIT;
+	bool late = now >= f->moved_at + PW_MOVE_WAIT;
 
 	unit -= (uint32_t)((uint32_t)unit - s->appended);
-	if (s->logs == 0 || unit > f->moved_at >> UNIT)
+	/* What it has sent since may have gone elsewhere: that says nothing of what came before. */
+	if (s->logs == 0 || (late && unit > f->moved_at >> UNIT))
 		return true;
 	for (uint32_t n = 0; n < pw_view(f)->nb_numbers; n++) {
 		if (logs[n] == NULL || !(s->logs & 1u << n % 32) ||
 		    !behind(logs[n], l, share, f->moved_at))
 			continue;
-		if (now < f->moved_at + PW_MOVE_WAIT)
+		if (!late)
 			return false;
 		f->counters.overtaken++;
 		return true;
 	}
 	return true;
+}
+
+void
+pw_session_follows(const struct pw_forward *f, struct pw_session *s, uint64_t now)
+{
+	uint32_t unit = (uint32_t)(f->moved_at >> UNIT);
+
+	if (!f->moved || now >= f->moved_at + PW_MOVE_WAIT)
+		return;
+	if (s->logs == 0 || (int32_t)(unit - s->appended) > 0)
+		s->appended = unit;
+	s->logs = UINT32_MAX;
 }
 
 void

@@ -381,6 +381,8 @@ bool pw_log_passed_by(const struct pw_flog *l, uint32_t brokers, uint64_t time);
  */
 bool pw_session_may_move(struct pw_forward *f, const struct pw_session *s, const struct pw_flog *l,
 			 bool share, uint64_t now);
+/* It begins while what was sent by the routes before is on its way: some may be its client's. */
+void pw_session_follows(const struct pw_forward *f, struct pw_session *s, uint64_t now);
 /* Note that it has appended to a log. */
 void pw_session_appended(struct pw_session *s, const struct pw_flog *l, uint64_t now);
 /* Brokers have, and have acknowledged, what the session appended. */

@@ -650,6 +650,107 @@ routes_change_again_while_the_last_ones_deliver(void **state)
 	}
 }
 
+static void
+a_set_that_is_named_again_when_its_logs_are_gone_has_others(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		start(k);
+		conf = fresh();
+		next.route[0].brokers = 1;
+		assert_int_equal(world_renew(&conf), 0);
+		world_run(100);
+		/* They are gone, and the file is read again before they are given back. */
+		assert_true(pw_forward_retired(w.shared));
+		w.set = next;
+		conf = fresh();
+		next.route[0].brokers = 3;
+		next.route[0].order[1] = 1;
+		assert_int_equal(world_renew(&conf), 0);
+		device_publish(0, 5, 1, 1, "t", "one");
+		world_run(100);
+		assert_int_equal(acked(), 1);
+		has(0, "one ");
+		has(1, "one ");
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+static void
+a_message_to_others_does_not_let_the_next_one_overtake(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		w.set.nb_routes = 2;
+		w.set.route[1] = w.set.route[0];
+		snprintf(w.set.route[1].name, sizeof(w.set.route[1].name), "other");
+		snprintf(w.set.route[0].filter, sizeof(w.set.route[0].filter), "t/#");
+		snprintf(w.set.route[1].filter, sizeof(w.set.route[1].filter), "u");
+		w.set.route[1].brokers = 2;
+		w.set.route[1].order[0] = 1;
+		start(k);
+		w.broker[0].hold = true;
+		device_publish(0, 5, 1, 1, "t/t", "one");
+		world_run(20);
+		conf = fresh();
+		next.route[0].brokers = 1;
+		assert_int_equal(world_renew(&conf), 0);
+		world_run(20);
+		device_publish(0, 5, 1, 2, "u", "two");
+		world_run(20);
+		has(1, "one two ");
+		device_publish(0, 5, 1, 3, "t/t", "three");
+		world_run(500);
+		has(0, "one ");
+		assert_int_equal(world_ack(0, 1), 1);
+		w.broker[0].hold = false;
+		world_run(50);
+		has(0, "one three ");
+		assert_int_equal(counters()->overtaken, 0);
+		assert_int_equal(acked(), 3);
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+static void
+who_comes_back_after_the_routes_have_changed_does_not_overtake_what_he_sent(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		w.set.lanes = 1u << PW_LANE_5;
+		start(k);
+		w.broker[0].hold = true;
+		device_publish(0, 5, 1, 1, "t", "one");
+		world_run(20);
+		conf = fresh();
+		next.route[0].brokers = 1;
+		assert_int_equal(world_renew(&conf), 0);
+		device_reset(0);
+		world_run(20);
+		device_connect(1, 0, 5, "dev");
+		device_clear(1);
+		device_publish(1, 5, 1, 2, "t", "two");
+		world_run(500);
+		has(0, "one ");
+		assert_int_equal(world_ack(0, 1), 1);
+		w.broker[0].hold = false;
+		world_run(50);
+		has(0, "one two ");
+		assert_int_equal(device_acks(1, 5, NULL, NULL, 8), 1);
+		assert_int_equal(counters()->overtaken, 0);
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
 int
 main(void)
 {
@@ -668,6 +769,10 @@ main(void)
 		TEST(a_broker_is_removed_and_what_it_did_not_take_is_given_up_in_the_end, setup),
 		TEST(a_broker_that_moves_gets_there_what_it_did_not_acknowledge, setup),
 		TEST(routes_change_again_while_the_last_ones_deliver, setup),
+		TEST(a_set_that_is_named_again_when_its_logs_are_gone_has_others, setup),
+		TEST(a_message_to_others_does_not_let_the_next_one_overtake, setup),
+		TEST(who_comes_back_after_the_routes_have_changed_does_not_overtake_what_he_sent,
+		     setup),
 		TEST(what_was_reserved_at_the_start_is_refused, setup),
 		TEST(a_user_goes_on_by_the_new_rules_and_one_who_is_gone_does_not, setup_access),
 		TEST(a_password_that_is_being_verified_is_asked_for_again, setup_access),
