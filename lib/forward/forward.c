@@ -426,6 +426,8 @@ pw_forward_next(const struct pw_forward *f)
 {
 	uint64_t at = RTE_MIN(pw_wheel_next(&f->session_wheel), pw_wheel_next(&f->upstream_wheel));
 
+	if (f->sweeping)
+		return 0;
 	if (f->draining && !f->drain_over)
 		at = RTE_MIN(at, f->drain_deadline);
 	if (f->routes->shares && (f->role & PW_ROLE_DEVICES))

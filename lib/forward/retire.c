@@ -57,9 +57,13 @@ step_upstream(struct pw_forward *f, struct pw_upstream *u, uint64_t now)
 			return;
 		pw_upstream_close(u, now);
 	}
+	if (!last || u->conn != NULL || u->gone)
+		return;
+	/* What TCP still had of messages given up counts against the broker's other logs. */
+	pw_cursor_unpin(&u->cursor);
+	pw_cursor_publish(&u->cursor);
 	/* Pairs with the acquire in set_is_gone(). */
-	if (last && u->conn == NULL && !u->gone)
-		__atomic_store_n(&u->gone, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&u->gone, 1, __ATOMIC_RELEASE);
 }
 
 static void

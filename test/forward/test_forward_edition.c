@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include <rte_common.h>
+#include <rte_malloc.h>
 
+#include "upstream_pvt.h"
 #include "world.h"
 
 #define RULE(text, verdict_)                                                                       \
@@ -751,6 +753,185 @@ who_comes_back_after_the_routes_have_changed_does_not_overtake_what_he_sent(void
 	}
 }
 
+/* A worker that sleeps until its next timer would leave them for long. */
+static void
+who_may_stay_is_looked_at_without_a_pause(void **state)
+{
+	struct pw_edition_conf conf;
+	uint32_t turns = 0;
+
+	(void)state;
+	w.set.limits.max_connections = 2000;
+	world_start(1, 3, 0);
+	conf = fresh();
+	next.limits.message_rate = 5;
+	assert_int_equal(world_renew(&conf), 0);
+	for (; pw_forward_next(w.forward[0]) <= w.now; turns++)
+		(void)pw_forward_poll(w.forward[0], w.now);
+	assert_in_range(turns, 2000 / 256, 20);
+	assert_false(w.forward[0]->sweeping);
+}
+
+static void
+a_connection_that_goes_keeps_no_buffers(void **state)
+{
+	struct pw_edition_conf conf;
+	const struct pw_view *v;
+
+	(void)state;
+	w.buffers = 1024;
+	start(0);
+	v = &w.shared->edition->view[0];
+	for (uint32_t i = 0; i < v->nb_upstreams; i++) {
+		v->upstream[i]->cursor.pinned += 7;
+		v->upstream[i]->cursor.abandoned_pins += 7;
+		pw_cursor_publish(&v->upstream[i]->cursor);
+	}
+	assert_true(w.shared->use[0].pinned > 0 && w.shared->use[1].pinned > 0);
+	conf = fresh();
+	next.route[0].brokers = 1;
+	assert_int_equal(world_renew(&conf), 0);
+	world_run(100);
+	assert_true(clean(&conf));
+	assert_int_equal(w.shared->use[0].pinned, 0);
+	assert_int_equal(w.shared->use[1].pinned, 0);
+	w.set = next;
+}
+
+/* The memory that there is, in pieces of a size, until none is left. */
+static uint32_t
+take_memory(void **piece, uint32_t n, uint32_t max, size_t size)
+{
+	while (n < max && (piece[n] = rte_malloc("test", size, 0)) != NULL)
+		n++;
+	return n;
+}
+
+static void
+without_memory_nothing_changes(void **state)
+{
+	static void *piece[65536];
+
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+		uint32_t n = 0, refused = 0;
+
+		w.set.nb_brokers = 3;
+		w.set.route[0].brokers = 3;
+		start(k);
+		n = take_memory(piece, n, RTE_DIM(piece), 1 << 20);
+		rte_free(piece[--n]);
+		n = take_memory(piece, n, RTE_DIM(piece), 1 << 12);
+		n = take_memory(piece, n, RTE_DIM(piece), 64);
+		assert_true(n < RTE_DIM(piece));
+		conf = fresh();
+		next.route[0].brokers = 7;
+		next.route[0].order[2] = 2;
+		/* It fails at each step once. */
+		for (int rc = -ENOMEM; rc != 0; refused++) {
+			rc = world_renew(&conf);
+			assert_true(rc == 0 || rc == -ENOMEM);
+			if (rc == 0)
+				break;
+			assert_false(pw_forward_retired(w.shared));
+			assert_int_equal(w.shared->use[0].logs, 2);
+			assert_int_equal(w.shared->use[2].logs, 0);
+			assert_int_equal(nb_logs(), 2);
+			assert_true(n > 0);
+			rte_free(piece[--n]);
+		}
+		assert_true(refused > 8);
+		while (n > 0)
+			rte_free(piece[--n]);
+		device_publish(0, 5, 1, 1, "t", "one");
+		world_run(100);
+		has(2, "one ");
+		assert_int_equal(acked(), 1);
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+/* One worker has gone over, the other one has not; either may be the first. */
+static void
+workers_in_different_editions_deliver(void **state)
+{
+	for (uint32_t k = 0; k < 4; k++) {
+		struct pw_edition_conf conf;
+
+		world_start(2, k < 2 ? PW_ROLE_DEVICES : 3, k < 2 ? PW_ROLE_BROKERS : 3);
+		device_connect(0, 0, 5, "dev");
+		device_clear(0);
+		w.broker[0].hold = true;
+		device_publish(0, 5, 2, 1, "t", "one");
+		world_run(20);
+		conf = fresh();
+		next.route[0].brokers = 1;
+		assert_int_equal(pw_forward_renew(w.shared, &conf), 0);
+		pw_forward_adopt(w.forward[k % 2], world_clock(k % 2));
+		device_publish(0, 5, 1, 2, "t", "two");
+		world_run(50);
+		assert_int_equal(world_ack(0, 8) > 0, true);
+		w.broker[0].hold = false;
+		device_publish(0, 5, 1, 3, "t", "three");
+		world_run(50);
+		if (k >= 2 && k % 2 == 0) {
+			/* The client goes over to the worker that is behind. */
+			device_connect(1, 1, 5, "dev");
+			device_publish(1, 5, 1, 9, "t", "else");
+			world_run(50);
+		}
+		pw_forward_adopt(w.forward[1 - k % 2], world_clock(1 - k % 2));
+		pw_forward_renewed(w.shared);
+		world_run(50);
+		has(0, k == 2 ? "one two three else " : "one two three ");
+		if (k != 2) {
+			device_ack(0, PW_MQTT_PUBREL, 1);
+			world_run(50);
+			assert_int_equal(acked(), 2);
+		}
+		assert_true(clean(&conf));
+		w.set = next;
+		again(state);
+	}
+}
+
+static void
+a_drain_ends_though_the_edition_is_another_one_meanwhile(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		start(k);
+		w.broker[0].hold = true;
+		device_publish(0, 5, 1, 1, "t", "one");
+		world_run(20);
+		conf = fresh();
+		next.route[0].brokers = 1;
+		assert_int_equal(pw_forward_renew(w.shared, &conf), 0);
+		for (uint32_t i = 0; i < w.nb_workers; i++)
+			pw_forward_drain(w.forward[i], w.now);
+		world_run(20);
+		for (uint32_t i = 0; i < w.nb_workers; i++)
+			pw_forward_adopt(w.forward[i], world_clock(i));
+		pw_forward_renewed(w.shared);
+		world_run(100);
+		assert_false(pw_forward_drained(w.forward[0]));
+		assert_int_equal(acked(), 0);
+		w.broker[0].hold = false;
+		world_ack(0, 8);
+		world_run(1500);
+		assert_int_equal(acked(), 1);
+		for (uint32_t i = 0; i < w.nb_workers; i++)
+			assert_true(pw_forward_drained(w.forward[i]));
+		assert_int_equal(counters()->dropped_on_shutdown, 0);
+		assert_int_equal(counters()->cut_on_shutdown, 0);
+		w.set = next;
+		again(state);
+	}
+}
+
 int
 main(void)
 {
@@ -773,6 +954,11 @@ main(void)
 		TEST(a_message_to_others_does_not_let_the_next_one_overtake, setup),
 		TEST(who_comes_back_after_the_routes_have_changed_does_not_overtake_what_he_sent,
 		     setup),
+		TEST(who_may_stay_is_looked_at_without_a_pause, setup),
+		TEST(a_connection_that_goes_keeps_no_buffers, setup),
+		TEST(without_memory_nothing_changes, setup),
+		TEST(workers_in_different_editions_deliver, setup),
+		TEST(a_drain_ends_though_the_edition_is_another_one_meanwhile, setup),
 		TEST(what_was_reserved_at_the_start_is_refused, setup),
 		TEST(a_user_goes_on_by_the_new_rules_and_one_who_is_gone_does_not, setup_access),
 		TEST(a_password_that_is_being_verified_is_asked_for_again, setup_access),
