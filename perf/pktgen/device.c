@@ -121,7 +121,8 @@ connack(struct reading *r, uint8_t code)
 	struct devices *d = r->d;
 
 	if (r->dev->state != DEVICE_SAYING) {
-		d->count.strange++;
+		/* Who takes leave before it is answered is answered all the same. */
+		d->count.strange += r->dev->state != DEVICE_LEAVING;
 		return;
 	}
 	if (code != 0) {

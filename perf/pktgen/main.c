@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_ethdev.h>
@@ -38,6 +39,23 @@ start_eal(int argc, char **argv, int rest)
 	return rte_eal_init(argc - rest + 1, argv + rest - 1);
 }
 
+/*
+ * DPDK 22.11's memif unmaps its rings from another thread when the other end goes, under the feet
+ * of who polls them: let the other end go first, while nothing is polled here.
+ */
+static void
+hold(const struct options *o)
+{
+	char c;
+
+	if (!o->hold)
+		return;
+	fflush(stdout);
+	fprintf(stderr, "pktgen: holds the ports\n");
+	while (read(STDIN_FILENO, &c, 1) > 0)
+		;
+}
+
 static int
 measure(const struct options *o)
 {
@@ -52,7 +70,10 @@ measure(const struct options *o)
 		bool done = run_measure(r, &stop) == 0;
 
 		rc = !done ? EXIT_FAILURE : report_clean(r) ? EXIT_SUCCESS : EXIT_DIRTY;
-		if (report_result(r) < 0 || run_destroy(r) < 0)
+		if (report_result(r) < 0)
+			rc = EXIT_FAILURE;
+		hold(o);
+		if (run_destroy(r) < 0)
 			rc = EXIT_FAILURE;
 	}
 	rte_free(r);
@@ -72,7 +93,10 @@ flood(const struct options *o)
 	if (flood_create(f, o) == 0) {
 		flood_run(f, &stop);
 		rc = flood_clean(f) ? EXIT_SUCCESS : EXIT_DIRTY;
-		if (flood_report(f) < 0 || flood_destroy(f) < 0)
+		if (flood_report(f) < 0)
+			rc = EXIT_FAILURE;
+		hold(o);
+		if (flood_destroy(f) < 0)
 			rc = EXIT_FAILURE;
 	}
 	rte_free(f);

@@ -47,7 +47,7 @@
 	X(percentiles, "percentiles", "FILE", "none", "latency in HdrHistogram's text form")
 
 #define OPTION_ENUM(id, name, arg, def, text) OPT_##id,
-enum { OPT_HELP = 256, OPT_QUIET, OPTIONS(OPTION_ENUM) OPT_END };
+enum { OPT_HELP = 256, OPT_QUIET, OPT_HOLD, OPTIONS(OPTION_ENUM) OPT_END };
 
 static void
 help(void)
@@ -67,6 +67,10 @@ help(void)
 		printf("%*s%s [%s]\n", n < 36 ? 36 - n : 1, "", row[i].text, row[i].def);
 	}
 	printf("  --quiet                           no line of progress each second\n"
+	       "  --hold                            keep the ports until the standard input ends: "
+	       "a memif\n"
+	       "                                    that polls may not survive that the other end "
+	       "goes\n"
 	       "  --help\n\n"
 	       "--mode l2 and l3 send frames from --devices-port, with --rate or --window, and\n"
 	       "expect them at --brokers-port: what lies between passes them on, as testpmd does.\n"
@@ -387,6 +391,7 @@ options_read(struct options *o, int argc, char **argv, int *rest)
 	static const struct option longs[] = {
 		OPTIONS(OPTION_LONG){"help", no_argument, NULL, OPT_HELP},
 		{"quiet", no_argument, NULL, OPT_QUIET},
+		{"hold", no_argument, NULL, OPT_HOLD},
 		{NULL, 0, NULL, 0}};
 	int opt, index;
 
@@ -419,6 +424,8 @@ options_read(struct options *o, int argc, char **argv, int *rest)
 		}
 		if (opt == OPT_QUIET)
 			o->quiet = true;
+		else if (opt == OPT_HOLD)
+			o->hold = true;
 		else if (opt == '?' || take(o, opt, longs[index].name, optarg) < 0)
 			return -1;
 	}

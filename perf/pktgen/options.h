@@ -63,6 +63,7 @@ struct options {
 	uint32_t buffers;
 	const char *json, *percentiles;
 	bool quiet;
+	bool hold; /* keep the ports until the standard input ends */
 };
 
 /*

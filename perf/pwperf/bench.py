@@ -13,7 +13,7 @@ import time
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "scripts"))
-from pwlab.telemetry import Telemetry, TelemetryError  # noqa: E402
+from pwlab.telemetry import Telemetry, TelemetryError, socket_path  # noqa: E402
 
 PATIENCE = 60
 PAGE = 2 << 20
@@ -21,6 +21,7 @@ PAGE = 2 << 20
 WIRE_WINDOW = 512
 # How pktgen says that a phase begins; the measured one lies between these two.
 BEGINS = "pktgen: begins: "
+HOLDS = "pktgen: holds"
 MEASURED = ("measuring", "waiting for the last messages")
 
 CONFIG = """
@@ -88,6 +89,9 @@ class Bench:
 
     def __exit__(self, *unused):
         self.dir.cleanup()
+        # EAL leaves its own behind.
+        for name in ("gen", "pmd", "pw"):
+            shutil.rmtree(os.path.dirname(socket_path(self.prefix + name)), ignore_errors=True)
 
     def file(self, name):
         return os.path.join(self.dir.name, name)
@@ -143,23 +147,33 @@ class Bench:
                 p.wait()
             p.stdin.close()
 
-    def generate(self, options, begins=None):
-        """One run of pktgen: its result. begins(phase) is called where a phase begins."""
+    def generate(self, other, options, begins=None):
+        """One run of pktgen against the program of a context: its result. begins(phase) is called where a phase
+        begins. The other one ends first, while pktgen polls no more: a memif may not survive the contrary."""
         out = self.file("result.json")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(out)
-        with open(self.file("words"), "wb") as words:
-            p = subprocess.Popen([self.pktgen_bin, "--devices-port", "net_memif0", "--brokers-port", "net_memif1",
-                                  "--json", out, *options, "--", *self.eal("gen", f"{self.cpus[1]}", "client", 1),
-                                  "--no-telemetry"], stdout=words, stderr=subprocess.PIPE, text=True)
-            said = []
-            with p:
+        said = []
+        with open(self.file("words"), "wb") as words, contextlib.ExitStack() as stack:
+            with other:
+                p = subprocess.Popen([self.pktgen_bin, "--devices-port", "net_memif0", "--brokers-port", "net_memif1",
+                                      "--hold", "--json", out, *options, "--",
+                                      *self.eal("gen", f"{self.cpus[1]}", "client", 1), "--no-telemetry"],
+                                     stdin=subprocess.PIPE, stdout=words, stderr=subprocess.PIPE, text=True)
+                stack.callback(p.stderr.close)
+                stack.callback(p.wait)
+                stack.callback(p.stdin.close)
                 for line in p.stderr:
                     said.append(line)
+                    if line.startswith(HOLDS):
+                        break
                     if begins and line.startswith(BEGINS):
                         begins(line[len(BEGINS):].strip())
+            p.stdin.close()
+            said += p.stderr.readlines()
+            p.wait()
         if p.returncode not in (0, 2):
-            raise Failed(f"pktgen: {self.said('words')}{''.join(said)}")
+            raise Failed(f"pktgen: {p.returncode} {self.said('words')}{''.join(said)}")
         with open(out, encoding="utf-8") as f:
             return json.load(f)
 
@@ -177,13 +191,13 @@ class Bench:
                 "--", "--forward-mode=macswap", "--nb-cores=1", "--total-num-mbufs=16384", "--disable-link-check",
                 "--rxd=1024", "--txd=1024"]
         out = {}
-        with self.running("testpmd", argv, "Press enter to exit", lambda p: p.communicate(b"\n")):
-            for name, frame in (("pps_64", 64), ("pps_same", s.frame())):
-                r = self.generate(["--mode", "l2", "--frame", str(frame), "--window", str(WIRE_WINDOW),
-                                   "--warmup", "0.2", "--seconds", str(seconds / 2)])
-                out[name] = r["came_per_second"]
-                print(f"wire, {frame:>4} B            {r['came_per_second']:>11,.0f}  frames/s by testpmd macswap, "
-                      f"{r['lost']} lost, p50 {r['latency_us']['p50']} us", flush=True)
+        for name, frame in (("pps_64", 64), ("pps_same", s.frame())):
+            pmd = self.running("testpmd", argv, "Press enter to exit", lambda p: p.communicate(b"\n"))
+            r = self.generate(pmd, ["--mode", "l2", "--frame", str(frame), "--window", str(WIRE_WINDOW),
+                                    "--warmup", "0.2", "--seconds", str(seconds / 2)])
+            out[name] = r["came_per_second"]
+            print(f"wire, {frame:>4} B            {r['came_per_second']:>11,.0f}  frames/s by testpmd macswap, "
+                  f"{r['lost']} lost, p50 {r['latency_us']['p50']} us", flush=True)
         out["frame_same"] = s.frame()
         return out
 
@@ -223,7 +237,7 @@ class Bench:
         options = s.options() + ["--warmup", "0.5", "--seconds", str(seconds)]
         if s.connections > 20000:
             options += ["--clients", "10.77.1.1-10.77.255.250"]
-        r = self.generate(options + (["--rate", str(int(rate))] if rate else []),
+        r = self.generate(self.pubwire(s), options + (["--rate", str(int(rate))] if rate else []),
                           lambda phase: at.update({phase: self.cycles()}) if phase in MEASURED else None)
         order, sink = r["order"], r["sink"]
         wrong = {**{k: order[k] for k in ("late", "duplicate", "stale")},

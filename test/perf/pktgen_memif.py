@@ -7,12 +7,16 @@ and what is missing is found missing.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "scripts"))
+from pwlab.telemetry import socket_path  # noqa: E402
 
 PUBWIRE, PKTGEN = "", ""
 DEADLINE = 60
@@ -42,14 +46,18 @@ class Memif(unittest.TestCase):
         self.dir = tempfile.TemporaryDirectory()
         self.addCleanup(self.dir.cleanup)
         self.prefix = f"pktgen{os.getpid()}"
+        for name in ("pw", "pg"):
+            self.addCleanup(shutil.rmtree, os.path.dirname(socket_path(self.prefix + name)), ignore_errors=True)
         config = os.path.join(self.dir.name, "pubwire.yaml")
         with open(config, "w", encoding="utf-8") as f:
             f.write(CONFIG.format(prefix=self.prefix, cpu=cpus[0]))
-        # Worker processes write their line when they stand.
+        self.config = config
         self.log = os.path.join(self.dir.name, "log")
+
+    def start_pubwire(self):
         with open(self.log, "wb") as log:
-            self.pubwire = subprocess.Popen([PUBWIRE, "--config", config], stdout=log, stderr=log)
-        self.addCleanup(self.end_pubwire)
+            self.pubwire = subprocess.Popen([PUBWIRE, "--config", self.config], stdout=log, stderr=log)
+        self.addCleanup(self.kill, self.pubwire)
         end = time.monotonic() + DEADLINE
         while "is running" not in self.said():
             self.assertIsNone(self.pubwire.poll(), self.said())
@@ -60,24 +68,43 @@ class Memif(unittest.TestCase):
         with open(self.log, encoding="utf-8", errors="replace") as f:
             return f.read()
 
-    def end_pubwire(self):
-        if self.pubwire.poll() is None:
-            self.pubwire.kill()
-            self.pubwire.wait()
+    @staticmethod
+    def kill(p):
+        if p.poll() is None:
+            p.kill()
+            p.wait()
 
     def generate(self, *options):
+        """A pubwire, and pktgen against it. pubwire ends first, while pktgen polls no more: the driver of memif
+        unmaps what is polled when the other end goes."""
+        self.start_pubwire()
         out = os.path.join(self.dir.name, "json")
-        r = subprocess.run(
-            [PKTGEN, "--devices-port", "net_memif0", "--brokers-port", "net_memif1", "--quiet",
-             "--brokers", "2", "--warmup", "0.1", "--buffers", "8192", "--json", out, *options, "--",
-             "--no-pci", "--no-huge", "-m", "256", "--no-telemetry", f"--file-prefix={self.prefix}pg",
-             "-l", str(self.cpu),
-             f"--vdev=net_memif0,role=client,id=0,socket={self.prefix}",
-             f"--vdev=net_memif1,role=client,id=1,socket={self.prefix}"],
-            capture_output=True, text=True, timeout=DEADLINE, check=False)
-        self.assertIn(r.returncode, (0, 2), r.stdout + r.stderr + self.said())
+        words = os.path.join(self.dir.name, "words")
+        with open(words, "w", encoding="utf-8") as f:
+            p = subprocess.Popen(
+                [PKTGEN, "--devices-port", "net_memif0", "--brokers-port", "net_memif1", "--quiet", "--hold",
+                 "--brokers", "2", "--warmup", "0.1", "--buffers", "8192", "--json", out, *options, "--",
+                 "--no-pci", "--no-huge", "-m", "256", "--no-telemetry", f"--file-prefix={self.prefix}pg",
+                 "-l", str(self.cpu),
+                 f"--vdev=net_memif0,role=client,id=0,socket={self.prefix}",
+                 f"--vdev=net_memif1,role=client,id=1,socket={self.prefix}"],
+                stdin=subprocess.PIPE, stdout=f, stderr=f)
+        self.addCleanup(self.kill, p)
+        end = time.monotonic() + DEADLINE
+        while p.poll() is None and time.monotonic() < end:
+            with open(words, encoding="utf-8") as f:
+                if "holds the ports" in f.read():
+                    break
+            time.sleep(0.02)
+        self.pubwire.send_signal(signal.SIGTERM)
+        self.assertEqual(self.pubwire.wait(DEADLINE), 0, self.said())
+        self.assertIn("0 packet, 0 header, 0 indirect", self.said())
+        p.stdin.close()
+        p.wait(DEADLINE)
+        with open(words, encoding="utf-8") as f:
+            self.assertIn(p.returncode, (0, 2), f.read() + self.said())
         with open(out, encoding="utf-8") as f:
-            return r.returncode, json.load(f)
+            return p.returncode, json.load(f)
 
     def test_whole_is_found_whole_and_missing_missing(self):
         rc, whole = self.generate("--connections", "20", "--rate", "2000", "--qos", "2",
@@ -95,7 +122,6 @@ class Memif(unittest.TestCase):
         self.assertEqual(rc, 0, syn)
         self.assertGreater(syn["came_per_second"], 0)
         self.assertEqual(syn["strange"], 0)
-        # The same pubwire, which has lost its brokers in between.
         rc, half = self.generate("--connections", "5", "--per-segment", "full", "--topic", "half/%d",
                                  "--seconds", "0.3", "--window", "256")
         self.assertEqual(rc, 2, half)
@@ -104,9 +130,6 @@ class Memif(unittest.TestCase):
         self.assertEqual(half["lost"], 2 * sent - half["sink"]["messages"])
         self.assertAlmostEqual(half["lost"] / sent, 0.2, delta=0.15)
         self.assertEqual(half["order"], {"missing": 0, "late": 0, "duplicate": 0, "stale": 0})
-        self.pubwire.send_signal(signal.SIGTERM)
-        self.assertEqual(self.pubwire.wait(DEADLINE), 0, self.said())
-        self.assertIn("0 packet, 0 header, 0 indirect", self.said())
 
 
 if __name__ == "__main__":
