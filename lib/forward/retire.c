@@ -138,13 +138,18 @@ pw_session_may_move(struct pw_forward *f, const struct pw_session *s, const stru
 void
 pw_session_follows(const struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
-	uint32_t unit = (uint32_t)(f->moved_at >> UNIT);
+	struct pw_flog *const *logs = pw_session_logs(f, s);
+	uint32_t unit = (uint32_t)(f->moved_at >> UNIT), before = 0;
 
 	if (!f->moved || now >= f->moved_at + PW_MOVE_WAIT)
 		return;
-	if (s->logs == 0 || (int32_t)(unit - s->appended) > 0)
+	for (uint32_t n = 0; n < pw_view(f)->nb_numbers; n++) {
+		if (logs[n] != NULL && !pw_log_passed(logs[n], f->moved_at))
+			before |= 1u << n % 32;
+	}
+	if (before != 0 && (s->logs == 0 || (int32_t)(unit - s->appended) > 0))
 		s->appended = unit;
-	s->logs = UINT32_MAX;
+	s->logs |= before;
 }
 
 void
