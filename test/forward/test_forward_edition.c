@@ -932,6 +932,174 @@ a_drain_ends_though_the_edition_is_another_one_meanwhile(void **state)
 	}
 }
 
+static void
+a_connection_stays_until_tcp_has_let_go_of_it(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		struct pw_edition_conf conf;
+
+		start(k);
+		device_publish(0, 5, 1, 1, "t", "one");
+		world_run(20);
+		w.broker[1].dark = true;
+		conf = fresh();
+		next.route[0].brokers = 1;
+		assert_int_equal(world_renew(&conf), 0);
+		world_run(800);
+		assert_false(clean(&conf));
+		world_run(400);
+		assert_true(clean(&conf));
+		w.broker[1].dark = false;
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+static void
+a_log_stays_while_acknowledgements_of_it_wait_for_their_turn(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		uint32_t n = w.set.limits.max_queued_messages * 3 / 4;
+		struct pw_edition_conf conf;
+
+		w.set.limits.receive_maximum = (uint16_t)(n + 1);
+		w.set.nb_routes = 2;
+		w.set.route[1] = w.set.route[0];
+		snprintf(w.set.route[1].name, sizeof(w.set.route[1].name), "other");
+		snprintf(w.set.route[0].filter, sizeof(w.set.route[0].filter), "u");
+		w.set.route[0].brokers = 2;
+		w.set.route[0].order[0] = 1;
+		w.set.route[1].brokers = 1;
+		start(k);
+		w.broker[1].hold = true;
+		device_publish(0, 5, 1, 1, "u", "first");
+		for (uint32_t i = 0; i < n; i++) {
+			device_publish(0, 5, 1, (uint16_t)(2 + i), "t", "more");
+			world_run(2);
+		}
+		assert_int_equal(w.broker[0].nb, n);
+		conf = fresh();
+		next.route[1].brokers = 3;
+		next.route[1].order[1] = 1;
+		assert_int_equal(world_renew(&conf), 0);
+		world_run(200);
+		assert_false(clean(&conf));
+		w.broker[1].hold = false;
+		world_ack(1, 8);
+		world_run(200);
+		assert_int_equal(device_acks(0, 5, NULL, NULL, 4096), n + 1);
+		assert_true(clean(&conf));
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+static void
+another_reload_gives_a_removed_broker_no_more_time(void **state)
+{
+	struct pw_edition_conf conf;
+
+	(void)state;
+	w.set.limits.drain_deadline = 3000;
+	start(0);
+	w.broker[1].hold = true;
+	device_publish(0, 5, 1, 1, "t", "one");
+	world_run(20);
+	for (uint32_t i = 0; i < 2; i++) {
+		conf = fresh();
+		next.route[0].brokers = 1;
+		next.broker[0].replay_rate = i;
+		assert_int_equal(world_renew(&conf), 0);
+		w.set = next;
+		world_run(2000);
+		assert_int_equal(acked(), i);
+	}
+	assert_true(clean(&conf));
+	ledger();
+}
+
+static void
+a_broker_that_is_named_again_keeps_what_waits_for_it(void **state)
+{
+	struct pw_edition_conf conf;
+
+	(void)state;
+	w.set.limits.drain_deadline = 3000;
+	start(0);
+	w.broker[1].hold = true;
+	device_publish(0, 5, 1, 1, "t", "one");
+	world_run(20);
+	conf = fresh();
+	next.route[0].brokers = 1;
+	assert_int_equal(world_renew(&conf), 0);
+	w.set = next;
+	world_run(1000);
+	conf = fresh();
+	next.route[0].brokers = 3;
+	next.route[0].order[1] = 1;
+	assert_int_equal(world_renew(&conf), 0);
+	w.set = next;
+	world_run(5000);
+	assert_int_equal(acked(), 0);
+	w.broker[1].hold = false;
+	world_ack(1, 8);
+	world_run(50);
+	device_publish(0, 5, 1, 2, "t", "two");
+	world_run(50);
+	assert_int_equal(acked(), 2);
+	has(1, "one two ");
+	has(0, "one two ");
+	while (clean(&conf))
+		;
+	ledger();
+}
+
+/* What the lost one of several had is not overtaken by what another one of them gets. */
+static void
+a_key_whose_broker_goes_waits_for_it(void **state)
+{
+	struct pw_edition_conf conf;
+	char id[8];
+
+	(void)state;
+	w.set.nb_brokers = 3;
+	w.set.route[0].brokers = 7;
+	for (uint8_t i = 0; i < 3; i++)
+		w.set.route[0].order[i] = i;
+	w.set.route[0].fanout = PW_FANOUT_HASH;
+	world_start(1, 3, 0);
+	for (uint32_t i = 0; w.broker[2].nb == 0; i++) {
+		assert_true(i < 64);
+		snprintf(id, sizeof(id), "dev%u", i);
+		device_connect(0, 0, 5, id);
+		device_clear(0);
+		w.broker[2].hold = true;
+		device_publish(0, 5, 1, 1, "t", "one");
+		world_run(20);
+		if (w.broker[2].nb == 0) {
+			device_close(0);
+			world_run(20);
+		}
+	}
+	w.broker[0].nb = w.broker[1].nb = 0;
+	conf = fresh();
+	next.route[0].brokers = 3;
+	assert_int_equal(world_renew(&conf), 0);
+	world_run(10);
+	device_publish(0, 5, 1, 2, "t", "two");
+	world_run(500);
+	assert_int_equal(w.broker[0].nb + w.broker[1].nb, 0);
+	world_ack(2, 8);
+	world_run(50);
+	assert_int_equal(w.broker[0].nb + w.broker[1].nb, 1);
+	assert_int_equal(acked(), 2);
+	assert_true(clean(&conf));
+	w.set = next;
+	ledger();
+}
+
 int
 main(void)
 {
@@ -959,6 +1127,11 @@ main(void)
 		TEST(without_memory_nothing_changes, setup),
 		TEST(workers_in_different_editions_deliver, setup),
 		TEST(a_drain_ends_though_the_edition_is_another_one_meanwhile, setup),
+		TEST(a_connection_stays_until_tcp_has_let_go_of_it, setup),
+		TEST(a_log_stays_while_acknowledgements_of_it_wait_for_their_turn, setup),
+		TEST(another_reload_gives_a_removed_broker_no_more_time, setup),
+		TEST(a_broker_that_is_named_again_keeps_what_waits_for_it, setup),
+		TEST(a_key_whose_broker_goes_waits_for_it, setup),
 		TEST(what_was_reserved_at_the_start_is_refused, setup),
 		TEST(a_user_goes_on_by_the_new_rules_and_one_who_is_gone_does_not, setup_access),
 		TEST(a_password_that_is_being_verified_is_asked_for_again, setup_access),
