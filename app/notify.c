@@ -30,6 +30,7 @@ static struct {
 	uint64_t told;	   /* ns: the last look for a status */
 	bool stands;	   /* a worker stood still at that look */
 	bool stopping;
+	bool owed;	   /* "ready" has not got through yet */
 	uint64_t accepted; /* messages at the last look */
 	char status[320];
 	struct pw_fleet_pulse pulse;
@@ -213,9 +214,17 @@ app_notify_ready(const struct app *a)
 		return;
 	(void)compose(a, 0);
 	snprintf(text, sizeof(text), "READY=1\nSTATUS=%s", notify.status);
-	if (!tell(text))
-		PW_LOG(app, ERR, "the service manager cannot be told that pubwire runs: %s",
+	if (tell(text)) {
+		notify.owed = false;
+		return;
+	}
+	/* It would wait for this word for ever, or until it gives pubwire up. */
+	if (!notify.owed)
+		PW_LOG(app, WARNING,
+		       "the service manager cannot be told yet that pubwire runs: %s; it will be "
+		       "tried again",
 		       strerror(errno));
+	notify.owed = true;
 }
 
 void
@@ -231,6 +240,7 @@ app_notify_reloading(void)
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading",
 		 (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / NS_PER_US);
 	(void)tell(text);
+	notify.owed = false; /* its end will say it */
 }
 
 void
@@ -282,13 +292,16 @@ app_notify_watch(const struct app *a, uint64_t now)
 	if (notify.fd < 0)
 		return;
 	feed(a, now);
+	if (notify.owed && !notify.stopping)
+		app_notify_ready(a);
 	if (ns < STATUS_INTERVAL || notify.stands || notify.stopping)
 		return;
 	if (compose(a, notify.told == 0 ? 0 : ns)) {
 		char text[sizeof(notify.status) + 16];
 
 		snprintf(text, sizeof(text), "STATUS=%s", notify.status);
-		(void)tell(text);
+		if (!tell(text))
+			notify.status[0] = '\0'; /* so that it is said the next time */
 	}
 	notify.told = now;
 }

@@ -212,6 +212,33 @@ def without_a_watchdog(d):
         manager.close()
 
 
+def a_manager_that_does_not_read_yet(d):
+    """systemd reads what all services of a machine tell it; its queue can be full."""
+    manager = Manager(d)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        try:
+            while True:
+                other.sendto(b"OTHER=1", manager.name)
+        except BlockingIOError:
+            pass
+    program = Program(d, "net_null0,no-rx=1", manager, {})
+    try:
+        end = time.monotonic() + PATIENCE
+        while "cannot be told yet" not in program.text() and time.monotonic() < end and program.process.poll() is None:
+            time.sleep(0.02)
+        check("cannot be told yet that pubwire runs: Resource temporarily unavailable" in program.text(),
+              "a full queue of the service manager is named", program.text())
+        check(manager.until("READY=1"), "which hears that pubwire is ready once it reads", manager.heard)
+        check(manager.until("no answer to the TCP handshake"), "and then the status", manager.heard)
+        check(sum("READY=1" in h for h in manager.heard) == 1, "it is told once", manager.heard)
+        check(program.text().count("cannot be told yet") == 1, "and so is the log", program.text())
+        check(program.end() == 0, "it ends", program.text())
+    finally:
+        program.close()
+        manager.close()
+
+
 def a_socket_that_is_none(d):
     class Wrong:
         name = "nonsense"
@@ -228,7 +255,7 @@ def a_socket_that_is_none(d):
 
 
 def main():
-    for case in (a_worker_that_hangs, without_a_watchdog, a_socket_that_is_none):
+    for case in (a_worker_that_hangs, without_a_watchdog, a_manager_that_does_not_read_yet, a_socket_that_is_none):
         with tempfile.TemporaryDirectory() as d:
             case(d)
     print(f"1..{count}")
