@@ -31,6 +31,40 @@ ctl_fail(struct ctl *c, int status, const char *fmt, ...)
 	return status;
 }
 
+/*
+ * A terminal obeys control characters, and nobody knows who is behind a socket in /tmp: before a
+ * reply is read they become '?', escaped as JSON wants them or as they are, and so does the second
+ * set of them (U+0080 to U+009F). The length stays.
+ */
+static void
+tame(char *p, size_t n)
+{
+	for (size_t i = 0; i < n;) {
+		unsigned char c = (unsigned char)p[i],
+			      next = i + 1 < n ? (unsigned char)p[i + 1] : 0;
+		bool bad = c < ' ' || c == 0x7f;
+		size_t len = 1;
+
+		if (c == 0xc2) {
+			bad = next >= 0x80 && next <= 0x9f;
+			len = bad ? 2 : 1;
+		} else if (c == '\\' && n - i >= 6 && next == 'u') {
+			char hex[5] = {p[i + 2], p[i + 3], p[i + 4], p[i + 5]};
+			unsigned long code = strtoul(hex, NULL, 16);
+
+			bad = code < ' ' || (code >= 0x7f && code <= 0x9f);
+			len = 6;
+		} else if (c == '\\' && next != '\0') {
+			bad = strchr("bfnrt", next) != NULL;
+			len = 2;
+		}
+		/* Space between what JSON consists of is no character of a string. */
+		if (bad)
+			memset(p + i, len == 1 && c < ' ' ? ' ' : '?', len);
+		i += len;
+	}
+}
+
 /* One packet as JSON; NULL with err. what: the question, for messages. */
 static json_t *
 receive(struct ctl *c, const char *what)
@@ -66,6 +100,7 @@ receive(struct ctl *c, const char *what)
 			 what, REPLY_BYTES);
 		return NULL;
 	}
+	tame(buf, (size_t)n);
 	reply = json_loadb(buf, (size_t)n, 0, &e);
 	if (!json_is_object(reply)) {
 		ctl_fail(c, CTL_FAILED, "%s: the answer to %s is cut or no JSON object: %s",

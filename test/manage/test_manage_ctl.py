@@ -170,6 +170,26 @@ def bad_replies(d):
             check(r.returncode == 0 and r.stdout.startswith("broker"), f"odd rows: {rows}", r)
 
 
+def control_characters(d):
+    """Whoever has made the socket must not have the terminal."""
+    evil = b'\\u001b]0;x\\u0007 \\b\\n\\r\\u009B2J \xc2\x9b2J \x7f \\\\n \xc3\xa4 \\u00e4 \\"'
+    row = b'{"broker":"' + evil + b'","state":"up","last_error":"' + evil + b'"}'
+    with Model(d, {"/pubwire/brokers": b'{"/pubwire/brokers":\n{"0":\t' + row + b'}}'}):
+        r = run(d, "-p", "model", "brokers")
+        check(r.returncode == 0 and all(c.isprintable() for c in r.stdout.replace("\n", "")),
+              "control characters: none gets through", r)
+        name = json.loads(run(d, "-p", "model", "brokers", "--json").stdout)["brokers"][0]["broker"]
+        check(name == "??????]0;x?????? ????????????2J ??2J ? \\n \u00e4 \u00e4 \"",
+              "control characters: and what is none is as it was", name)
+    for answer in (b'{"/pubwire/brokers":{"\x1b]0;x\x07', b'\x1b]0;x\x07 \xc2\x9b', b'{"a":"\\', b'{"a":"\\u00', b"\xc2"):
+        with Model(d, {"/pubwire/brokers": answer}):
+            r = run(d, "-p", "model", "brokers")
+            check(r.returncode == 1 and r.stderr[:-1].isprintable(), f"control characters: nor in complaints, of {answer}", r)
+    with Model(d, {"/pubwire/log_level": b'{"/pubwire/log_level":{"pubwire_\\u001b[2J":"info"}}'}):
+        r = run(d, "-p", "model", "log-level")
+        check(r.returncode == 0 and "\033" not in r.stdout, "control characters: nor as names", r)
+
+
 def pages(d):
     def brokers(params):
         at = int(params or 0)
@@ -467,6 +487,7 @@ def main():
         nobody(d)
         greetings(d)
         bad_replies(d)
+        control_characters(d)
         pages(d)
         rates(d)
         devices(d)
