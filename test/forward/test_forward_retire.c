@@ -225,7 +225,7 @@ static void
 a_log_stays_while_acknowledgements_of_it_wait_for_their_turn(void **state)
 {
 	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
-		uint32_t n = w.set.limits.max_queued_messages * 3 / 4;
+		uint32_t n = w.set.limits.max_queued_messages / 2; /* then they are parked */
 		struct pw_edition_conf conf;
 
 		w.set.limits.receive_maximum = (uint16_t)(n + 1);
@@ -344,6 +344,59 @@ a_will_goes_by_the_routes_that_are_in_force(void **state)
 	ledger();
 }
 
+static void
+a_route_is_counted_apart_from_one_whose_messages_are_under_way(void **state)
+{
+	static const char *const names[] = {"next", "last"};
+	struct pw_edition_conf conf;
+
+	(void)state;
+	start(0);
+	w.broker[0].hold = true;
+	device_publish(0, 5, 1, 1, "t", "one");
+	world_run(20);
+	for (uint32_t i = 0; i < RTE_DIM(names); i++) {
+		conf = fresh();
+		snprintf(next.route[0].name, sizeof(next.route[0].name), "%s", names[i]);
+		assert_int_equal(world_renew(&conf), 0);
+		w.set = next;
+	}
+	world_ack(0, 8);
+	world_run(20);
+	assert_int_equal(acked(), 1);
+	assert_int_equal(pw_forward_route_counters(w.forward[0], 0)->acknowledged, 0);
+	ledger();
+}
+
+static void
+connack_says_what_brokers_of_routes_take(void **state)
+{
+	struct pw_edition_conf conf;
+	uint8_t len[2];
+
+	(void)state;
+	w.broker[1].max_qos1 = true;
+	start(0);
+	w.broker[1].hold = true;
+	device_publish(0, 5, 1, 1, "t", "one");
+	device_connect(1, 0, 5, "one");
+	len[0] = w.device[1].rx[1];
+	conf = fresh();
+	next.route[0].brokers = 1;
+	assert_int_equal(world_renew(&conf), 0);
+	world_run(100);
+	assert_false(clean(&conf));
+	device_connect(2, 0, 5, "two");
+	len[1] = w.device[2].rx[1];
+	/* Maximum QoS has two bytes. */
+	assert_int_equal(len[0], len[1] + 2);
+	w.broker[1].hold = false;
+	world_ack(1, 8);
+	world_run(50);
+	w.set = next;
+	ledger();
+}
+
 int
 main(void)
 {
@@ -357,6 +410,8 @@ main(void)
 		TEST(a_connection_stays_until_tcp_has_let_go_of_it),
 		TEST(a_log_stays_while_acknowledgements_of_it_wait_for_their_turn),
 		TEST(what_a_connection_has_counted_stays_when_it_goes),
+		TEST(a_route_is_counted_apart_from_one_whose_messages_are_under_way),
+		TEST(connack_says_what_brokers_of_routes_take),
 		TEST(a_will_goes_by_the_routes_that_are_in_force),
 	};
 
