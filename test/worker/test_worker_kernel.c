@@ -402,6 +402,90 @@ test_frames_in_a_ring_are_bounded_and_freed_at_the_end(void **state)
 	world_destroy(w); /* asserts that every buffer is back */
 }
 
+/* A worker's own bound keeps rings and the owner clear of what would be dropped there. */
+static void
+test_each_worker_bounds_what_it_hands_over(void **state)
+{
+	static const struct world_conf conf = {.workers = 2, .kernel_rate = RATE};
+	struct world *w = world_create(&conf);
+	uint64_t before = COUNT(w, 1, messages_out);
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * RATE; i++)
+		worker_to_kernel(w->fleet->worker[1], 0, frame(w, IPPROTO_TCP, 4711, SSH, 0),
+				 w->now);
+	assert_int_equal(COUNT(w, 1, messages_out) - before, RATE);
+	assert_int_equal(COUNT(w, 1, drop_kernel_rate), RATE);
+	world_destroy(w); /* asserts that every buffer is back */
+}
+
+static void
+test_more_than_a_burst_of_a_turn_reaches_the_kernel(void **state)
+{
+	static const struct world_conf conf = {.workers = 1, .kernel_rate = NO_BOUND};
+	const uint32_t n = 3 * WORKER_BURST + 1;
+	struct world *w = world_create(&conf);
+
+	(void)state;
+	for (uint32_t i = 0; i < n; i++)
+		worker_kernel_from_other(w->fleet->worker[0], 0, frame(w, IPPROTO_UDP, 1, 3784, 16),
+					 w->now);
+	(void)pw_worker_turn(w->fleet, 0, w->now += MS);
+	assert_int_equal(kernel_swallows(w), n);
+	world_destroy(w);
+}
+
+/* A tag is taken out of a copy where somebody else reads the frame too. */
+static void
+test_a_shared_frame_stays_as_it_is(void **state)
+{
+	static const struct world_conf conf = {.workers = 1, .kernel_rate = NO_BOUND};
+	struct world *w = world_create(&conf);
+	struct rte_mbuf *m = frame(w, IPPROTO_UDP, 1000, 3784, 16), *got;
+	uint8_t before[SEG_MAX];
+	uint32_t len;
+
+	(void)state;
+	m->vlan_tci = 7;
+	assert_int_equal(rte_vlan_insert(&m), 0);
+	len = m->pkt_len;
+	memcpy(before, rte_pktmbuf_mtod(m, const void *), len);
+	rte_mbuf_refcnt_update(m, 1);
+	worker_to_kernel(w->fleet->worker[0], 0, m, w->now);
+	(void)pw_worker_turn(w->fleet, 0, w->now += MS);
+	got = kernel_got(w);
+	assert_non_null(got);
+	assert_int_equal(got->pkt_len, len - 4);
+	rte_pktmbuf_free(got);
+	assert_int_equal(rte_mbuf_refcnt_read(m), 1);
+	assert_int_equal(m->pkt_len, len);
+	assert_memory_equal(rte_pktmbuf_mtod(m, const void *), before, len);
+	rte_pktmbuf_free(m);
+	world_destroy(w);
+}
+
+static void
+test_a_frame_of_the_kernel_in_more_pieces_than_the_port_sends_is_dropped(void **state)
+{
+	static const struct world_conf conf = {.workers = 1, .kernel_rate = NO_BOUND};
+	struct world *w = world_create(&conf);
+	struct rte_mbuf *m = frame(w, IPPROTO_UDP, 3784, 3784, 16);
+	struct rte_mbuf *more = rte_pktmbuf_alloc(w->far_mem.pkt);
+	uint16_t max = w->port[0].max_segs;
+
+	(void)state;
+	assert_non_null(more);
+	memset(rte_pktmbuf_append(more, 10), 0, 10);
+	assert_int_equal(rte_pktmbuf_chain(m, more), 0);
+	w->port[0].max_segs = 1;
+	assert_int_equal(rte_ring_enqueue(w->from_kernel, m), 0);
+	(void)pw_worker_turn(w->fleet, 0, w->now += MS);
+	assert_int_equal(COUNT(w, 0, drop_tx_refused), 1);
+	assert_int_equal(COUNT(w, 0, from_kernel), 0);
+	w->port[0].max_segs = max;
+	world_destroy(w);
+}
+
 /* TCP in pieces is put together before anybody knows whose it is. */
 static void
 test_what_grew_too_large_for_the_kernel_is_reset(void **state)
@@ -437,6 +521,11 @@ main(void)
 		cmocka_unit_test(test_an_interface_that_is_gone_stops_nothing),
 		cmocka_unit_test(test_an_interface_that_takes_no_more_costs_its_own_frames_only),
 		cmocka_unit_test(test_frames_in_a_ring_are_bounded_and_freed_at_the_end),
+		cmocka_unit_test(test_each_worker_bounds_what_it_hands_over),
+		cmocka_unit_test(test_more_than_a_burst_of_a_turn_reaches_the_kernel),
+		cmocka_unit_test(test_a_shared_frame_stays_as_it_is),
+		cmocka_unit_test(
+			test_a_frame_of_the_kernel_in_more_pieces_than_the_port_sends_is_dropped),
 		cmocka_unit_test(test_what_grew_too_large_for_the_kernel_is_reset),
 	};
 
