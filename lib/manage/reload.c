@@ -161,7 +161,7 @@ hand_over(struct pw_reload *r, struct pw_reload_result *o)
 	struct pw_access_files *next = r->access[1 - r->at];
 	bool access = pw_config_has_access(config);
 	const struct pw_edition_conf edition = {
-		.settings = r->settings[1 - r->settings_at],
+		.settings = &r->own[1 - r->settings_at],
 		.access = access ? &next->access : NULL,
 		.users = next->same,
 		.nb_users = next->nb_before,
@@ -286,7 +286,7 @@ clean(struct pw_reload *r)
 	static struct pw_reload_result unsaid; /* large */
 	const struct pw_config *config = r->config[r->at];
 	const struct pw_edition_conf edition = {
-		.settings = r->settings[1 - r->settings_at],
+		.settings = &r->own[1 - r->settings_at],
 		.access = pw_config_has_access(config) ? &r->access[r->at]->access : NULL,
 		.number = r->edition,
 	};

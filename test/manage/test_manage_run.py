@@ -168,8 +168,9 @@ def reload_routes(t, write):
     rows = [x for n in range(0, 10, 7) for x in t.ask(f"/pubwire/brokers,{n}").values() if isinstance(x, dict)]
     check({x["broker"] for x in rows} == {"a", "b", "c"} and len(rows) == 10,
           "reload: connections to all that routes name")
-    names = [x["broker"] for x in t.ask("/pubwire/ledger_brokers").values() if isinstance(x, dict)]
-    check(names == ["a", "b", "c"], "reload: a ledger for each broker")
+    wait("reload: a ledger for each broker",
+         lambda: [x["broker"] for x in t.ask("/pubwire/ledger_brokers").values()
+                  if isinstance(x, dict)] == ["a", "b", "c"])
     write(CONFIG.replace('"fd78::12"}]', '"fd78::12"}, {name: c, address: 10.78.0.14}]').replace("[a, b]", "[c]")
           .replace("{name: a, address: 10.78.0.11, connect_timeout: 500ms}, ", "")
           .replace('{name: b, address: "fd78::12"}, ', ""))
@@ -188,11 +189,18 @@ def reload_by_telemetry(prefix, conf, write):
               "reload: telemetry knows of the one that HUP asked for")
         more = CONFIG.replace("drain_deadline: 1s", "drain_deadline: 2s, idle_timeout: 1m")
         more = more.replace("address: 10.78.0.11,", "address: 10.78.0.11, ack_timeout: 3s,")
+        more = more.replace("brokers: [a, b]}]", "brokers: [a, b]}, {filter: x, brokers: [z]}]")
+        more = more.replace("brokers: [{name: a", "brokers: [{name: z, address: 10.78.0.20}, {name: a")
         write(more + "log: {level: debug}\n")
         r = reload(t)
         check(r["state"] == "done" and r["generation"] == 3, "reload: it is taken")
-        check(sorted(r["changed"]) == ["brokers[0].ack_timeout", "limits.drain_deadline", "limits.idle_timeout",
-                                       "log.level"] and r["nb_changed"] == 4, "reload: it says what is different")
+        check(sorted(r["changed"]) == ["brokers[0] (z is new)", "brokers[1].ack_timeout", "limits.drain_deadline",
+                                       "limits.idle_timeout", "log.level", "routes[1] (route-2 is new)"],
+              "reload: it says what is different")
+        # The second one that is taken once had brokers numbered as in the file, so that all moved.
+        names = [x["broker"] for x in t.ask("/pubwire/ledger_brokers").values() if isinstance(x, dict)]
+        check(names == ["a", "b", "z"] and t.ask("/pubwire/logs")["total"] == 4,
+              "reload: brokers that stay keep their places, and their logs")
         check(t.ask("/pubwire/drain")["deadline_ms"] == 2000, "reload: telemetry tells of what is in force")
         check(set(t.ask("/pubwire/log_level").values()) == {"debug"}, "reload: the log level is the new one")
         write(more.replace("idle_timeout: 1m", "idle_timeout: 2m, max_connections: 2000, message_rate: 5"))
