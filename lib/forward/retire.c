@@ -57,7 +57,8 @@ step_upstream(struct pw_forward *f, struct pw_upstream *u, uint64_t now)
 			return;
 		pw_upstream_close(u, now);
 	}
-	if (!last || u->conn != NULL || u->gone)
+	/* A drain that was cut closes it with messages, which the ledger shows to the end. */
+	if (!last || u->conn != NULL || u->cursor.held > 0 || u->gone)
 		return;
 	/* What TCP still had of messages given up counts against the broker's other logs. */
 	pw_cursor_unpin(&u->cursor);
