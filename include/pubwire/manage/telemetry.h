@@ -42,7 +42,7 @@ struct pw_telemetry_sources {
 	const struct pw_forward_settings *settings;
 	const struct pw_port *const *port;
 	const char *const *port_name;
-	const char *const *kernel_name; /**< of the kernel's interface beside each; NULL: none */
+	const char *const *kernel_name;	   /**< of the kernel's interface beside each; NULL: none */
 	const struct pw_wire_iface *iface; /**< of each port */
 	uint32_t nb_ports;
 	const struct pw_selftest_row (*selftest)[PW_SELFTEST_ROWS];
