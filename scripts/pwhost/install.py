@@ -19,9 +19,9 @@ EPILOG = """\
   install                              the newest of build/release and build/lto, below /usr/local
   install --prefix /usr --destdir D    below D, for a package or an image
 
-What goes where: sbin/pubwire and sbin/pubwirectl, the programs; sbin/pubwire-doctor, -hugepages, -nics, -tune,
-with what they need in lib/pubwire; the unit pubwire.service; share/doc/pubwire; man pages; completion for
-bash. /etc/pubwire/pubwire.yaml and /etc/default/pubwire are written where there are none, and never after.
+What goes where: sbin/pubwire and sbin/pubwirectl, the programs; sbin/pubwire-doctor, -hugepages, -nics,
+-sizing, -tune, with what they need in lib/pubwire; the unit pubwire.service; share/doc/pubwire; man pages;
+completion for bash. /etc/pubwire/pubwire.yaml and /etc/default/pubwire are written where there are none, and never after.
 Nothing is started or enabled. lib/pubwire/manifest lists it all; scripts/uninstall, or lib/pubwire/uninstall,
 removes it. scripts/package makes a Debian package of the same files."""
 

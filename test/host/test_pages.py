@@ -5,6 +5,7 @@ the commands and keys that they name are there."""
 import glob
 import os
 import re
+import subprocess
 import unittest
 
 import sources
@@ -91,6 +92,21 @@ class Quotes(unittest.TestCase):
         self.assertEqual(quote_problems(page, all_said()), ["nobody says 'stuck in the mud' of 'stuck in the mud'"])
 
 
+class Quickstart(unittest.TestCase):
+    """What README names first does nothing where it is asked what it does."""
+
+    def ask(self, *args):
+        return subprocess.run([f"{REPO}/scripts/quickstart", *args], capture_output=True, text=True, timeout=20)
+
+    def test_help_is_printed_and_nothing_done(self):
+        said = self.ask("--help")
+        self.assertEqual((said.returncode, said.stdout.split()[:3]), (0, ["See", "pubwire", "work,"]))
+        self.assertNotIn("1/4", said.stdout)
+
+    def test_arguments_are_refused(self):
+        self.assertEqual(self.ask("--dry-run").returncode, 64)
+
+
 class Named(unittest.TestCase):
     """Commands, telemetry and counters that pages name."""
 
@@ -100,7 +116,7 @@ class Named(unittest.TestCase):
     def test_tools_are_there(self):
         known = set(names.TOOLS)
         there = {os.path.basename(p) for p in glob.glob(f"{REPO}/scripts/*") + glob.glob(f"{REPO}/perf/*")}
-        units = {"hugepages", "nics", "tune"}
+        units = {"hugepages", "nics", "tune", "lab"}  # the last is a file prefix
         for path, tool in self.named(r"\bpubwire-([a-z]+)(?=[\s`,:;.)]|$)(?!\.service)"):
             self.assertTrue(tool in known | units, f"{path}: pubwire-{tool}")
         for path, tool in self.named(r"(?<![\w/])scripts/(\w+)\b(?!/|\.)"):
@@ -111,6 +127,9 @@ class Named(unittest.TestCase):
         self.assertIn("counters", known)
         for path, command in self.named(r"`/pubwire/([a-z_]+)"):
             self.assertIn(command, known, path)
+        rows = re.findall(r"^\| `/pubwire/.*", sources.read("docs/configuration.md"), re.M)
+        self.assertEqual(known - set(re.findall(r"`/pubwire/([a-z_]+)`", " ".join(r.split(" | ")[0] for r in rows))),
+                         set(), "configuration.md has a row for each")
 
     def test_commands_of_pubwirectl_are_there(self):
         known = set()
