@@ -161,7 +161,7 @@ class Exactly(LabCase):
         conf = proc.run_path("pubwire.yaml")
         with open(conf, encoding="utf-8") as f:
             text = f.read()
-        plan = Plan("reload-qos2", 3000, 20, (8, 300, 1500), (2,))
+        plan = Plan("reload-qos2", 9000, 20, (8, 300, 1500), (2,))
         want = kit.expected(plan)
         reloads = 0
         with kit.Collectors(self.brokers, "lab/#") as c:
@@ -171,7 +171,7 @@ class Exactly(LabCase):
                 with open(conf, "w", encoding="utf-8") as f:
                     f.write(text.replace("ack: all", f"ack: all\n    pool_size: {1 + reloads % 3}"))
                 self.assertEqual(wait_reload(ask_reload())[0], "done")
-                time.sleep(0.4)
+                time.sleep(0.1)
             self.assertEqual(p.returncode, 0, p.stdout.read()[-300:])
             p.stdout.close()
             c.wait(sum(want.values()))
@@ -182,6 +182,97 @@ class Exactly(LabCase):
             f.write(text)
         self.assertEqual(wait_reload(ask_reload())[0], "done")
         kit.brokers_up(4)
+
+
+class Brokers(Recorded, LabCase):
+    """The first of two brokers is taken out of the configuration under load, alive and dead, and comes back."""
+
+    shape = dict(kit.SHAPES["two_workers"], no_brokers=True, sections="limits: {drain_deadline: 1s}\n")
+    for name in ("test_no_failure_each_message_once", "test_one_killed_and_restarted", "test_one_after_the_other",
+                 "test_both_at_once", "test_killed_again_and_again", "test_stopped_broker_that_goes_on"):
+        locals()[name] = None
+    del name
+
+    def setUp(self):
+        super().setUp()
+        self.conf = proc.run_path("pubwire.yaml")
+        with open(self.conf, encoding="utf-8") as f:
+            self.both = f.read()
+        out = self.both.replace("brokers: [broker1, broker2]", "brokers: [broker2]")
+        at, end = out.index("  - name: broker1\n"), out.index("  - name: broker2\n")
+        self.one = out[:at] + out[end:]
+        self.addCleanup(self.reload, self.both)
+
+    def reload(self, text):
+        with open(self.conf, "w", encoding="utf-8") as f:
+            f.write(text)
+        number = ask_reload()
+        while True:
+            if self.p is not None:
+                self.p.run(0.02)
+            r = kit.ask("/pubwire/reload_result")
+            if r["generation"] >= number and r["state"] != "running":
+                break
+        self.assertEqual(r["state"], "done", r["text"])
+
+    p = None
+
+    def until(self, patience, what, true):
+        end = time.monotonic() + patience
+        while not true():
+            self.assertLess(time.monotonic(), end, what)
+            self.p.run(0.1)
+
+    @staticmethod
+    def rows():
+        return [r for r in kit.ask("/pubwire/brokers,0").values() if isinstance(r, dict)]
+
+    def only(self, *names):
+        """Connections to these brokers are there, and are up."""
+        rows = self.rows()
+        return {r["broker"] for r in rows} == set(names) and all(r["state"] == "up" for r in rows)
+
+    def out_and_back(self, dead):
+        """Returns when the first broker was asked to go, and when it was back."""
+        out = time.monotonic()
+        if dead:
+            self.recorders.kill(0)
+            self.p.run(0.3)
+        self.reload(self.one)
+        self.until(20, "the broker that was taken out does not go", lambda: self.only("broker2"))
+        self.p.run(1.5)
+        self.assertTrue(self.only("broker2"), "the broker that was taken out is there again")
+        if dead:
+            self.recorders.start(0)
+            self.recorders.wait(0)
+        self.reload(self.both)
+        self.until(20, "the broker does not come back", lambda: self.only("broker1", "broker2"))
+        back = time.monotonic()
+        self.p.run(0.5)
+        with open(proc.run_path("pubwire.log"), encoding="utf-8", errors="replace") as f:
+            self.assertNotIn("its address is another one", f.read(), "a broker lost its place")
+        return out, back
+
+    def test_the_first_one_out_and_back(self):
+        self.p = Publisher(name="B")
+        self.addCleanup(self.leave)
+        self.p.run(0.5)
+        away = [self.out_and_back(dead) for dead in (False, True, False)]
+        self.assertFalse(self.p.lost, "a reload closed a device")
+        self.assertTrue(self.p.drain(), "messages were never acknowledged")
+
+        def due(key):
+            return all(self.p.acked[key] < out or self.p.sent[key] > back for out, back in away)
+
+        self.assertGreater(sum(map(due, self.p.acked)), 500)
+        self.check_record(0, self.p, due)
+        self.check_record(1, self.p)
+        print(f"     {len(self.p.acked)} messages of QoS 1 while a broker went and came three times, longest time "
+              f"without an acknowledgement {1000 * longest_gap(self.p):.0f} ms", flush=True)
+
+    def leave(self):
+        self.p.close()
+        self.p = None
 
 
 class Restart(Recorded, LabCase):
