@@ -119,9 +119,6 @@ full_logs(const struct pw_forward *f, const struct pw_session *s, struct pw_why 
 			continue;
 		head = READ(l->head);
 		tail = READ(l->tail);
-		if (l->pool != RTE_MIN(pw_session_pool(s, f->routes->set[l->set].pool_size),
-				       f->routes->set[l->set].pool_size - 1))
-			continue;
 		broker_names(f, l->brokers, names, sizeof(names));
 		if (tail - head > l->mask) {
 			say(out, "the log of set %u (%s) is full", l->set, names);

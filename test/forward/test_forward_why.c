@@ -201,6 +201,36 @@ a_log_is_full(void **state)
 	assert_true(says("a", "not read: pubwire is stopping"));
 }
 
+/* Its set has a number of its own then, which is not that of the routes' list. */
+static void
+a_log_made_by_a_reload_is_full(void **state)
+{
+	static struct pw_forward_settings other;
+	const struct pw_edition_conf conf = {.settings = &other, .access = w.access, .number = 1};
+	const struct pw_forward_settings before = w.set;
+
+	(void)state;
+	w.set.limits.max_queued_messages = 16;
+	w.broker[1].hold = true;
+	world_start(1, 3, 0);
+	other = w.set;
+	other.route[0].brokers = 2;
+	other.route[0].order[0] = 1;
+	other.route[0].pool_size = 4;
+	assert_int_equal(world_renew(&conf), 0);
+	/* Of so many, not all are in the first pool. */
+	for (uint32_t i = 0; i < 6; i++) {
+		const char name[] = {(char)('a' + i), '\0'};
+
+		device_connect(i, 0, 4, name);
+		for (uint16_t id = 1; id <= 20; id++)
+			device_publish(i, 4, 1, id, "t", "x");
+		world_run(20);
+		assert_true(says(name, "the log of set 1 (b1) is full"));
+	}
+	w.set = before;
+}
+
 static void
 a_broker_is_over_its_hold(void **state)
 {
@@ -300,6 +330,7 @@ main(void)
 		T(the_window_is_full_and_brokers_owe_the_oldest),
 		T(packet_buffers_are_short),
 		T(a_log_is_full),
+		T(a_log_made_by_a_reload_is_full),
 		T(a_broker_is_over_its_hold),
 		T(what_went_to_another_broker_must_be_settled),
 		T(a_buffer_is_waited_for),
