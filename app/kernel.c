@@ -128,7 +128,7 @@ open_one(struct app *a, uint32_t i)
 		fprintf(stderr,
 			"pubwire: port '%s': kernel interface %s: there is one of this name; "
 			"expected "
-			"a name that is free (ip link shows those that are not)\n",
+			"one that is not taken (ip link shows those that are)\n",
 			p->name, p->kernel.interface);
 		return APP_EXIT_FATAL;
 	}

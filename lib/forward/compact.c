@@ -54,7 +54,6 @@ repin(struct pw_upstream *u, uint64_t pos, uint32_t pins)
 {
 	struct pw_flog_entry *e = pw_flog_at(u->log, pos);
 	uint32_t before = pw_flog_pins(e);
-
 	struct pw_upstream *other;
 
 	PW_FOREACH_UPSTREAM(u->f, other)

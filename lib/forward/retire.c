@@ -96,8 +96,6 @@ pw_retire_step(struct pw_forward *f, uint64_t now)
 		step_log(l);
 }
 
-#define UNIT 20 /* of settled.c */
-
 /* A reader of a log that is to have what comes, too, has not let go of what came until then. */
 static bool
 behind(const struct pw_flog *old, const struct pw_flog *l, bool share, uint64_t time)
@@ -117,12 +115,12 @@ pw_session_may_move(struct pw_forward *f, const struct pw_session *s, const stru
 		    bool share, uint64_t now)
 {
 	struct pw_flog *const *logs = pw_session_logs(f, s);
-	uint64_t unit = now >> UNIT;
+	uint64_t unit = now >> PW_SETTLED_SHIFT;
 	bool late = now >= f->moved_at + PW_MOVE_WAIT;
 
 	unit -= (uint32_t)((uint32_t)unit - s->appended);
 	/* What it has sent since may have gone elsewhere: that says nothing of what came before. */
-	if (s->logs == 0 || (late && unit > f->moved_at >> UNIT))
+	if (s->logs == 0 || (late && unit > f->moved_at >> PW_SETTLED_SHIFT))
 		return true;
 	for (uint32_t n = 0; n < pw_view(f)->nb_numbers; n++) {
 		if (logs[n] == NULL || !(s->logs & 1u << n % 32) ||
@@ -140,7 +138,7 @@ void
 pw_session_follows(const struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	struct pw_flog *const *logs = pw_session_logs(f, s);
-	uint32_t unit = (uint32_t)(f->moved_at >> UNIT), before = 0;
+	uint32_t unit = (uint32_t)(f->moved_at >> PW_SETTLED_SHIFT), before = 0;
 
 	if (!f->moved || now >= f->moved_at + PW_MOVE_WAIT)
 		return;

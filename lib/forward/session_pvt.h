@@ -383,6 +383,8 @@ bool pw_session_may_move(struct pw_forward *f, const struct pw_session *s, const
 			 bool share, uint64_t now);
 /* It begins while what was sent by the routes before is on its way: some may be its client's. */
 void pw_session_follows(const struct pw_forward *f, struct pw_session *s, uint64_t now);
+/* Nanoseconds to the units of settled.c, in which a session knows when it last appended. */
+#define PW_SETTLED_SHIFT 20
 /* Note that it has appended to a log. */
 void pw_session_appended(struct pw_session *s, const struct pw_flog *l, uint64_t now);
 /* Brokers have, and have acknowledged, what the session appended. */

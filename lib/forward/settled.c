@@ -7,13 +7,11 @@
  */
 #include "session_pvt.h"
 
-#define UNIT_SHIFT 20 /* ns to units */
-
 void
 pw_session_appended(struct pw_session *s, const struct pw_flog *l, uint64_t now)
 {
 	s->logs |= 1u << l->number % 32;
-	s->appended = (uint32_t)(now >> UNIT_SHIFT);
+	s->appended = (uint32_t)(now >> PW_SETTLED_SHIFT);
 }
 
 /* Some readers are past what arrived up to a unit of time. */
@@ -25,7 +23,7 @@ passed_by(const struct pw_flog *l, uint32_t brokers, uint64_t unit)
 		uint64_t low = __atomic_load_n(&l->reader[__builtin_ctz(m)].low, __ATOMIC_ACQUIRE);
 
 		low = RTE_MAX(low, l->head);
-		if (low < l->tail && pw_flog_at(l, low)->arrival >> UNIT_SHIFT <= unit)
+		if (low < l->tail && pw_flog_at(l, low)->arrival >> PW_SETTLED_SHIFT <= unit)
 			return false;
 	}
 	return true;
@@ -40,20 +38,20 @@ passed(const struct pw_flog *l, uint64_t unit)
 bool
 pw_log_passed(const struct pw_flog *l, uint64_t time)
 {
-	return passed(l, time >> UNIT_SHIFT);
+	return passed(l, time >> PW_SETTLED_SHIFT);
 }
 
 bool
 pw_log_passed_by(const struct pw_flog *l, uint32_t brokers, uint64_t time)
 {
-	return passed_by(l, brokers, time >> UNIT_SHIFT);
+	return passed_by(l, brokers, time >> PW_SETTLED_SHIFT);
 }
 
 bool
 pw_session_settled(const struct pw_forward *f, const struct pw_session *s, uint64_t now)
 {
 	struct pw_flog *const *logs = pw_session_logs(f, s);
-	uint64_t unit = now >> UNIT_SHIFT;
+	uint64_t unit = now >> PW_SETTLED_SHIFT;
 
 	if (logs == NULL || s->logs == 0)
 		return true;

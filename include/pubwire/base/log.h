@@ -39,7 +39,7 @@ enum pw_log_type { PW_LOG_TYPES(PW_LOG_ENUM) PW_LOG_TYPE_MAX };
 /** Register the types with rte_log. Idempotent; any time after or before rte_eal_init(). */
 void pw_log_init(void);
 
-/** "pubwire.tcp". */
+/** "pubwire.tcp". Any thread. */
 const char *pw_log_type_str(enum pw_log_type type);
 
 /** The level from which on lines of the type are left out: those above it. Any thread. */
@@ -59,7 +59,7 @@ void pw_log_set_level(enum pw_log_type type, uint32_t level);
 	X(INFO, "info")                                                                            \
 	X(DEBUG, "debug")
 
-/** Name of a level; "?" where there is no such. */
+/** Name of a level; "?" where there is no such. Any thread. */
 const char *pw_log_level_str(uint32_t level);
 
 /** The level of a name; -EINVAL. */

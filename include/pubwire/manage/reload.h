@@ -31,6 +31,7 @@ extern "C" {
 enum pw_reload_state { PW_RELOAD_STATES(PW_RELOAD_ENUM) };
 #undef PW_RELOAD_ENUM
 
+/** As telemetry names it. Any thread. */
 const char *pw_reload_state_str(enum pw_reload_state state);
 
 #define PW_RELOAD_LINES	   24
@@ -94,29 +95,31 @@ struct pw_reload_conf {
 	void *ctx;
 };
 
+/** Before the first pw_reload_serve(). Main lcore. */
 void pw_reload_init(struct pw_reload *r, const struct pw_reload_conf *conf);
 
 /** Ask for a reload; returns the attempt that it will be. Any thread, if not two at a time. */
 uint32_t pw_reload_ask(struct pw_reload *r);
 
-/** True where an attempt was asked for that has not begun. */
+/** True where an attempt was asked for that has not begun. Main lcore. */
 bool pw_reload_wanted(const struct pw_reload *r);
 
 /**
- * Begin what was asked for; see whether what was begun is over. In turns of the main loop.
+ * Begin what was asked for; see whether what was begun is over. In turns of the main loop, on the
+ * main lcore.
  *
  * @return true where an attempt began or ended: r->result says which, and how
  */
 bool pw_reload_serve(struct pw_reload *r);
 
-/** What is in force. */
+/** What is in force. Main lcore. */
 static inline const struct pw_config *
 pw_reload_config(const struct pw_reload *r)
 {
 	return r->config[r->at];
 }
 
-/** Release what was loaded besides the files it began with; the fleet is gone. */
+/** Release what was loaded besides the files it began with; the fleet is gone. Main lcore. */
 void pw_reload_fini(struct pw_reload *r);
 
 #ifdef __cplusplus

@@ -140,7 +140,7 @@ bool pw_fleet_renewed(struct pw_fleet *f);
 
 /**
  * The kernel's interface beside an interface is no more (its operator deleted it): frames for it
- * are dropped and counted from here on. Any thread.
+ * are dropped and counted from here on. Main lcore.
  */
 void pw_fleet_kernel_gone(struct pw_fleet *f, uint32_t iface);
 
