@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""perf/micro for a moment: every bench runs, says what it measured, and gives its buffers back.
+
+  run_micro.py MICRO"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+MICRO = ""
+
+
+def run(*args):
+    return subprocess.run([MICRO, *args], capture_output=True, text=True, timeout=100, check=False)
+
+
+class All(unittest.TestCase):
+    """One run of everything, looked at from several sides."""
+
+    @classmethod
+    def setUpClass(cls):
+        with tempfile.TemporaryDirectory() as d:
+            path = os.path.join(d, "micro.json")
+            cls.done = run("--short", "--small-pages", "--json", path)
+            if cls.done.returncode != 0:
+                raise AssertionError(cls.done.stderr + cls.done.stdout)
+            with open(path, encoding="utf-8") as f:
+                cls.out = json.load(f)
+
+    def test_the_conditions_are_named(self):
+        c = self.out["conditions"]
+        for key in ("cpu", "cpus", "compiler", "build", "dpdk"):
+            self.assertTrue(c[key], key)
+        self.assertGreater(c["tsc_hz"], 1e6)
+        self.assertGreater(c["page_bytes"], 0)
+        self.assertIs(c["short"], True)
+
+    def test_every_figure_is_whole_and_greater_than_zero(self):
+        for r in self.out["results"]:
+            for unit in ("cycles", "ns"):
+                v = r[unit]
+                self.assertLess(0, v["least"], r)
+                self.assertLessEqual(v["least"], v["p10"], r)
+                self.assertLessEqual(v["p10"], v["median"], r)
+                self.assertLessEqual(v["median"], v["p90"], r)
+                self.assertLessEqual(v["p90"], v["greatest"], r)
+            self.assertEqual(r["repetitions"], 2, r)
+            self.assertIn(r["cache"], ("warm", "cold", "random"))
+            self.assertTrue(r["size"] is None or r["size"] > 0)
+            self.assertNotEqual(r["param"], "")
+            hz = self.out["conditions"]["tsc_hz"]
+            self.assertAlmostEqual(r["ns"]["median"], r["cycles"]["median"] * 1e9 / hz, delta=0.01)
+
+    def test_name_size_and_param_name_a_figure(self):
+        keys = [(r["name"], r["size"], r["param"]) for r in self.out["results"]]
+        self.assertEqual(len(keys), len(set(keys)))
+
+    def test_every_bench_has_figures_or_says_why_not(self):
+        listed = {line.split()[0] for line in run("--list").stdout.splitlines()}
+        seen = {r["bench"] for r in self.out["results"]} | {s["name"] for s in self.out["skipped"]}
+        self.assertEqual(listed, seen)
+
+    def test_the_table_has_a_line_for_each_figure(self):
+        for r in self.out["results"]:
+            self.assertIn("\n" + r["name"] + " ", self.done.stdout)
+
+
+class Options(unittest.TestCase):
+    def test_benches_are_chosen_by_the_beginning_of_their_names(self):
+        out = run("--short", "--small-pages", "--only", "framing").stdout
+        self.assertIn("\nframing ", out)
+        self.assertNotIn("timer", out)
+
+    def test_what_is_unknown_is_refused_and_what_was_expected_is_said(self):
+        for args, words in (
+            (["--only", "nonsense"], "--list names them"),
+            (["--repetitions", "0"], "expected a number from 1 to"),
+            (["--rounds", "9x"], "expected a number from 1 to"),
+            (["nonsense"], "usage:"),
+        ):
+            p = run(*args)
+            self.assertEqual(p.returncode, 64, args)
+            self.assertIn(words, p.stderr)
+
+    def test_a_file_that_cannot_be_written_is_an_error(self):
+        p = run("--short", "--small-pages", "--only", "framing", "--json", "/nonexistent/micro.json")
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("/nonexistent/micro.json", p.stderr)
+
+
+if __name__ == "__main__":
+    MICRO = sys.argv.pop(1)
+    unittest.main()
