@@ -8,6 +8,7 @@
 #include <rte_byteorder.h>
 #include <rte_mbuf.h>
 
+#include "due_heap.h"
 #include "world.h"
 
 enum { NET_DEVICES, NET_WORKERS, NET_BROKERS };
@@ -36,41 +37,7 @@ wire_broker(uint32_t b)
 	return address(NET_BROKERS, 0, b);
 }
 
-static bool
-before(const struct segment *a, const struct segment *b)
-{
-	return a->at != b->at ? a->at < b->at : a->serial < b->serial;
-}
-
-static void
-push(struct world *w, const struct segment *s)
-{
-	uint32_t i = w->nb_segments++;
-
-	while (i > 0 && before(s, &w->heap[(i - 1) / 2])) {
-		w->heap[i] = w->heap[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	w->heap[i] = *s;
-}
-
-static struct segment
-pop(struct world *w)
-{
-	struct segment top = w->heap[0], *last = &w->heap[--w->nb_segments];
-	uint32_t i = 0, child;
-
-	while ((child = 2 * i + 1) < w->nb_segments) {
-		if (child + 1 < w->nb_segments && before(&w->heap[child + 1], &w->heap[child]))
-			child++;
-		if (!before(&w->heap[child], last))
-			break;
-		w->heap[i] = w->heap[child];
-		i = child;
-	}
-	w->heap[i] = *last;
-	return top;
-}
+DUE_HEAP(struct segment)
 
 static struct pw_tcp *
 stack_at(const struct world *w, const struct pw_addr *a)
@@ -143,7 +110,7 @@ put(struct world *w, const struct pw_flow *flow, struct rte_mbuf *m, struct pw_t
 		s.at = RTE_MAX(s.at, *last);
 		*last = s.at;
 	}
-	push(w, &s);
+	due_put(w->heap, &w->nb_segments, &s);
 }
 
 int
@@ -198,7 +165,7 @@ void
 wire_deliver(struct world *w)
 {
 	while (w->nb_segments > 0 && w->heap[0].at <= w->now) {
-		struct segment s = pop(w);
+		struct segment s = due_take(w->heap, &w->nb_segments);
 		uint64_t now = w->now;
 
 		if (s.m == NULL)

@@ -34,6 +34,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "due_heap.h"
+
 #include <arpa/inet.h>
 
 #define MAX_FRAMES 32768 /* on the way, both directions */
@@ -150,42 +152,20 @@ happens(double chance, uint64_t drawn)
 	return (double)(drawn >> 11) < chance * (double)(UINT64_C(1) << 53);
 }
 
-static bool
-before(const struct due *a, const struct due *b)
-{
-	return a->at != b->at ? a->at < b->at : a->serial < b->serial;
-}
+DUE_HEAP(struct due)
 
 static void
 heap_put(struct frame *f, uint64_t at)
 {
 	struct due d = {.at = at, .serial = serial++, .frame = f};
-	uint32_t i = nb_due++;
 
-	while (i > 0 && before(&d, &heap[(i - 1) / 2])) {
-		heap[i] = heap[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	heap[i] = d;
+	due_put(heap, &nb_due, &d);
 }
 
 static struct frame *
 heap_take(void)
 {
-	struct frame *f = heap[0].frame;
-	struct due last = heap[--nb_due];
-	uint32_t i = 0, child;
-
-	while ((child = 2 * i + 1) < nb_due) {
-		if (child + 1 < nb_due && before(&heap[child + 1], &heap[child]))
-			child++;
-		if (!before(&heap[child], &last))
-			break;
-		heap[i] = heap[child];
-		i = child;
-	}
-	heap[i] = last;
-	return f;
+	return due_take(heap, &nb_due).frame;
 }
 
 /* When a frame that starts now has left a link of the rate; NEVER where the queue is full. */

@@ -8,6 +8,7 @@
 
 #include <rte_common.h>
 
+#include "due_heap.h"
 #include "world.h"
 
 #define ROUTER 0xfe
@@ -28,56 +29,29 @@ link_init(struct world *w)
 		w->idle[w->nb_idle++] = i;
 }
 
-static bool
-before(const struct world *w, uint32_t a, uint32_t b)
-{
-	const struct frame *x = &w->frame[a], *y = &w->frame[b];
-
-	return x->at != y->at ? x->at < y->at : x->serial < y->serial;
-}
+DUE_HEAP(struct frame_due)
 
 static void
 push(struct world *w, uint32_t id)
 {
-	uint32_t i = w->nb_frames++;
+	struct frame_due d = {w->frame[id].at, w->frame[id].serial, id};
 
-	while (i > 0 && before(w, id, w->heap[(i - 1) / 2])) {
-		w->heap[i] = w->heap[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	w->heap[i] = id;
-}
-
-static uint32_t
-pop(struct world *w)
-{
-	uint32_t top = w->heap[0], last = w->heap[--w->nb_frames], i = 0, child;
-
-	while ((child = 2 * i + 1) < w->nb_frames) {
-		if (child + 1 < w->nb_frames && before(w, w->heap[child + 1], w->heap[child]))
-			child++;
-		if (!before(w, w->heap[child], last))
-			break;
-		w->heap[i] = w->heap[child];
-		i = child;
-	}
-	w->heap[i] = last;
-	return top;
+	due_put(w->heap, &w->nb_frames, &d);
 }
 
 uint64_t
 link_next(const struct world *w)
 {
-	return w->nb_frames != 0 ? w->frame[w->heap[0]].at : NEVER;
+	return w->nb_frames != 0 ? w->heap[0].at : NEVER;
 }
 
 /* Frames that are out are those in the heap and those that a host has taken. */
 struct frame *
 link_take(struct world *w)
 {
-	if (w->nb_frames == 0 || w->frame[w->heap[0]].at > w->now)
+	if (w->nb_frames == 0 || w->heap[0].at > w->now)
 		return NULL;
-	return &w->frame[pop(w)];
+	return &w->frame[due_take(w->heap, &w->nb_frames).id];
 }
 
 void

@@ -16,7 +16,6 @@
 #define BURST	      32
 #define MAX_STEPS     3000000
 #define ACCOUNT_EVERY 16
-#define START	      (5 * SEC)
 #define LATE_ACCEPT   (10 * SEC) /* the last packet of a handshake is on its way for less */
 #define REOPEN_LEAST  (3 * SEC)	 /* longer than any packet is on its way */
 
@@ -75,7 +74,7 @@ build(struct world *w, uint64_t seed)
 	struct pw_tcp_conf tcp[HOSTS];
 	struct pw_port port[HOSTS];
 
-	w->now = START;
+	w->now = BEGINS;
 	w->serial = 0;
 	w->digest = seed;
 	w->last_sent = 0;

@@ -42,6 +42,8 @@
 #define MS	     UINT64_C(1000000)
 #define SEC	     UINT64_C(1000000000)
 
+#define BEGINS	     (5 * SEC) /**< the time at which a history begins */
+
 #define POOL_PKT     2047
 #define POOL_HDR     1023
 #define POOL_IND     2047
@@ -266,6 +268,12 @@ struct tally {
 	struct pw_wire_counters wire;
 };
 
+/** When a frame that is on its way arrives; id is its place in frame[]. */
+struct frame_due {
+	uint64_t at, serial;
+	uint32_t id;
+};
+
 struct world {
 	struct plan plan;
 	struct sim_rng rng;  /**< applications and hosts */
@@ -277,7 +285,7 @@ struct world {
 	struct conn conn[CONNS];
 	uint32_t nb_conns;
 	struct frame *frame; /**< MAX_FRAMES */
-	uint32_t heap[MAX_FRAMES];
+	struct frame_due heap[MAX_FRAMES];
 	uint32_t nb_frames;
 	uint32_t idle[MAX_FRAMES]; /**< frames that are free */
 	uint32_t nb_idle;

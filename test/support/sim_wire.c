@@ -6,6 +6,7 @@
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 
+#include "due_heap.h"
 #include "sim_wire.h"
 
 #define BURST	     32
@@ -17,42 +18,7 @@ sim_wire_addr(uint32_t i)
 	return pw_addr_v4(rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, i + 1)));
 }
 
-static bool
-before(const struct sim_packet *a, const struct sim_packet *b)
-{
-	return a->at != b->at ? a->at < b->at : a->serial < b->serial;
-}
-
-static void
-heap_push(struct sim_wire *w, const struct sim_packet *p)
-{
-	uint32_t i = w->nb_packets++;
-
-	while (i > 0 && before(p, &w->heap[(i - 1) / 2])) {
-		w->heap[i] = w->heap[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	w->heap[i] = *p;
-}
-
-static struct sim_packet
-heap_pop(struct sim_wire *w)
-{
-	struct sim_packet top = w->heap[0];
-	struct sim_packet *last = &w->heap[--w->nb_packets];
-	uint32_t i = 0, child;
-
-	while ((child = 2 * i + 1) < w->nb_packets) {
-		if (child + 1 < w->nb_packets && before(&w->heap[child + 1], &w->heap[child]))
-			child++;
-		if (!before(&w->heap[child], last))
-			break;
-		w->heap[i] = w->heap[child];
-		i = child;
-	}
-	w->heap[i] = *last;
-	return top;
-}
+DUE_HEAP(struct sim_packet)
 
 /** What a real port or the wire library would stumble over. */
 static const char *
@@ -104,7 +70,7 @@ put_on_wire(struct sim_wire *w, struct sim_packet *p, uint64_t now)
 		to->last = p->at;
 	}
 	p->serial = w->serial++;
-	heap_push(w, p);
+	due_put(w->heap, &w->nb_packets, p);
 }
 
 /** The copy that a driver frees its descriptors after. NULL where the pool is empty. */
@@ -262,7 +228,7 @@ deliver(struct sim_wire *w)
 
 		if (n[w->heap[0].to] == BURST)
 			break;
-		p = heap_pop(w);
+		p = due_take(w->heap, &w->nb_packets);
 		m = arrive(w, &p);
 		if (m == NULL)
 			continue;
@@ -329,7 +295,7 @@ sim_wire_fini(struct sim_wire *w)
 		pw_tcp_destroy(w->port[i].tcp);
 	w->nb_ports = 0;
 	while (w->nb_packets != 0) {
-		struct sim_packet p = heap_pop(w);
+		struct sim_packet p = due_take(w->heap, &w->nb_packets);
 
 		rte_pktmbuf_free(p.m);
 	}
