@@ -133,6 +133,11 @@ void micro_machine_text(FILE *f);
 /* Benches, a file each. */
 #define MICRO_BENCHES(X)                                                                           \
 	X(framing, "a PUBLISH found and decoded in packet buffers")                                \
+	X(tcp_input, "messages into the TCP stack, consumed and acknowledged")                     \
+	X(tcp_output, "messages by reference out of the TCP stack, and their acknowledgement")     \
+	X(tcp_sack, "acknowledgements with SACK, by segments in flight")                           \
+	X(lookup, "connections found among 1 to 1,000,000")                                        \
+	X(hop, "messages from one lcore to another")                                               \
 	X(timers, "the timing wheel: armed, moved, fired")
 
 #define MICRO_BENCH_DECLARE(name, what) void micro_##name(void);
