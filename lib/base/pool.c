@@ -31,7 +31,8 @@ struct pw_pool {
 	uint32_t count;
 	uint32_t in_use; /* atomic stores of the owner, loads of anybody */
 	uint32_t high;
-	uint32_t unused;
+	uint32_t shift;	  /* size is an odd number times 2^shift */
+	uint64_t inverse; /* of that odd number, modulo 2^64: dividing by it is a multiplication */
 	uint64_t exhausted;
 	/* cold */
 	const struct rte_memzone *zone;
@@ -43,6 +44,18 @@ round_size(uint32_t size)
 {
 	return size < RTE_CACHE_LINE_SIZE ? RTE_ALIGN_CEIL(size, 8u)
 					  : RTE_ALIGN_CEIL(size, (uint32_t)RTE_CACHE_LINE_SIZE);
+}
+
+/* The multiplicative inverse of an odd number: each step doubles the bits that are right, from 3.
+ */
+static uint64_t
+inverse(uint64_t odd)
+{
+	uint64_t x = odd;
+
+	for (uint32_t bits = 3; bits < 64; bits *= 2)
+		x *= 2 - odd * x;
+	return x;
 }
 
 static size_t
@@ -77,6 +90,8 @@ pw_pool_create(const char *name, uint32_t count, uint32_t size, int socket)
 	p->zone = zone;
 	p->size = round_size(size);
 	p->count = count;
+	p->shift = (uint32_t)__builtin_ctz(p->size);
+	p->inverse = inverse(p->size >> p->shift);
 	p->rows = (struct row *)(p + 1);
 	p->objects = (uint8_t *)p->rows + rows_bytes(count);
 	memcpy(p->name, name, strlen(name) + 1);
@@ -97,11 +112,11 @@ pw_pool_destroy(struct pw_pool *p)
 uint32_t
 pw_pool_index(const struct pw_pool *p, const void *obj)
 {
-	size_t off = (size_t)((const uint8_t *)obj - p->objects);
+	uint64_t off = (uint64_t)((const uint8_t *)obj - p->objects);
+	uint64_t i = (off >> p->shift) * p->inverse; /* exact, as objects begin at multiples */
 
-	assert((const uint8_t *)obj >= p->objects && off / p->size < p->count &&
-	       off % p->size == 0);
-	return (uint32_t)(off / p->size);
+	assert((const uint8_t *)obj >= p->objects && i < p->count && i * p->size == off);
+	return (uint32_t)i;
 }
 
 void *
