@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A burst of packets: headers are read and hashed first, so that the table's lines are on their way
- * when the second pass looks connections up. A segment finds its connection, a TIME_WAIT record, a
- * listener, somebody else who takes it, or a RST, in this order.
+ * A burst of packets, in three passes, so that what the next one reads is on its way from memory
+ * meanwhile: headers are read and hashed, then buckets of the table name connections, then segments
+ * meet them. A segment finds its connection, a TIME_WAIT record, a listener, somebody else who
+ * takes it, or a RST, in this order.
  */
 #include <rte_common.h>
 #include <rte_prefetch.h>
@@ -70,6 +71,8 @@ input_chunk(struct pw_tcp *t, struct rte_mbuf **pkts, uint32_t n)
 		rte_prefetch0(&t->table.bucket[s->print & t->table.mask]);
 		k++;
 	}
+	for (uint32_t i = 0; i < k; i++)
+		pw_tcp_table_fetch(t, (uint32_t)seg[i].print);
 	for (uint32_t i = 0; i < k; i++) {
 		demux(t, &seg[i]);
 		/* Whatever nobody has taken. */

@@ -15,6 +15,9 @@
 #define OPT_SACK    5
 #define OPT_TS	    8
 
+/* Two NOPs and a timestamps option, the recommended layout (RFC 7323 appendix A). */
+#define TS_ALONE 0x0101080au
+
 static uint16_t
 get16(const uint8_t *p)
 {
@@ -24,7 +27,10 @@ get16(const uint8_t *p)
 static uint32_t
 get32(const uint8_t *p)
 {
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
+	uint32_t be;
+
+	memcpy(&be, p, sizeof(be));
+	return rte_be_to_cpu_32(be);
 }
 
 static void
@@ -92,6 +98,21 @@ parse_ip(struct pw_tcp_seg *s, const uint8_t *ip, uint32_t l3_len)
 	return -EBADMSG;
 }
 
+/* Without the blocks, of which nb_sack says that there are none. */
+static void
+begin(struct pw_tcp_seg *s, struct rte_mbuf *m)
+{
+	s->m = m;
+	s->ts_val = 0;
+	s->ts_ecr = 0;
+	s->mss = 0;
+	s->scale = 0;
+	s->opts = 0;
+	s->duplicate = false;
+	s->was_syn = false;
+	s->nb_sack = 0;
+}
+
 int
 pw_tcp_parse(struct pw_tcp_seg *s, struct rte_mbuf *m)
 {
@@ -104,7 +125,7 @@ pw_tcp_parse(struct pw_tcp_seg *s, struct rte_mbuf *m)
 	header = (tcp[12] >> 4) * 4u;
 	if (header < TCP_HDR_LEN || header > m->data_len - l4)
 		return -EBADMSG;
-	*s = (struct pw_tcp_seg){.m = m};
+	begin(s, m);
 	if (parse_ip(s, frame + m->l2_len, m->l3_len) < 0)
 		return -EBADMSG;
 	s->flow.rport = get16(tcp);
@@ -113,8 +134,14 @@ pw_tcp_parse(struct pw_tcp_seg *s, struct rte_mbuf *m)
 	s->ack = get32(tcp + 8);
 	s->flags = tcp[13] & (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_ACK);
 	s->wnd = get16(tcp + 14);
-	if (parse_options(s, tcp + TCP_HDR_LEN, tcp + header) < 0)
+	if (likely(header == TCP_HDR_LEN + TCP_OPT_TS_LEN &&
+		   get32(tcp + TCP_HDR_LEN) == TS_ALONE)) {
+		s->ts_val = get32(tcp + TCP_HDR_LEN + 4);
+		s->ts_ecr = get32(tcp + TCP_HDR_LEN + 8);
+		s->opts = SEG_OPT_TS;
+	} else if (parse_options(s, tcp + TCP_HDR_LEN, tcp + header) < 0) {
 		return -EBADMSG;
+	}
 	s->len = m->pkt_len - l4 - header;
 	s->headers = (uint16_t)(l4 + header);
 	(void)rte_pktmbuf_adj(m, s->headers);

@@ -198,8 +198,8 @@ prolong_fin_wait_2(struct pw_tcp *t, struct pw_tcp_conn *c)
 		c->t_rtx = d != 0 ? d : 1;
 }
 
-static void
-take_in_order(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
+void
+pw_tcp_rx_in_order(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 {
 	bool gap = c->ooo != NULL;
 	uint32_t before = c->rx_len;
@@ -230,7 +230,7 @@ pw_tcp_rx_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	pw_tcp_dirty(t, c);
 	fit(t, c, s);
 	if (s->len > 0 && s->seq == c->rcv_nxt) {
-		take_in_order(t, c, s);
+		pw_tcp_rx_in_order(t, c, s);
 	} else if (s->len > 0) {
 		pw_tcp_ooo_hold(t, c, s);
 		beyond_gap(c);

@@ -335,13 +335,55 @@ syn_sent_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 	text_and_fin(t, c, s);
 }
 
+/*
+ * The segment that is expected: bytes in order and within the window, for an established connection
+ * that misses nothing. Of what synchronized_input() does with it only what is left in expected()
+ * has an effect.
+ */
+static bool
+is_expected(const struct pw_tcp *t, const struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+{
+	if (c->state != PW_TCP_ESTABLISHED || (s->flags & ~TCP_PSH) != TCP_ACK ||
+	    s->seq != c->rcv_nxt || s->len == 0 || s->len > conn_rcv_wnd(c) || c->ooo != NULL ||
+	    (c->flags & (CONN_FIN_KNOWN | CONN_TS_STALE)) || t->no_prediction)
+		return false;
+	return !(c->flags & CONN_TS) || ((s->opts & SEG_OPT_TS) && seq_ge(s->ts_val, c->ts_recent));
+}
+
+/* Its acknowledgement and its window say nothing new, and nothing waits for either. */
+static bool
+says_nothing_new(const struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
+{
+	return s->ack == c->snd_una && s->ack == c->snd_max && c->flight == NULL &&
+	       s->nb_sack == 0 && seg_window(c, s) == c->snd_wnd &&
+	       !(c->flags & (CONN_PERSIST | CONN_TLP_OPEN));
+}
+
+static void
+expected(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
+{
+	if (says_nothing_new(c, s))
+		c->snd_wl1 = seq_max(c->snd_wl1, s->seq);
+	else if (!pw_tcp_ack_input(t, c, s))
+		return;
+	c->last_rx = tcp_ms(t);
+	c->keep_probes = 0;
+	if ((c->flags & CONN_TS) && seq_le(s->seq, c->last_ack))
+		c->ts_recent = s->ts_val;
+	pw_tcp_dirty(t, c);
+	pw_tcp_rx_in_order(t, c, s);
+}
+
 void
 pw_tcp_arrives(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s)
 {
-	if (c->state == PW_TCP_SYN_SENT)
+	if (likely(is_expected(t, c, s)))
+		expected(t, c, s);
+	else if (c->state == PW_TCP_SYN_SENT)
 		syn_sent_input(t, c, s);
 	else
 		synchronized_input(t, c, s);
-	if (c->state != PW_TCP_CLOSED)
+	/* The flush that it waits for looks at its timers. */
+	if (c->state != PW_TCP_CLOSED && !(c->flags & CONN_ON_DIRTY))
 		pw_tcp_timer_update(t, c);
 }

@@ -115,7 +115,8 @@ struct pw_tcp {
 	uint32_t pressure;
 	uint8_t rcv_scale; /**< what we offer (RFC 7323 2.2) */
 	bool in_upcall;
-	bool closing; /**< pw_tcp_destroy() is at work */
+	bool no_prediction; /**< a test sends what is expected the long way, too */
+	bool closing;	    /**< pw_tcp_destroy() is at work */
 	uint32_t ready_head;
 	uint32_t ready_tail;
 	uint32_t dirty_head;
@@ -197,6 +198,8 @@ pw_tcp_flow_hash(const struct pw_tcp *t, const struct pw_flow *flow)
 {
 	return (uint32_t)pw_tcp_flow_print(t, flow);
 }
+/** Have the lines of the connection that a hash most likely is of fetched; its bucket is read. */
+void pw_tcp_table_fetch(const struct pw_tcp *t, uint32_t hash);
 struct pw_tcp_conn *pw_tcp_table_find(const struct pw_tcp *t, const struct pw_flow *flow,
 				      uint32_t hash);
 void pw_tcp_table_add(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t hash);
@@ -295,6 +298,8 @@ seg_window(const struct pw_tcp_conn *c, const struct pw_tcp_seg *s)
 bool pw_tcp_ack_input(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_tcp_seg *s);
 /** Take payload and FIN position; true where the peer's FIN is now in order. */
 bool pw_tcp_rx_input(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s);
+/** Take payload that begins at rcv_nxt and lies within the window. */
+void pw_tcp_rx_in_order(struct pw_tcp *t, struct pw_tcp_conn *c, struct pw_tcp_seg *s);
 void pw_tcp_rx_release(struct pw_tcp_conn *c);
 void pw_tcp_ooo_release(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** Cut bytes off the front or the back of a segment's payload. */
