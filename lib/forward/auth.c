@@ -187,10 +187,11 @@ pw_session_may_publish(const struct pw_forward *f, const struct pw_session *s, c
 {
 	const struct pw_access *access = f->access;
 	struct pw_access_who who = {.key = f->shared->conf.seed, .client = s->hash};
-	const struct pw_account *a = pw_session_account(f, s);
+	const struct pw_account *a;
 
 	if (access == NULL || !access->acl)
 		return true;
+	a = pw_session_account(f, s);
 	if (a->auth == PW_AUTH_REVOKED)
 		return false;
 	who.user = a->user;

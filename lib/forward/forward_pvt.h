@@ -139,6 +139,7 @@ pw_max_lingering(uint32_t max_connections)
  * own. */
 struct pw_gather {
 	struct rte_mbuf *m;
+	uint16_t saved; /* references to it beside our own, for slices to come */
 };
 
 /* A frame that outgrows the TCP window, taken as it comes. */

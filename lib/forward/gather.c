@@ -3,6 +3,8 @@
 
 #include "forward_pvt.h"
 
+#define SAVED 64 /* references; a buffer has room for a few hundred of the shortest messages */
+
 /* Room at the end of the current buffer; a new one where there is none. 0: no buffer to be had. */
 static uint32_t
 room(struct pw_forward *f, struct pw_gather *g)
@@ -17,9 +19,38 @@ room(struct pw_forward *f, struct pw_gather *g)
 void
 pw_gather_release(struct pw_gather *g)
 {
-	if (g->m != NULL)
+	if (g->m != NULL) {
+		if (g->saved > 0)
+			rte_mbuf_refcnt_update(g->m, (int16_t)-g->saved);
 		rte_pktmbuf_free_seg(g->m);
+	}
 	g->m = NULL;
+	g->saved = 0;
+}
+
+/* A reference for a slice of the current buffer: they are taken many at a time, as each is an
+ * atomic operation. */
+static void
+hold(struct pw_gather *g)
+{
+	if (g->saved == 0) {
+		rte_mbuf_refcnt_update(g->m, SAVED);
+		g->saved = SAVED;
+	}
+	g->saved--;
+}
+
+/* The next len bytes of the current buffer, which has room for them, as a held slice. */
+static struct pw_slice
+claim(struct pw_gather *g, uint32_t len)
+{
+	struct rte_mbuf *m = g->m;
+	uint16_t off = (uint16_t)(m->data_off + m->data_len);
+
+	hold(g);
+	m->data_len = (uint16_t)(m->data_len + len);
+	m->pkt_len = m->data_len;
+	return (struct pw_slice){.mbuf = m, .off = off, .len = (uint16_t)len};
 }
 
 int
@@ -28,6 +59,11 @@ pw_gather_copy(struct pw_forward *f, struct pw_gather *g, const struct pw_slice 
 {
 	uint32_t left = pw_slices_len(s, n), at = 0, made = 0;
 
+	if (likely(n == 1 && max > 0 && room(f, g) >= left)) {
+		*out = claim(g, left);
+		memcpy(pw_slice_data(out), pw_slice_data(s), left);
+		return 1;
+	}
 	while (left > 0) {
 		uint32_t len = RTE_MIN(room(f, g), left);
 
@@ -36,15 +72,8 @@ pw_gather_copy(struct pw_forward *f, struct pw_gather *g, const struct pw_slice 
 				pw_slice_drop(&out[--made]);
 			return -ENOBUFS;
 		}
-		out[made] = (struct pw_slice){
-			.mbuf = g->m,
-			.off = (uint16_t)(g->m->data_off + g->m->data_len),
-			.len = (uint16_t)len,
-		};
-		pw_slices_copy(s, n, at, pw_slice_data(&out[made]), len);
-		pw_slice_hold(&out[made++]);
-		g->m->data_len = (uint16_t)(g->m->data_len + len);
-		g->m->pkt_len = g->m->data_len;
+		out[made] = claim(g, len);
+		pw_slices_copy(s, n, at, pw_slice_data(&out[made++]), len);
 		at += len;
 		left -= len;
 	}
@@ -58,14 +87,7 @@ pw_gather_space(struct pw_forward *f, struct pw_gather *g, uint32_t len, struct 
 		pw_gather_release(g);
 	if (room(f, g) < len)
 		return -ENOBUFS;
-	*out = (struct pw_slice){
-		.mbuf = g->m,
-		.off = (uint16_t)(g->m->data_off + g->m->data_len),
-		.len = (uint16_t)len,
-	};
-	pw_slice_hold(out);
-	g->m->data_len = (uint16_t)(g->m->data_len + len);
-	g->m->pkt_len = g->m->data_len;
+	*out = claim(g, len);
 	return 0;
 }
 

@@ -5,6 +5,8 @@
 
 #include "log_pvt.h"
 
+#define DROPS_MAX 1024 /* reference counts have 16 bits */
+
 /* Each slot completes once per broker, in two steps at most, before it is used again, and may be
  * used again before it is seen that its last message, of QoS 0, was given up: a ring of these is
  * never full. */
@@ -242,9 +244,43 @@ pw_flog_parted_told(struct pw_flog *l)
 	count(&l->owed, -1);
 }
 
+/* References to one buffer that are given back together: each is an atomic operation. */
+struct drops {
+	struct rte_mbuf *m;
+	uint32_t n;
+};
+
+static void
+drop_all(struct drops *d)
+{
+	if (d->n == 0)
+		return;
+	if (d->n > 1)
+		rte_mbuf_refcnt_update(d->m, (int16_t)(1 - (int)d->n));
+	rte_pktmbuf_free_seg(d->m);
+	d->n = 0;
+}
+
+/* As let_go(), but for the first buffer only once another one is to go. */
+static void
+let_go_with(struct pw_flog *l, struct pw_flog_entry *e, struct drops *d)
+{
+	if (e->first.mbuf != NULL) {
+		if (e->first.mbuf != d->m || d->n == DROPS_MAX)
+			drop_all(d);
+		d->m = e->first.mbuf;
+		d->n++;
+		e->first.mbuf = NULL;
+	}
+	if (unlikely(e->more != NULL)) {
+		pw_run_drop(l->blocks, e->more);
+		e->more = NULL;
+	}
+}
+
 /* Some brokers do not need a message of QoS 0 any more. True where that were the last. */
 static bool
-forgo(struct pw_flog *l, struct pw_flog_entry *e, uint32_t set)
+forgo(struct pw_flog *l, struct pw_flog_entry *e, uint32_t set, struct drops *d)
 {
 	if (!(e->pending & set))
 		return false;
@@ -255,30 +291,37 @@ forgo(struct pw_flog *l, struct pw_flog_entry *e, uint32_t set)
 	l->qos0--;
 	l->shares -= (e->flags & PW_FLOG_SHARE) != 0;
 	count(&l->outstanding, -1);
-	let_go(l, e);
+	let_go_with(l, e, d);
 	return true;
 }
 
 bool
 pw_flog_forgo(struct pw_flog *l, uint64_t pos, uint32_t broker)
 {
-	return pos - l->head < l->tail - l->head && forgo(l, pw_flog_at(l, pos), 1u << broker);
+	struct drops d = {0};
+	bool last =
+		pos - l->head < l->tail - l->head && forgo(l, pw_flog_at(l, pos), 1u << broker, &d);
+
+	drop_all(&d);
+	return last;
 }
 
 /* Clear a set of brokers from the QoS 0 messages between two positions. */
 static uint32_t
 sweep_range(struct pw_flog *l, uint64_t from, uint64_t to, uint32_t set, pw_flog_fn fn, void *ctx)
 {
+	struct drops d = {0};
 	uint32_t n = 0;
 
 	for (; from != to; from++) {
 		struct pw_flog_entry *e = pw_flog_at(l, from);
 
-		if ((e->flags & PW_FLOG_QOS) != 0 || !forgo(l, e, set))
+		if ((e->flags & PW_FLOG_QOS) != 0 || !forgo(l, e, set, &d))
 			continue;
 		fn(ctx, l, e);
 		n++;
 	}
+	drop_all(&d);
 	return n;
 }
 

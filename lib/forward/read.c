@@ -13,20 +13,34 @@
 #define WAKE_MAX     256   /* devices in one poll */
 #define WAKE_VAIN    16	   /* of them, those that still had to wait: any number may */
 
-/* First bytes of the queue, up to five. */
-static uint32_t
-peek(struct pw_session *s, uint8_t head[5])
+#define PEEK	     5U /* the longest fixed header */
+
+/* First bytes of the queue, up to five: where they lie, or, out of several buffers, in `copy`. */
+static const uint8_t *
+peek(const struct rte_mbuf *m, uint8_t copy[PEEK], uint32_t *n)
 {
-	struct rte_mbuf *m = pw_tcp_rx_chain(s->conn);
-	uint32_t n = 0;
-
-	for (; m != NULL && n < 5; m = m->next) {
-		uint32_t len = RTE_MIN((uint32_t)m->data_len, 5 - n);
-
-		memcpy(head + n, rte_pktmbuf_mtod(m, uint8_t *), len);
-		n += len;
+	if (likely(m != NULL && m->data_len >= PEEK)) {
+		*n = PEEK;
+		return rte_pktmbuf_mtod(m, const uint8_t *);
 	}
-	return n;
+	for (*n = 0; m != NULL && *n < PEEK; m = m->next) {
+		uint32_t len = RTE_MIN((uint32_t)m->data_len, PEEK - *n);
+
+		memcpy(copy + *n, rte_pktmbuf_mtod(m, const uint8_t *), len);
+		*n += len;
+	}
+	return copy;
+}
+
+/* The first bytes of the queue as slices in f->scratch, of which there are enough. -ENOBUFS: in
+ * more pieces. */
+static int
+slices(struct pw_forward *f, struct rte_mbuf *m, uint32_t total)
+{
+	if (unlikely(total > m->data_len))
+		return pw_slices_from_chain(m, 0, total, f->scratch, f->scratch_max);
+	f->scratch[0] = (struct pw_slice){.mbuf = m, .off = m->data_off, .len = (uint16_t)total};
+	return 1;
 }
 
 static enum pw_taken
@@ -47,7 +61,7 @@ handle(struct pw_forward *f, struct pw_session *s, uint8_t type, const struct pw
 		s->flags &= (uint16_t)~PW_SESSION_READING;
 	if (r == PW_TAKEN) {
 		s->heard = now;
-		if (up)
+		if (up && f->account != NULL)
 			pw_limits_spend(f, s, type, b->len, now);
 	}
 	f->frames += r == PW_TAKEN || r == PW_GONE;
@@ -82,14 +96,18 @@ read_frame(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
 	enum pw_mqtt_error err = PW_MQTT_E_NONE;
 	struct pw_mqtt_buf b = {.s = f->scratch};
+	uint32_t there = pw_tcp_rx_len(s->conn), total, n;
+	const uint8_t *head;
+	uint8_t copy[PEEK];
 	enum pw_taken r;
-	uint8_t head[5];
-	uint32_t total;
 	int rc;
 
 	if (s->part != NULL)
 		return read_part(f, s, now);
-	rc = pw_mqtt_frame(head, peek(s, head), s->max_packet, &total, &err);
+	if (there == 0)
+		return PW_HOLD;
+	head = peek(pw_tcp_rx_chain(s->conn), copy, &n);
+	rc = pw_mqtt_frame(head, n, s->max_packet, &total, &err);
 	if (rc == -EAGAIN)
 		return PW_HOLD;
 	if (rc < 0) {
@@ -101,13 +119,11 @@ read_frame(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		return PW_GONE;
 	}
 	/* The window closes by what waits, so only what is sure to fit it may wait there. */
-	if (pw_tcp_rx_len(s->conn) < total &&
-	    total <= RTE_MIN((uint32_t)PART_MIN, pw_tcp_rx_window(f->tcp) / 2))
+	if (there < total && total <= RTE_MIN((uint32_t)PART_MIN, pw_tcp_rx_window(f->tcp) / 2))
 		return PW_HOLD;
 	rc = -ENOBUFS;
-	if (pw_tcp_rx_len(s->conn) >= total)
-		rc = pw_slices_from_chain(pw_tcp_rx_chain(s->conn), 0, total, f->scratch,
-					  f->scratch_max);
+	if (there >= total)
+		rc = slices(f, pw_tcp_rx_chain(s->conn), total);
 	if (rc < 0) {
 		/* Too large to wait for, or in more pieces than a frame of its size should be. */
 		r = pw_part_begin(f, s, total, now);
@@ -159,7 +175,7 @@ pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bo
 		return;
 	}
 	while (r == PW_TAKEN && quantum > 0 && may_read(f, s, forced)) {
-		if (pw_limits_at(f, s) > now && pw_tcp_rx_len(s->conn) > 0) {
+		if (f->account != NULL && pw_limits_at(f, s) > now && pw_tcp_rx_len(s->conn) > 0) {
 			pace(f, s);
 			return;
 		}
