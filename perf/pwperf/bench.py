@@ -179,22 +179,33 @@ class Bench:
 
     # Wire: testpmd in pubwire's place.
 
-    def wire(self, s, seconds):
-        """Frames a second that testpmd passes on, of 64 bytes and of a message's size; None without testpmd."""
-        if self.testpmd is None:
-            print("wire: skipped: dpdk-testpmd is not installed (apt install dpdk-dev)")
-            return None
+    def testpmd_passes(self, frame, seconds):
+        """Result of pktgen with frames of so many bytes and testpmd between its ports."""
         main = max(self.cpus) + 1
         lcores = f"{main}@{self.cpus[0]},{self.cpus[0]}@{self.cpus[0]}"
         # It writes to a file by the block: only by the line it says in time that it is ready.
         argv = ["stdbuf", "-oL", self.testpmd, *self.eal("pmd", lcores, "server", 0), "--main-lcore", str(main), "--no-telemetry",
                 "--", "--forward-mode=macswap", "--nb-cores=1", "--total-num-mbufs=16384", "--disable-link-check",
                 "--rxd=1024", "--txd=1024"]
+        pmd = self.running("testpmd", argv, "Press enter to exit", lambda p: p.communicate(b"\n"))
+        r = self.generate(pmd, ["--mode", "l2", "--frame", str(frame), "--window", str(WIRE_WINDOW),
+                                "--warmup", "0.2", "--seconds", str(seconds / 2)])
+        if r["came_per_second"] == 0:
+            raise Failed(f"testpmd passes nothing on:\n{self.said('testpmd')}")
+        return r
+
+    def wire64(self, seconds):
+        """Frames of 64 bytes a second that testpmd passes on."""
+        return self.testpmd_passes(64, seconds)["came_per_second"]
+
+    def wire(self, s, seconds):
+        """Frames a second that testpmd passes on, of 64 bytes and of a message's size; None without testpmd."""
+        if self.testpmd is None:
+            print("wire: skipped: dpdk-testpmd is not installed (apt install dpdk-dev)")
+            return None
         out = {}
         for name, frame in (("pps_64", 64), ("pps_same", s.frame())):
-            pmd = self.running("testpmd", argv, "Press enter to exit", lambda p: p.communicate(b"\n"))
-            r = self.generate(pmd, ["--mode", "l2", "--frame", str(frame), "--window", str(WIRE_WINDOW),
-                                    "--warmup", "0.2", "--seconds", str(seconds / 2)])
+            r = self.testpmd_passes(frame, seconds)
             out[name] = r["came_per_second"]
             print(f"wire, {frame:>4} B            {r['came_per_second']:>11,.0f}  frames/s by testpmd macswap, "
                   f"{r['lost']} lost, p50 {r['latency_us']['p50']} us", flush=True)

@@ -12,7 +12,7 @@ import sys
 import time
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-PARTS = ("build", "unit", "asan", "format", "fuzz", "package", "lab", "vm")
+PARTS = ("build", "unit", "asan", "format", "fuzz", "perf", "package", "lab", "vm")
 # cmocka's lines: "[ RUN      ] name", "[       OK ] name", "[  FAILED  ] name", "[  SKIPPED ] name"
 CMOCKA = re.compile(r"^\[\s*(RUN|OK|FAILED|SKIPPED|ERROR)\s*\] (\w\S*)\s*$", re.M)
 
@@ -156,6 +156,18 @@ def package(count):
     say(f"package: {'FAILED' if r.returncode else 'ok'} ({time.monotonic() - start:.0f} s)")
 
 
+def perf(count):
+    """What pubwire passes on beside testpmd, held against the baseline: noise is only said."""
+    start = time.monotonic()
+    r = run(["perf/baseline", "compare"])
+    print("     " + r.stdout.strip().replace("\n", "\n     "), flush=True)
+    if r.returncode == 77:
+        count.skip("perf/baseline compare", r.stdout.strip().splitlines()[-1].removeprefix("skipped: "))
+    else:
+        count.case(r.returncode == 0, "perf/baseline compare", f"it ended with {r.returncode}")
+    say(f"perf: {'FAILED' if r.returncode not in (0, 77) else 'ok'} ({time.monotonic() - start:.0f} s)")
+
+
 def lab(count):
     if os.geteuid():
         count.skip("lab", "namespaces need root")
@@ -170,7 +182,7 @@ def main():
     parts = p.parse_args().only or PARTS
     count, start = Count(), time.monotonic()
     release = asan = True
-    if {"build", "unit", "lab", "vm"} & set(parts):
+    if {"build", "unit", "perf", "lab", "vm"} & set(parts):
         release = build(count, "release")
     if "build" in parts:
         # The debug build is that of the sanitizers without them, and is not made a second time.
@@ -186,6 +198,8 @@ def main():
         check_format(count)
     if "fuzz" in parts:
         fuzz(count)
+    if "perf" in parts and release:
+        perf(count)
     if "package" in parts:
         package(count)
     if "lab" in parts and release:
