@@ -24,6 +24,18 @@ micro_skip(const char *why)
 	micro_report_skipped(why);
 }
 
+void
+micro_note(const char *format, ...)
+{
+	char text[240];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	micro_report_note(text);
+}
+
 /* The median of empty measurements. */
 double
 micro_timer_cycles(void)

@@ -97,6 +97,9 @@ struct micro_case {
 /* So many repetitions of so many rounds as were asked for; the cases take turns by repetitions. */
 void micro_repeat(const struct micro_case *c, uint32_t n);
 
+/* What follows from the figures of the bench that runs: a sentence under them. */
+void micro_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* The bench that runs, or a part of it, cannot run here. */
 void micro_skip(const char *why);
 
@@ -118,6 +121,7 @@ void micro_report_heading(void);
 /* Print the figures that were added since the last call. */
 void micro_report(void);
 void micro_report_skipped(const char *why);
+void micro_report_note(const char *text);
 /* 0 or -errno. */
 int micro_report_json(const char *path);
 
@@ -137,6 +141,9 @@ void micro_machine_text(FILE *f);
 	X(tcp_output, "messages by reference out of the TCP stack, and their acknowledgement")     \
 	X(tcp_sack, "acknowledgements with SACK, by segments in flight")                           \
 	X(lookup, "connections found among 1 to 1,000,000")                                        \
+	X(log_append, "frames into the forward log, by reference and copied")                      \
+	X(fan_out, "a message through the worker, by brokers: session, cursor pull, whole")        \
+	X(copy_break, "copy against reference, by size and brokers")                               \
 	X(hop, "messages from one lcore to another")                                               \
 	X(timers, "the timing wheel: armed, moved, fired")
 

@@ -9,6 +9,7 @@
 #include "micro.h"
 
 #define MAX_SKIPPED 16
+#define MAX_NOTES   16
 
 static struct micro_figure **figure;
 static uint32_t nb_figures, nb_printed;
@@ -16,6 +17,11 @@ static struct {
 	const char *name, *why;
 } skipped[MAX_SKIPPED];
 static uint32_t nb_skipped;
+static struct {
+	const char *bench;
+	char text[240];
+} note[MAX_NOTES];
+static uint32_t nb_notes, nb_noted; /* that are printed */
 
 struct micro_figure *
 micro_figure_add(void)
@@ -77,6 +83,8 @@ micro_report(void)
 {
 	for (; nb_printed < nb_figures; nb_printed++)
 		print(figure[nb_printed]);
+	for (; nb_noted < nb_notes; nb_noted++)
+		printf("  %s\n", note[nb_noted].text);
 	fflush(stdout);
 }
 
@@ -88,6 +96,15 @@ micro_report_skipped(const char *why)
 	skipped[nb_skipped].name = micro_bench_name;
 	skipped[nb_skipped++].why = why;
 	printf("%-20s skipped: %s\n", micro_bench_name, why);
+}
+
+void
+micro_report_note(const char *text)
+{
+	if (nb_notes == MAX_NOTES)
+		micro_die("there are too many notes");
+	note[nb_notes].bench = micro_bench_name;
+	snprintf(note[nb_notes++].text, sizeof(note[0].text), "%s", text);
 }
 
 static void
@@ -140,7 +157,11 @@ micro_report_json(const char *path)
 		json_figure(f, figure[i]);
 		fprintf(f, "%s\n", i + 1 < nb_figures ? "," : "");
 	}
-	fprintf(f, " ],\n \"skipped\": [");
+	fprintf(f, " ],\n \"notes\": [");
+	for (uint32_t i = 0; i < nb_notes; i++)
+		fprintf(f, "%s{\"bench\": \"%s\", \"text\": \"%s\"}", i > 0 ? ", " : "",
+			note[i].bench, note[i].text);
+	fprintf(f, "],\n \"skipped\": [");
 	for (uint32_t i = 0; i < nb_skipped; i++)
 		fprintf(f, "%s{\"name\": \"%s\", \"why\": \"%s\"}", i > 0 ? ", " : "",
 			skipped[i].name, skipped[i].why);

@@ -10,8 +10,8 @@
 #include <pubwire/base/log.h>
 #include <pubwire/mqtt/packet.h>
 
-#include "bench_world.h"
 #include "eal.h"
+#include "world.h"
 
 #define US	    UINT64_C(1000)
 #define BURST	    32 /* as a worker takes them */
@@ -475,6 +475,19 @@ compose(void)
 	publish_id_at = (uint32_t)n - (conf.version == PW_MQTT_5 ? 3 : 2);
 }
 
+void
+bench_payload(uint32_t payload)
+{
+	conf.payload = payload;
+	compose();
+}
+
+void
+bench_copy_break(uint32_t bytes)
+{
+	set.limits.copy_break = bytes;
+}
+
 static void
 connect_devices(void)
 {
@@ -661,7 +674,7 @@ bench_release(void)
 }
 
 void
-bench_init(uint32_t buffers, uint32_t megabytes)
+bench_memory(uint32_t buffers)
 {
 	struct pw_mem_conf m = {.name = "bench",
 				.pkt = buffers,
@@ -670,7 +683,6 @@ bench_init(uint32_t buffers, uint32_t megabytes)
 				.cache = 256,
 				.socket = SOCKET_ID_ANY};
 
-	(void)test_eal_init_with("0", megabytes, NULL, 0);
 	pw_log_init();
 	(void)rte_log_set_level_pattern("pubwire.*", RTE_LOG_ERR);
 	if (pw_mem_create(&mem, &m) < 0)
@@ -679,6 +691,13 @@ bench_init(uint32_t buffers, uint32_t megabytes)
 	m.pkt = 16383;
 	if (pw_mem_create(&far_mem, &m) < 0)
 		bench_die("no memory");
+}
+
+void
+bench_init(uint32_t buffers, uint32_t megabytes)
+{
+	(void)test_eal_init_with("0", megabytes, NULL, 0);
+	bench_memory(buffers);
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef PERF_BENCH_WORLD_H
-#define PERF_BENCH_WORLD_H
+#ifndef PERF_MICRO_WORLD_H
+#define PERF_MICRO_WORLD_H
 
 /*
  * A worker (lib/tcp and lib/forward) between model devices and model brokers, in one thread under
@@ -52,12 +52,19 @@ extern struct bench_cycles bench_cycles;
 
 /* Once a process; with so many packet buffers for the worker, and so much memory. */
 void bench_init(uint32_t buffers, uint32_t megabytes);
+/* Where EAL has started. */
+void bench_memory(uint32_t buffers);
+/* Buffers are all back. */
 void bench_fini(void);
 
 /* A world with all devices and brokers connected. */
 void bench_start(const struct bench_conf *conf);
 /* And its end, where every buffer is back. */
 void bench_stop(void);
+
+/* Another payload, and another copy-break, from the next round on. */
+void bench_payload(uint32_t payload);
+void bench_copy_break(uint32_t bytes);
 
 /* Each device publishes its batch, and everything is answered. */
 void bench_round(void);

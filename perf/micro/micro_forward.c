@@ -18,9 +18,9 @@
 
 #include <rte_cycles.h>
 
-#include "bench_world.h"
 #include "session_pvt.h"
 #include "upstream_pvt.h"
+#include "world.h"
 
 #define FANS	    4 /* 1, 2, 4, 8 brokers */
 #define MAX_REPEAT  31

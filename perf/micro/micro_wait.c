@@ -12,7 +12,7 @@
 
 #include <rte_cycles.h>
 
-#include "bench_world.h"
+#include "world.h"
 
 #define LOG    1024
 #define TURNS  1000
