@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 
+#include <pubwire/base/stage.h>
+
 #include "session_pvt.h"
 
 /* What the protocol, and what CONNACK said, forbids. NONE where the packet is right. */
@@ -217,11 +219,14 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
 {
 	struct pw_flog *l = pw_session_log(f, s, a->route, a->topic, now);
 	bool blocks = pw_route_when_full(a->route, a->qos) == PW_WHEN_FULL_BLOCK;
+	uint32_t was;
 	int rc;
 
 	if (l == NULL || ((a->qos > 0 || blocks) && no_place(f, l, blocks)))
 		return PW_LATER;
+	was = pw_stage_enter(PW_STAGE_APPEND);
 	rc = r->p != NULL ? pw_resolve_append(f, l, s, a, r, now) : pw_append(f, l, a, now);
+	pw_stage_leave(was);
 	if (rc == -EMSGSIZE) {
 		pw_session_bad(f, s, PW_MQTT_PUBLISH, PW_MQTT_E_TOO_LARGE, now);
 		return PW_GONE;

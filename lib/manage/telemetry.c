@@ -17,6 +17,7 @@
 
 #define COMMANDS(X)                                                                                \
 	X(workers, tel_workers, "Workers: lcore, role, busy share. Parameter: START")              \
+	X(stages, tel_stages, "Where cycles go, in builds that count. Parameter: START")           \
 	X(counters, tel_all_counters, "All counters by room. Parameter: WORKER, or none for sums") \
 	X(brokers, tel_brokers, "Broker connections: state, lag, counters. Parameter: START")      \
 	X(devices, tel_devices, "Device sessions of a worker. Parameters: WORKER,START,TEXT")      \

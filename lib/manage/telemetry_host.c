@@ -72,6 +72,47 @@ tel_workers(const struct pw_telemetry_sources *src, const char *params, struct r
 	return tel_page(d, start, rows, total);
 }
 
+static void
+stages_row(struct rte_tel_data *r, const struct pw_stages *s)
+{
+	for (uint32_t i = 0; i < PW_STAGES; i++)
+		rte_tel_data_add_dict_u64(r, pw_stage_desc[i].name,
+					  __atomic_load_n(&s->cycles[i], __ATOMIC_RELAXED));
+	rte_tel_data_add_dict_u64(r, "empty_turns", __atomic_load_n(&s->empty, __ATOMIC_RELAXED));
+	rte_tel_data_add_dict_u64(r, "switches", __atomic_load_n(&s->switches, __ATOMIC_RELAXED));
+	rte_tel_data_add_dict_u64(r, "cycles_of_1000_switches",
+				  __atomic_load_n(&s->switch_cycles, __ATOMIC_RELAXED));
+}
+
+int
+tel_stages(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d)
+{
+	uint32_t start, rows = 0, total = pw_fleet_workers(src->fleet);
+	bool counted = false;
+
+	if (tel_number(&params, &start) != 0)
+		return -EINVAL;
+	for (uint32_t w = start; w < total && rows < TEL_PAGE_STAGES; w++, rows++) {
+		const struct pw_stages *s = pw_fleet_stages(src->fleet, w);
+		struct rte_tel_data *r;
+
+		if (s == NULL)
+			continue;
+		r = tel_row(d, w);
+		if (r == NULL)
+			return -ENOMEM;
+		counted = true;
+		rte_tel_data_add_dict_u64(
+			r, "messages",
+			__atomic_load_n(
+				&pw_forward_counters(pw_fleet_forward(src->fleet, w))->accepted,
+				__ATOMIC_RELAXED));
+		stages_row(r, s);
+	}
+	rte_tel_data_add_dict_u64(d, "counted", counted);
+	return tel_page(d, start, rows, total);
+}
+
 /* Sums of a table's counters; as wide as the widest table may grow, which the code checks. */
 #define MAX_COUNTERS 128
 

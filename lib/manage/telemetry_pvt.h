@@ -23,6 +23,7 @@
 #define TEL_PAGE_DROPS	 36    /* 6 fields, at most 430 bytes */
 #define TEL_PAGE_BUCKETS 400   /* two numbers, at most 27 bytes */
 #define TEL_PAGE_WORKERS 24    /* 13 fields, at most 560 bytes */
+#define TEL_PAGE_STAGES	 24    /* 16 fields, at most 620 bytes */
 
 /*
  * The rooms whose counters every worker has: a table, and where a worker's are. Telemetry and
@@ -65,6 +66,7 @@ int tel_counters(struct rte_tel_data *d, const struct pw_counter_desc *desc,
 		 const uint64_t *values);
 
 int tel_workers(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
+int tel_stages(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);
 int tel_all_counters(const struct pw_telemetry_sources *src, const char *params,
 		     struct rte_tel_data *d);
 int tel_brokers(const struct pw_telemetry_sources *src, const char *params, struct rte_tel_data *d);

@@ -165,8 +165,11 @@ static int
 tcp_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 {
 	struct worker *w = ctx;
+	uint32_t was = pw_stage_enter(PW_STAGE_WIRE_OUT);
+	int rc = pw_wire_send_tcp(w->wire, flow, m, TCP_TTL, now);
 
-	return pw_wire_send_tcp(w->wire, flow, m, TCP_TTL, now);
+	pw_stage_leave(was);
+	return rc;
 }
 
 static int

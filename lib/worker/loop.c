@@ -11,6 +11,7 @@
 #include <rte_pause.h>
 
 #include <pubwire/base/log.h>
+#include <pubwire/base/stage.h>
 
 #include "worker_pvt.h"
 
@@ -85,6 +86,8 @@ loop(void *arg)
 	uint64_t before = rte_get_tsc_cycles();
 
 	publish_clock(w);
+	/* Pairs with the acquire in pw_fleet_stages(). */
+	__atomic_store_n(&w->stages, pw_stages_mine(), __ATOMIC_RELEASE);
 	if (w->idle.policy != PW_IDLE_POLL)
 		(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
 	/* Pairs with the release in pw_fleet_stop(). */
@@ -99,6 +102,7 @@ loop(void *arg)
 				worker_disarm(w);
 		} else {
 			rest(w);
+			pw_stage_paused();
 			after = rte_get_tsc_cycles();
 		}
 		count_add(&w->count.total_cycles, after - before);
@@ -173,6 +177,13 @@ pw_fleet_cpu_time(const struct pw_fleet *f, uint32_t i)
 
 	/* Pairs with the release in publish_clock(). */
 	return __atomic_load_n(&w->clock_known, __ATOMIC_ACQUIRE) ? time_of(w->cpu_clock) : 0;
+}
+
+const struct pw_stages *
+pw_fleet_stages(const struct pw_fleet *f, uint32_t i)
+{
+	/* Pairs with the release in loop(). */
+	return __atomic_load_n(&f->worker[i]->stages, __ATOMIC_ACQUIRE);
 }
 
 uint64_t

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One turn: everything that stands at the ports, in the rings and on the clock, once. */
+#include <pubwire/base/stage.h>
+
 #include "worker_pvt.h"
 
 #define WIRE_INTERVAL	   UINT64_C(10000000)	/* ns; the wire wants 100 ms at most */
@@ -14,17 +16,20 @@ void
 worker_input(struct worker *w, uint32_t iface, struct rte_mbuf **frames, uint32_t n, uint64_t now)
 {
 	struct rte_mbuf *tcp[WORKER_BURST];
-	uint32_t nb_tcp = pw_wire_input(w->wire, iface, frames, n, tcp, now);
+	uint32_t was = pw_stage_enter(PW_STAGE_WIRE_IN), nb_tcp;
 
+	nb_tcp = pw_wire_input(w->wire, iface, frames, n, tcp, now);
+	(void)pw_stage_enter(PW_STAGE_TCP_IN);
 	if (nb_tcp > 0)
 		pw_tcp_input(w->tcp, tcp, nb_tcp, now);
+	pw_stage_leave(was);
 }
 
 static uint32_t
 receive(struct worker *w, uint64_t now)
 {
 	struct rte_mbuf *frames[WORKER_BURST];
-	uint32_t total = 0;
+	uint32_t total = 0, was = pw_stage_enter(PW_STAGE_RX_BURST);
 
 	for (uint32_t i = 0; i < w->fleet->nb_ifaces; i++) {
 		const struct pw_port *port = w->fleet->port[i];
@@ -40,6 +45,7 @@ receive(struct worker *w, uint64_t now)
 		if (mine > 0)
 			worker_input(w, i, frames, mine, now);
 	}
+	pw_stage_leave(was);
 	if (total > 0)
 		count_add(&w->count.rx_frames, total);
 	return total;
@@ -160,13 +166,18 @@ pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now)
 	work += worker_read_frames(w, now);
 	work += receive(w, now);
 	work += worker_kernel_poll(w, now);
+	(void)pw_stage_enter(PW_STAGE_SESSION);
 	pw_tcp_dispatch(w->tcp, now);
+	(void)pw_stage_enter(PW_STAGE_TIMERS);
 	/* Timers before the flush: what they queue leaves in this turn. */
 	advance(w, now);
 	/* A second reading, or a message that came and went in one turn would count as instant. */
 	later = work > 0 && f->live ? pw_clock_now() : now;
+	(void)pw_stage_enter(PW_STAGE_PULL);
 	work += pw_forward_poll(w->forward, later);
+	(void)pw_stage_enter(PW_STAGE_TCP_OUT);
 	pw_tcp_flush(w->tcp, later);
+	(void)pw_stage_enter(PW_STAGE_TX_BURST);
 	worker_tx_flush(w);
 	worker_kernel_flush(w);
 	worker_tx_cleanup(w, now);
@@ -175,5 +186,6 @@ pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now)
 	count_add(&w->count.loops, 1);
 	if (work > 0)
 		count_add(&w->count.busy_loops, 1);
+	pw_stage_turn(work > 0);
 	return work;
 }

@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 
+#include <pubwire/base/stage.h>
+
 #include "worker_pvt.h"
 
 #define TX_TRIES	 8
@@ -77,13 +79,16 @@ flush_iface(struct worker *w, uint32_t iface)
 {
 	const struct pw_port *port = w->fleet->port[iface];
 	struct tx_buf *b = &w->tx[iface];
+	uint32_t was;
 
 	if (b->n == 0)
 		return;
+	was = pw_stage_enter(PW_STAGE_TX_BURST);
 	if (w->index < port->nb_txq)
 		send_own(w, port, b);
 	else
 		lend(w, iface, b);
+	pw_stage_leave(was);
 	b->n = 0;
 	w->unclean = CLEANUPS;
 }

@@ -135,9 +135,10 @@ struct worker {
 	struct rte_epoll_event
 		queue[2 * PW_WIRE_MAX_IFACES]; /* that have a descriptor of their own */
 	struct idle idle;
-	clockid_t cpu_clock;	/* of its thread, once clock_known */
-	bool clock_known;	/* atomic: any thread reads it */
-	uint64_t longest_sleep; /* atomic, ns: for telemetry */
+	clockid_t cpu_clock;		/* of its thread, once clock_known */
+	bool clock_known;		/* atomic: any thread reads it */
+	uint64_t longest_sleep;		/* atomic, ns: for telemetry */
+	const struct pw_stages *stages; /* atomic; its thread's, NULL where they are not counted */
 	struct pw_bucket to_kernel[PW_WIRE_MAX_IFACES];
 	/* Of the worker that talks to the kernel alone, from here on. */
 	uint64_t kernel_due;

@@ -91,10 +91,13 @@ def ask_everything(prefix):
     with Telemetry(prefix) as t:
         commands = t.ask("/")
         ours = [c for c in commands if c.startswith("/pubwire/")]
-        check(len(ours) == 21 and all(len(c) < 56 for c in ours), "twenty-one commands are there")
+        check(len(ours) == 22 and all(len(c) < 56 for c in ours), "twenty-two commands are there")
         w = t.ask("/pubwire/workers")
         check(w["total"] == 2 and w["0"]["role"] == "devices" and w["1"]["role"] == "brokers"
               and w["0"]["lcore"] == 1 and w["1"]["total_cycles"] > 0, "workers: lcores, roles, cycles")
+        s = t.ask("/pubwire/stages")
+        check(s["total"] == 2 and (s["counted"] == 1 or s == {"counted": 0, "total": 2}),
+              "stages: counted, or said not to be")
         c = t.ask("/pubwire/counters")
         check(set(c) == {"worker", "wire", "tcp", "forward"} and c["worker"]["loops"] > 0
               and len(c["tcp"]) > 30, "counters: sums of four rooms")

@@ -17,6 +17,7 @@
 
 #include <pubwire/base/counter.h>
 #include <pubwire/base/pool.h>
+#include <pubwire/base/stage.h>
 #include <pubwire/forward/edition.h>
 #include <pubwire/forward/forward.h>
 #include <pubwire/tcp/tcp.h>
@@ -191,6 +192,10 @@ enum pw_idle pw_fleet_idle(const struct pw_fleet *f, uint32_t i);
 /** CPU time that worker i's thread has used, by the kernel's account (ns); 0 before it was started.
  * Any thread. */
 uint64_t pw_fleet_cpu_time(const struct pw_fleet *f, uint32_t i);
+
+/** Where worker i's cycles went; NULL in builds that do not count them, and before it was started.
+ * Any thread, while the worker's lives. */
+const struct pw_stages *pw_fleet_stages(const struct pw_fleet *f, uint32_t i);
 
 /** How long worker i sleeps at most by now (ns); 0 where it has not slept. Any thread. */
 uint64_t pw_fleet_longest_sleep(const struct pw_fleet *f, uint32_t i);
