@@ -22,11 +22,32 @@ PW_COUNTER_DESCRIBE(device_counters, DEVICE_COUNTERS);
 #define SCAN	    4096 /* devices looked at in a turn */
 
 static const struct pw_tcp_ops ops;
+static const struct lite_ops lite_ops;
 
-static uint32_t
-number_of(const struct devices *d, const struct device *dev)
+/* Which of both TCPs. */
+
+static int
+link_open(struct devices *d, struct device *dev, uint32_t addr, uint16_t port, uint64_t now)
 {
-	return (uint32_t)(dev - d->dev);
+	const struct pw_flow flow = {
+		.local = net_addr(addr),
+		.remote = net_addr(d->o->target),
+		.lport = port,
+		.rport = d->o->target_port,
+	};
+
+	if (d->lite != NULL)
+		return lite_connect(d->lite, device_number(d, dev), addr, port, now);
+	return pw_tcp_connect(d->tcp, &flow, &ops, d, device_number(d, dev), &dev->conn, now);
+}
+
+static void
+link_close(struct devices *d, struct device *dev, uint64_t now)
+{
+	if (d->lite != NULL)
+		lite_close(d->lite, device_number(d, dev), now);
+	else
+		pw_tcp_close(d->tcp, dev->conn, now);
 }
 
 /* Connecting. */
@@ -35,18 +56,12 @@ number_of(const struct devices *d, const struct device *dev)
 static void
 open_device(struct devices *d, struct device *dev, uint64_t now)
 {
-	const struct options *o = d->o;
-	uint32_t i = number_of(d, dev), addrs = net_range_size(&o->clients);
-	uint32_t each = (d->n + addrs - 1) / addrs;
-	struct pw_flow flow = {
-		.local = net_addr(o->clients.first + i % addrs),
-		.remote = net_addr(o->target),
-		.lport = (uint16_t)(FIRST_PORT +
-				    (i / addrs + (uint64_t)dev->generation * each) % PORTS),
-		.rport = o->target_port,
-	};
+	uint32_t i = device_number(d, dev), addrs = net_range_size(&d->o->clients);
+	uint32_t each = (d->n + addrs - 1) / addrs, ports = PORTS / each * each;
+	uint32_t port = (i / addrs + (uint32_t)dev->generation * each) % ports;
 
-	if (pw_tcp_connect(d->tcp, &flow, &ops, d, i, &dev->conn, now) < 0) {
+	if (link_open(d, dev, d->o->clients.first + i % addrs, (uint16_t)(FIRST_PORT + port), now) <
+	    0) {
 		dev->generation++;
 		dev->retry = now + RETRY;
 		d->count.no_buffer++;
@@ -58,34 +73,27 @@ open_device(struct devices *d, struct device *dev, uint64_t now)
 }
 
 static void
-on_connected(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+connected(struct devices *d, struct device *dev)
 {
-	struct devices *d = ctx;
-	struct device *dev = &d->dev[pw_tcp_user(c)];
 	char id[24];
 	struct pw_mqtt_connect_out out = {
 		.version = d->o->version,
 		.clean = true,
 		.keepalive = d->o->keepalive,
-		.client_id = {id,
-			      (uint32_t)snprintf(id, sizeof(id), "pktgen-%07u", number_of(d, dev))},
+		.client_id = {id, (uint32_t)snprintf(id, sizeof(id), "pktgen-%07u",
+						     device_number(d, dev))},
 	};
 	uint8_t bytes[128];
 	int n = pw_mqtt_encode_connect(bytes, sizeof(bytes), &out);
 
-	(void)now;
-	if (n < 0 || pw_tcp_send_copy(d->tcp, c, bytes, (uint32_t)n) < 0)
-		d->count.no_buffer++;
 	dev->state = DEVICE_SAYING;
+	if (n < 0 || device_send(d, dev, bytes, (uint32_t)n) < 0)
+		d->count.no_buffer++;
 }
 
 static void
-on_gone(void *ctx, struct pw_tcp_conn *c, enum pw_tcp_end why, uint64_t now)
+gone(struct devices *d, struct device *dev, uint64_t now)
 {
-	struct devices *d = ctx;
-	struct device *dev = &d->dev[pw_tcp_user(c)];
-
-	(void)why;
 	if (dev->state == DEVICE_UP)
 		d->nb_up--;
 	else if (dev->state != DEVICE_LEAVING)
@@ -142,7 +150,7 @@ send_out(struct reading *r)
 	uint32_t n = r->n;
 
 	r->n = 0;
-	return n == 0 ? 0 : pw_tcp_send_copy(r->d->tcp, r->dev->conn, r->out, n);
+	return n == 0 ? 0 : device_send(r->d, r->dev, r->out, n);
 }
 
 static int
@@ -197,22 +205,37 @@ on_frame(void *ctx, const uint8_t *p, uint32_t len, uint32_t head)
 void
 device_read(struct devices *d, struct device *dev, uint64_t now)
 {
+	const uint32_t i = device_number(d, dev);
 	struct pw_tcp_conn *c = dev->conn;
-	struct reading r = {.d = d, .dev = dev};
+	struct reading r;
 	int n;
 
 	/* An answer in the midst of a message would be taken for a part of it. */
 	if (dev->half != NULL)
 		return;
-	n = frames_walk(pw_tcp_rx_chain(c), on_frame, &r);
-	if (n >= 0)
-		pw_tcp_consume(d->tcp, c, (uint32_t)n);
-	else
+	r.d = d;
+	r.dev = dev;
+	r.n = 0;
+	n = frames_walk(d->lite != NULL ? lite_rx(d->lite, i) : pw_tcp_rx_chain(c), on_frame, &r);
+	if (n < 0)
 		d->count.strange++;
+	else if (d->lite != NULL)
+		lite_consume(d->lite, i, (uint32_t)n);
+	else
+		pw_tcp_consume(d->tcp, c, (uint32_t)n);
 	if (send_out(&r) < 0)
 		d->count.no_buffer++;
-	if (n < 0 || pw_tcp_eof(c))
-		pw_tcp_close(d->tcp, c, now);
+	if (n < 0 || (d->lite != NULL ? lite_eof(d->lite, i) : pw_tcp_eof(c)))
+		link_close(d, dev, now);
+}
+
+static void
+on_connected(void *ctx, struct pw_tcp_conn *c, uint64_t now)
+{
+	struct devices *d = ctx;
+
+	(void)now;
+	connected(d, &d->dev[pw_tcp_user(c)]);
 }
 
 static void
@@ -223,8 +246,95 @@ on_readable(void *ctx, struct pw_tcp_conn *c, uint64_t now)
 	device_read(d, &d->dev[pw_tcp_user(c)], now);
 }
 
+static void
+on_gone(void *ctx, struct pw_tcp_conn *c, enum pw_tcp_end why, uint64_t now)
+{
+	struct devices *d = ctx;
+
+	(void)why;
+	gone(d, &d->dev[pw_tcp_user(c)], now);
+}
+
 static const struct pw_tcp_ops ops = {
 	.connected = on_connected, .readable = on_readable, .gone = on_gone};
+
+static void
+on_lite_connected(void *ctx, uint32_t i, uint64_t now)
+{
+	struct devices *d = ctx;
+
+	(void)now;
+	connected(d, &d->dev[i]);
+}
+
+static void
+on_lite_readable(void *ctx, uint32_t i, uint64_t now)
+{
+	struct devices *d = ctx;
+
+	device_read(d, &d->dev[i], now);
+}
+
+static void
+on_lite_gone(void *ctx, uint32_t i, uint64_t now)
+{
+	struct devices *d = ctx;
+
+	gone(d, &d->dev[i], now);
+}
+
+static const struct lite_ops lite_ops = {
+	.connected = on_lite_connected, .readable = on_lite_readable, .gone = on_lite_gone};
+
+void
+devices_use_tcp(struct devices *d, struct pw_tcp *tcp)
+{
+	d->tcp = tcp;
+}
+
+int
+devices_use_lite(struct devices *d, struct net *net, uint64_t now)
+{
+	const struct lite_conf conf = {
+		.n = d->n,
+		.net = net,
+		.ops = &lite_ops,
+		.ctx = d,
+		.first_port = FIRST_PORT,
+		.target = d->o->target,
+		.target_port = d->o->target_port,
+	};
+
+	d->lite = lite_create(&conf, now);
+	return d->lite == NULL ? -ENOMEM : 0;
+}
+
+void
+devices_input(struct devices *d, struct rte_mbuf **m, uint32_t n, uint64_t now)
+{
+	if (d->lite != NULL) {
+		lite_input(d->lite, m, n, now);
+		lite_advance(d->lite, now);
+		return;
+	}
+	if (n > 0)
+		pw_tcp_input(d->tcp, m, n, now);
+	pw_tcp_dispatch(d->tcp, now);
+	pw_tcp_advance(d->tcp, now);
+}
+
+void
+devices_flush(struct devices *d, uint64_t now)
+{
+	if (d->lite == NULL)
+		pw_tcp_flush(d->tcp, now);
+}
+
+uint32_t
+devices_conns(const struct devices *d)
+{
+	return d->lite != NULL ? lite_conns(d->lite) : pw_tcp_conns(d->tcp);
+}
 
 /* What is due. */
 
@@ -280,7 +390,7 @@ ping_due(struct devices *d, uint64_t now)
 		d->ping = (d->ping + 1) % d->n;
 		/* Who is in the midst of a message speaks anyway. */
 		if (dev->state == DEVICE_UP && dev->half == NULL &&
-		    pw_tcp_send_copy(d->tcp, dev->conn, ping, sizeof(ping)) == 0)
+		    device_send(d, dev, ping, sizeof(ping)) == 0)
 			d->count.pings++;
 	}
 	return n;
@@ -295,13 +405,13 @@ leave(struct devices *d, struct device *dev, uint64_t now)
 		d->nb_up--;
 		if (dev->half != NULL)
 			(void)device_send_half(d, dev);
-		if (pw_tcp_send_copy(d->tcp, dev->conn, bye, sizeof(bye)) < 0)
+		if (device_send(d, dev, bye, sizeof(bye)) < 0)
 			d->count.no_buffer++;
 	} else {
 		d->nb_opening--;
 	}
 	dev->state = DEVICE_LEAVING;
-	pw_tcp_close(d->tcp, dev->conn, now);
+	link_close(d, dev, now);
 }
 
 static uint32_t
@@ -364,19 +474,23 @@ devices_abort(struct devices *d, uint64_t now)
 	for (; d->opened > 0 && done < OPEN_BURST; d->opened--) {
 		struct device *dev = &d->dev[d->opened - 1];
 
-		if (dev->conn == NULL)
+		if (dev->state == DEVICE_DOWN)
 			continue;
-		pw_tcp_abort(d->tcp, dev->conn, now);
+		if (d->lite != NULL)
+			lite_abort(d->lite, d->opened - 1);
+		else
+			pw_tcp_abort(d->tcp, dev->conn, now);
 		dev->conn = NULL;
+		dev->state = DEVICE_DOWN;
 		done++;
 	}
 	return d->opened > 0;
 }
 
 int
-devices_create(struct devices *d, const struct options *o, struct pw_tcp *tcp, uint64_t now)
+devices_create(struct devices *d, const struct options *o, uint64_t now)
 {
-	*d = (struct devices){.o = o, .tcp = tcp, .n = o->connections};
+	*d = (struct devices){.o = o, .n = o->connections};
 	d->dev = rte_zmalloc("devices", sizeof(struct device) * (size_t)d->n, 64);
 	if (d->dev == NULL)
 		return -ENOMEM;
@@ -393,5 +507,6 @@ devices_create(struct devices *d, const struct options *o, struct pw_tcp *tcp, u
 void
 devices_destroy(struct devices *d)
 {
+	lite_destroy(d->lite);
 	rte_free(d->dev);
 }

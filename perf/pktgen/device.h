@@ -13,6 +13,7 @@
 #include <pubwire/base/counter.h>
 #include <pubwire/tcp/tcp.h>
 
+#include "lite.h"
 #include "options.h"
 #include "shape.h"
 
@@ -42,7 +43,7 @@ enum device_state {
 };
 
 struct device {
-	struct pw_tcp_conn *conn;
+	struct pw_tcp_conn *conn; /* NULL over lite */
 	uint64_t over;		  /* bit i: the exchange of first + i is over */
 	uint64_t received;	  /* bit i: its PUBREC has come */
 	uint64_t retry;		  /* ns; not opened before */
@@ -62,7 +63,8 @@ struct device {
 
 struct devices {
 	const struct options *o;
-	struct pw_tcp *tcp;
+	struct pw_tcp *tcp; /* one of both */
+	struct lite *lite;
 	struct device *dev;
 	uint32_t n;
 	uint32_t nb_opening; /* OPENING and SAYING */
@@ -79,7 +81,17 @@ struct devices {
 };
 
 /* 0 or -ENOMEM. */
-int devices_create(struct devices *d, const struct options *o, struct pw_tcp *tcp, uint64_t now);
+int devices_create(struct devices *d, const struct options *o, uint64_t now);
+
+/* Their TCP: one that was built, or the light one, of which they are the application. */
+void devices_use_tcp(struct devices *d, struct pw_tcp *tcp);
+int devices_use_lite(struct devices *d, struct net *net, uint64_t now);
+
+/* Receive a burst, with all that follows from it. */
+void devices_input(struct devices *d, struct rte_mbuf **m, uint32_t n, uint64_t now);
+/* Send what that has made due. */
+void devices_flush(struct devices *d, uint64_t now);
+uint32_t devices_conns(const struct devices *d);
 void devices_destroy(struct devices *d);
 
 /* Open, ping, renew or take leave, what is due; returns how much was done. */
@@ -107,6 +119,21 @@ uint32_t devices_send_halves(struct devices *d, uint64_t now);
 
 /* The other half of a device's message, now. False where there is no room for it. */
 bool device_send_half(struct devices *d, struct device *dev);
+
+static inline uint32_t
+device_number(const struct devices *d, const struct device *dev)
+{
+	return (uint32_t)(dev - d->dev);
+}
+
+/* Queue bytes; 0 or negative, and nothing is. */
+static inline int
+device_send(struct devices *d, struct device *dev, const void *data, uint32_t len)
+{
+	if (d->lite != NULL)
+		return lite_send(d->lite, device_number(d, dev), data, len);
+	return pw_tcp_send_copy(d->tcp, dev->conn, data, len);
+}
 
 /* Read what a device has been sent; not while half a message of its is on its way. */
 void device_read(struct devices *d, struct device *dev, uint64_t now);

@@ -16,7 +16,6 @@
 PW_COUNTER_DESCRIBE(net_counters, NET_COUNTERS);
 
 #define ASK_INTERVAL (100 * CLOCK_MS)
-#define TTL	     64
 #define RINGS	     1024 /* descriptors; what memif has by default */
 
 int
@@ -184,12 +183,10 @@ ip4_in(struct net *net, struct rte_mbuf *m)
 }
 
 uint32_t
-net_receive(struct net *net, struct rte_mbuf **tcp, uint32_t *frames)
+net_input(struct net *net, struct rte_mbuf **rx, uint32_t n, struct rte_mbuf **tcp)
 {
-	struct rte_mbuf *rx[NET_BURST];
-	uint32_t n = rte_eth_rx_burst(net->port.id, 0, rx, NET_BURST), out = 0;
+	uint32_t out = 0;
 
-	*frames = n;
 	net->n.frames_in += n;
 	for (uint32_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(rx[i], void *));
@@ -215,6 +212,15 @@ net_receive(struct net *net, struct rte_mbuf **tcp, uint32_t *frames)
 	return out;
 }
 
+uint32_t
+net_receive(struct net *net, struct rte_mbuf **tcp, uint32_t *frames)
+{
+	struct rte_mbuf *rx[NET_BURST];
+
+	*frames = rte_eth_rx_burst(net->port.id, 0, rx, NET_BURST);
+	return net_input(net, rx, *frames, tcp);
+}
+
 int
 net_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
 {
@@ -226,8 +232,8 @@ net_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs
 	return 0;
 }
 
-static void
-sums(const struct net *net, struct rte_mbuf *m, struct rte_ipv4_hdr *ip, struct rte_tcp_hdr *th)
+void
+net_sums(const struct net *net, struct rte_mbuf *m, struct rte_ipv4_hdr *ip, struct rte_tcp_hdr *th)
 {
 	uint32_t off = sizeof(struct rte_ether_hdr) + sizeof(*ip), sum;
 
@@ -271,12 +277,12 @@ net_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t n
 		.total_length = rte_cpu_to_be_16((uint16_t)(sizeof(*ip) + len)),
 		.packet_id = rte_cpu_to_be_16(net->ip_id++),
 		.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG),
-		.time_to_live = TTL,
+		.time_to_live = NET_TTL,
 		.next_proto_id = IPPROTO_TCP,
 		.src_addr = pw_addr_be32(&flow->local),
 		.dst_addr = pw_addr_be32(&flow->remote),
 	};
-	sums(net, m, ip, th);
+	net_sums(net, m, ip, th);
 	return net_send(net, m) ? 0 : -ENOBUFS;
 }
 

@@ -20,6 +20,7 @@
 #include <pubwire/base/pool.h>
 #include <pubwire/wire/port.h>
 
+#define NET_TTL	    64
 #define NET_BURST   64
 #define NET_BACKLOG 4096 /* frames that wait for room in the send queue */
 #define NET_BUSY    512	 /* so many, and nothing new should be begun */
@@ -69,6 +70,16 @@ bool net_ready(struct net *net, uint64_t now);
  * room) as pw_tcp_input() takes it. *frames receives how many frames there were.
  */
 uint32_t net_receive(struct net *net, struct rte_mbuf **tcp, uint32_t *frames);
+
+/* The same of n frames that have been received; takes them. */
+uint32_t net_input(struct net *net, struct rte_mbuf **rx, uint32_t n, struct rte_mbuf **tcp);
+
+struct rte_ipv4_hdr;
+struct rte_tcp_hdr;
+
+/* Sums of a packet whose fields for them are 0, as the port wants them. */
+void net_sums(const struct net *net, struct rte_mbuf *m, struct rte_ipv4_hdr *ip,
+	      struct rte_tcp_hdr *th);
 
 /* Hooks of pw_tcp_conf, with struct net as context. */
 int net_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now);

@@ -26,6 +26,8 @@
 	X(fanout, "fanout", "all|one", "all", "how many of them a message is for")                 \
 	X(mode, "mode", "mqtt|l2|l3|syn", "mqtt", "l2, l3, syn: frames without state, see below")  \
 	X(frame, "frame", "BYTES", "64", "of a mode without state, 38 (l3: 66) to 1514")           \
+	X(tcp, "tcp", "full|light", "full",                                                        \
+	  "of the devices; light, for a path without loss: faster")                                \
 	X(connections, "connections", "N", "100", "devices, up to 4000000")                        \
 	X(connect_rate, "connect-rate", "N", "20000", "connections opened in a second")            \
 	X(churn, "churn", "N", "0", "devices that leave and come back in a second")                \
@@ -265,6 +267,10 @@ take_devices(struct options *o, int opt, const char *name, const char *a)
 	int i;
 
 	switch (opt) {
+	case OPT_tcp:
+		i = word(name, a, "full|light");
+		o->light = i == 1;
+		return RTE_MIN(i, 0);
 	case OPT_connections:
 		return number32(name, a, 1, OPTIONS_CONNECTIONS, &o->connections);
 	case OPT_connect_rate:

@@ -42,6 +42,7 @@ struct options {
 	uint32_t brokers;
 	bool fanout_one; /* a message goes to one of the brokers, else to all */
 
+	bool light; /* TCP of the devices: lite.h instead of lib/tcp */
 	uint32_t connections;
 	uint32_t connect_rate; /* a second */
 	uint32_t churn;	       /* a second */

@@ -63,10 +63,27 @@ device_answer(struct devices *d, struct device *dev, uint8_t type, uint16_t id)
 static uint32_t
 room(const struct devices *d, const struct device *dev)
 {
-	if (dev->state != DEVICE_UP || dev->silent || dev->half != NULL ||
-	    pw_tcp_unacked(dev->conn) > UNSENT)
+	uint32_t unacked;
+
+	if (dev->state != DEVICE_UP || dev->silent || dev->half != NULL)
+		return 0;
+	unacked = d->lite != NULL ? lite_unacked(d->lite, device_number(d, dev))
+				  : pw_tcp_unacked(dev->conn);
+	if (unacked > UNSENT)
 		return 0;
 	return d->o->qos == 0 ? UINT32_MAX : d->o->inflight - dev->inflight;
+}
+
+/* Where a light TCP takes so many messages without a copy; NULL where they need not fit. */
+static uint8_t *
+begin(struct devices *d, uint32_t device, uint32_t n)
+{
+	uint32_t mss = lite_mss(d->lite), largest = shapes_largest();
+
+	if (d->o->per_segment == OPTIONS_FULL ? d->o->nb_sizes > 1 || largest > MSS || mss < MSS
+					      : (uint64_t)largest * n > mss)
+		return NULL;
+	return lite_begin(d->lite, device, mss);
 }
 
 /* One segment's worth of a device; returns the messages. */
@@ -76,21 +93,24 @@ send_some(struct devices *d, struct device *dev, uint32_t n, const struct publis
 {
 	uint32_t device = (uint32_t)(dev - d->dev), sent = 0, bytes = 0;
 	const bool full = d->o->per_segment == OPTIONS_FULL;
-	uint8_t *p = out;
+	uint8_t *direct = d->lite != NULL ? begin(d, device, n) : NULL;
+	uint8_t *start = direct != NULL ? direct : out, *p = start;
 
 	while (sent < n) {
 		const struct shape *s = shape_next();
 
-		if (p + s->total > out + sizeof(out))
+		if (p + s->total > start + sizeof(out))
 			break;
 		p = shape_write(s, p, device, id_at(dev, dev->inflight + sent), dev->seq + sent,
 				due->first + (uint64_t)((done + sent) * due->step));
 		bytes += s->payload;
 		sent++;
-		if (full && (uint32_t)(p - out) + s->total > MSS)
+		if (full && (uint32_t)(p - start) + s->total > MSS)
 			break;
 	}
-	if (sent == 0 || pw_tcp_send_copy(d->tcp, dev->conn, out, (uint32_t)(p - out)) < 0) {
+	if (direct != NULL) {
+		lite_commit(d->lite, device, (uint32_t)(p - start));
+	} else if (sent == 0 || device_send(d, dev, out, (uint32_t)(p - out)) < 0) {
 		d->count.no_buffer++;
 		return 0;
 	}
@@ -113,7 +133,7 @@ send_slowly(struct devices *d, struct device *dev, uint64_t stamp, uint64_t now)
 	uint32_t device = (uint32_t)(dev - d->dev);
 
 	(void)shape_write(s, out, device, id_at(dev, dev->inflight), dev->seq, stamp);
-	if (pw_tcp_send_copy(d->tcp, dev->conn, out, s->total / 2) < 0) {
+	if (device_send(d, dev, out, s->total / 2) < 0) {
 		d->count.no_buffer++;
 		return 0;
 	}
@@ -141,7 +161,7 @@ device_send_half(struct devices *d, struct device *dev)
 
 	(void)shape_write(s, out, (uint32_t)(dev - d->dev), id_at(dev, dev->inflight), dev->seq,
 			  dev->half_stamp);
-	if (pw_tcp_send_copy(d->tcp, dev->conn, out + first, s->total - first) < 0) {
+	if (device_send(d, dev, out + first, s->total - first) < 0) {
 		d->count.no_buffer++;
 		return false;
 	}

@@ -75,11 +75,13 @@ static void
 print_settings(FILE *f, const struct options *o)
 {
 	fprintf(f,
-		"  \"settings\": {\"connections\": %u, \"brokers\": %u, \"fanout\": \"%s\", "
+		"  \"settings\": {\"tcp\": \"%s\", \"connections\": %u, \"brokers\": %u, "
+		"\"fanout\": \"%s\", "
 		"\"protocol\": \"%s\", \"qos\": %u, \"rate\": %" PRIu64
 		", \"window\": %u, \"inflight\": %u, \"per_segment\": ",
-		o->connections, o->brokers, o->fanout_one ? "one" : "all",
-		o->version == 5 ? "5.0" : "3.1.1", o->qos, o->rate, o->window, o->inflight);
+		o->light ? "light" : "full", o->connections, o->brokers,
+		o->fanout_one ? "one" : "all", o->version == 5 ? "5.0" : "3.1.1", o->qos, o->rate,
+		o->window, o->inflight);
 	if (o->per_segment == OPTIONS_FULL)
 		fprintf(f, "\"full\"");
 	else
@@ -125,7 +127,11 @@ print_json(FILE *f, const struct run *r)
 	print_table(f, "sink", &r->sink.count, sink_counters_desc);
 	print_table(f, "devices_port", &r->devices_net.n, net_counters_desc);
 	print_table(f, "brokers_port", &r->brokers_net.n, net_counters_desc);
-	print_table(f, "devices_tcp", pw_tcp_counters(r->devices_tcp), pw_tcp_counters_desc);
+	if (r->devices.lite != NULL)
+		print_table(f, "devices_tcp", lite_counters(r->devices.lite), lite_counters_desc);
+	else
+		print_table(f, "devices_tcp", pw_tcp_counters(r->devices_tcp),
+			    pw_tcp_counters_desc);
 	print_table(f, "brokers_tcp", pw_tcp_counters(r->brokers_tcp), pw_tcp_counters_desc);
 	fprintf(f, "  \"brokers\": [");
 	for (uint32_t b = 0; b < r->o->brokers; b++)

@@ -199,7 +199,7 @@ advance(struct run *r)
 		settling(r);
 		break;
 	case RUN_LEAVE:
-		if (pw_tcp_conns(r->devices_tcp) == 0 || silent(r, pw_tcp_conns(r->devices_tcp))) {
+		if (devices_conns(&r->devices) == 0 || silent(r, devices_conns(&r->devices))) {
 			sink_leave(&r->sink, r->now);
 			enter(r, RUN_CLOSE, CLOSE_DEADLINE);
 		}
@@ -215,16 +215,18 @@ advance(struct run *r)
 }
 
 static uint32_t
-receive(struct net *net, struct pw_tcp *tcp, uint64_t now)
+receive(struct run *r)
 {
 	struct rte_mbuf *m[NET_BURST];
-	uint32_t frames, n = net_receive(net, m, &frames);
+	uint32_t at_brokers, at_devices, n = net_receive(&r->brokers_net, m, &at_brokers);
 
 	if (n > 0)
-		pw_tcp_input(tcp, m, n, now);
-	pw_tcp_dispatch(tcp, now);
-	pw_tcp_advance(tcp, now);
-	return frames;
+		pw_tcp_input(r->brokers_tcp, m, n, r->now);
+	pw_tcp_dispatch(r->brokers_tcp, r->now);
+	pw_tcp_advance(r->brokers_tcp, r->now);
+	n = net_receive(&r->devices_net, m, &at_devices);
+	devices_input(&r->devices, m, n, r->now);
+	return at_brokers + at_devices;
 }
 
 static uint32_t
@@ -233,13 +235,12 @@ turn(struct run *r)
 	uint32_t work;
 
 	r->now = clock_now();
-	work = receive(&r->brokers_net, r->brokers_tcp, r->now);
-	work += receive(&r->devices_net, r->devices_tcp, r->now);
+	work = receive(r);
 	if (r->phase >= RUN_CONNECT && r->phase <= RUN_LEAVE && !net_busy(&r->devices_net))
 		work += devices_turn(&r->devices, r->now);
 	work += send_messages(r);
 	pw_tcp_flush(r->brokers_tcp, r->now);
-	pw_tcp_flush(r->devices_tcp, r->now);
+	devices_flush(&r->devices, r->now);
 	net_flush(&r->brokers_net);
 	net_flush(&r->devices_net);
 	advance(r);
@@ -331,6 +332,18 @@ fail:
 	return -1;
 }
 
+static int
+devices_tcp(struct run *r, const struct options *o)
+{
+	if (o->light)
+		return devices_use_lite(&r->devices, &r->devices_net, clock_now());
+	r->devices_tcp = stack(r, "devices", &r->devices_net, o->connections + 64, 65536);
+	if (r->devices_tcp == NULL)
+		return -1;
+	devices_use_tcp(&r->devices, r->devices_tcp);
+	return 0;
+}
+
 int
 run_create(struct run *r, const struct options *o)
 {
@@ -351,11 +364,10 @@ run_create(struct run *r, const struct options *o)
 	}
 	if (open_ports(r) < 0)
 		goto fail_mem;
-	r->devices_tcp = stack(r, "devices", &r->devices_net, o->connections + 64, 65536);
 	r->brokers_tcp = stack(r, "brokers", &r->brokers_net, SINK_CONNECTIONS, 1u << 20);
-	rc = r->devices_tcp == NULL || r->brokers_tcp == NULL ? -1 : 0;
+	rc = r->brokers_tcp == NULL ? -1 : devices_create(&r->devices, o, clock_now());
 	if (rc == 0)
-		rc = devices_create(&r->devices, o, r->devices_tcp, clock_now());
+		rc = devices_tcp(r, o);
 	if (rc == 0)
 		rc = sink_create(&r->sink, o, r->brokers_tcp);
 	if (rc == 0)
@@ -374,12 +386,13 @@ run_destroy(struct run *r)
 {
 	uint32_t out;
 
-	sink_destroy(&r->sink);
-	devices_destroy(&r->devices);
+	/* They tell whom they end. */
 	if (r->devices_tcp != NULL)
 		pw_tcp_destroy(r->devices_tcp);
 	if (r->brokers_tcp != NULL)
 		pw_tcp_destroy(r->brokers_tcp);
+	sink_destroy(&r->sink);
+	devices_destroy(&r->devices);
 	net_close(&r->devices_net);
 	net_close(&r->brokers_net);
 	out = rte_mempool_in_use_count(r->mem.pkt) + rte_mempool_in_use_count(r->mem.hdr) +

@@ -16,6 +16,7 @@
 static struct shape shape[OPTIONS_SIZES];
 static uint8_t turn[TURNS]; /* shapes, by weight, shuffled */
 static uint32_t next_turn;
+static uint32_t largest;
 
 static void
 build(struct shape *s, const struct options *o, uint32_t payload)
@@ -51,8 +52,10 @@ shapes_init(const struct options *o)
 {
 	uint32_t sum = 0, at = 0, x = 1;
 
+	largest = 0;
 	for (uint32_t i = 0; i < o->nb_sizes; i++) {
 		build(&shape[i], o, o->size[i].bytes);
+		largest = RTE_MAX(largest, shape[i].total);
 		sum += o->size[i].weight;
 	}
 	for (uint32_t i = 0, upto = 0; i < o->nb_sizes; i++) {
@@ -75,10 +78,6 @@ shape_next(void)
 uint32_t
 shapes_largest(void)
 {
-	uint32_t largest = 0;
-
-	for (uint32_t i = 0; i < OPTIONS_SIZES; i++)
-		largest = RTE_MAX(largest, shape[i].total);
 	return largest;
 }
 

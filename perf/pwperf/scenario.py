@@ -9,7 +9,7 @@ DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))),
 
 # Keys of a section, with the types that their values may have. Those of load are options of pktgen.
 KEYS = {
-    "load": {"payload": str, "connections": int, "qos": int, "per-segment": (int, str), "inflight": int,
+    "load": {"payload": str, "tcp": str, "connections": int, "qos": int, "per-segment": (int, str), "inflight": int,
              "window": int, "brokers": int, "protocol": str, "keepalive": int, "silent": int, "slow": int, "churn": int,
              "rate": int},
     "measure": {"search": bool, "wire": bool, "percent": list, "rates": list},

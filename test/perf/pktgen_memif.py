@@ -107,17 +107,19 @@ class Memif(unittest.TestCase):
             return p.returncode, json.load(f)
 
     def test_whole_is_found_whole_and_missing_missing(self):
-        rc, whole = self.generate("--connections", "20", "--rate", "2000", "--qos", "2",
-                                  "--payload", "64:3,4096", "--churn", "20", "--slow", "30",
-                                  "--silent", "10", "--seconds", "0.5",
-                                  "--protocol", "5.0")
-        self.assertEqual(rc, 0, whole)
-        self.assertTrue(whole["clean"])
-        self.assertGreater(whole["devices"]["messages"], 100)
-        self.assertEqual(whole["sink"]["messages"], 2 * whole["devices"]["messages"])
-        self.assertGreater(whole["devices"]["halves"], 0)
-        self.assertGreater(whole["latency_us"]["count"], 100)
-        self.assertGreater(whole["latency_us"]["p50"], 0)
+        for tcp in ("full", "light"):
+            rc, whole = self.generate("--connections", "20", "--rate", "2000", "--qos", "2",
+                                      "--payload", "64:3,4096", "--churn", "20", "--slow", "30",
+                                      "--silent", "10", "--seconds", "0.5",
+                                      "--protocol", "5.0", "--tcp", tcp)
+            self.assertEqual(rc, 0, whole)
+            self.assertTrue(whole["clean"])
+            self.assertEqual(whole["settings"]["tcp"], tcp)
+            self.assertGreater(whole["devices"]["messages"], 100)
+            self.assertEqual(whole["sink"]["messages"], 2 * whole["devices"]["messages"])
+            self.assertGreater(whole["devices"]["halves"], 0)
+            self.assertGreater(whole["latency_us"]["count"], 100)
+            self.assertGreater(whole["latency_us"]["p50"], 0)
         rc, syn = self.generate("--mode", "syn", "--rate", "2000", "--seconds", "0.3")
         self.assertEqual(rc, 0, syn)
         self.assertGreater(syn["came_per_second"], 0)
