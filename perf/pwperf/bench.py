@@ -39,6 +39,14 @@ routes: [{{filter: "#", brokers: [{names}]}}]
 """
 
 
+def configuration(cpu, s):
+    """pubwire's for a scenario, with one worker on a CPU."""
+    names = [f"b{i}" for i in range(s.brokers)]
+    brokers = "\n".join(f"  - {{name: {n}, address: 10.78.0.{11 + i}, restart_timeout: [100ms, 200ms]}}"
+                        for i, n in enumerate(names))
+    return CONFIG.format(cpu=cpu, connections=s.connections + 64, brokers=brokers, names=", ".join(names))
+
+
 class Lacking(Exception):
     """The machine lacks what is needed."""
 
@@ -96,6 +104,12 @@ class Bench:
     def file(self, name):
         return os.path.join(self.dir.name, name)
 
+    def write(self, name, text):
+        """The path of a new file."""
+        with open(self.file(name), "w", encoding="utf-8") as f:
+            f.write(text)
+        return self.file(name)
+
     def said(self, name):
         with open(self.file(name), encoding="utf-8", errors="replace") as f:
             return f.read()
@@ -118,7 +132,8 @@ class Bench:
         return {"cpu": cpu_model(), "hugepages": self.huge, "load_before": load}
 
     def eal(self, name, cpu, role, which):
-        args = ["--no-pci", f"--file-prefix={self.prefix}{name}", "--lcores", cpu]
+        """Its arguments; cpu None: pubwire chooses its lcores by its configuration."""
+        args = ["--no-pci", f"--file-prefix={self.prefix}{name}"] + (["--lcores", cpu] if cpu is not None else [])
         if self.huge:
             args += ["--huge-unlink"]
         else:
@@ -127,12 +142,13 @@ class Bench:
 
     @contextlib.contextmanager
     def running(self, name, argv, ready, stop):
-        """A program until the block ends; stop(process) asks it to."""
+        """A program until the block ends: ready is what it says once it is, or a function of its process that tells;
+        stop(process) asks it to end."""
         with open(self.file(name), "wb") as log:
             p = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.PIPE)
         try:
             end = time.monotonic() + PATIENCE
-            while ready not in self.said(name):
+            while not (ready(p) if callable(ready) else ready in self.said(name)):
                 if p.poll() is not None or time.monotonic() > end:
                     raise Failed(f"{name} does not start:\n{self.said(name)}")
                 time.sleep(0.02)
@@ -216,15 +232,8 @@ class Bench:
 
     @contextlib.contextmanager
     def pubwire(self, s):
-        names = [f"b{i}" for i in range(s.brokers)]
-        brokers = "\n".join(f"  - {{name: {n}, address: 10.78.0.{11 + i}, restart_timeout: [100ms, 200ms]}}"
-                            for i, n in enumerate(names))
-        config = self.file("pubwire.yaml")
-        with open(config, "w", encoding="utf-8") as f:
-            f.write(CONFIG.format(cpu=self.cpus[0], connections=s.connections + 64, brokers=brokers,
-                                  names=", ".join(names)))
-        eal = self.eal("pw", "", "server", 0)
-        del eal[eal.index("--lcores"):eal.index("--lcores") + 2]
+        config = self.write("pubwire.yaml", configuration(self.cpus[0], s))
+        eal = self.eal("pw", None, "server", 0)
         with self.running("pubwire", [self.pubwire_bin, "--config", config, "--", *eal], "is running",
                           lambda p: p.terminate()) as p:
             yield

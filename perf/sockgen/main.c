@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <rte_common.h>
+
+#include "args.h"
+#include "gen.h"
+#include "payload.h"
+#include "report.h"
+#include "shape.h"
+
+#define EXIT_DIRTY 2
+#define EXIT_USAGE 64
+
+static bool stop;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+}
+
+/* A device and, behind a proxy, a broker's connection each. */
+static int
+allow_sockets(uint32_t connections)
+{
+	const rlim_t need = 2 * (rlim_t)connections + 128;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur >= need)
+		return 0;
+	l.rlim_cur = need;
+	l.rlim_max = RTE_MAX(l.rlim_max, need);
+	if (setrlimit(RLIMIT_NOFILE, &l) == 0)
+		return 0;
+	fprintf(stderr, "sockgen: %u sockets are more than a process may have here (ulimit -n)\n",
+		(unsigned int)need);
+	return -1;
+}
+
+static int
+measure(const struct args *a)
+{
+	struct gen *g = calloc(1, sizeof(*g));
+	int rc = EXIT_FAILURE;
+
+	if (g != NULL && gen_create(g, a) == 0) {
+		gen_run(g, &stop);
+		rc = g->failure != NULL ? EXIT_FAILURE : gen_clean(g) ? EXIT_SUCCESS : EXIT_DIRTY;
+		if (report_gen(g) < 0)
+			rc = EXIT_FAILURE;
+	}
+	if (g != NULL)
+		gen_destroy(g);
+	free(g);
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sigaction act = {.sa_handler = on_signal};
+	struct args a;
+	int rc = args_read(&a, argc, argv);
+
+	if (rc != 0)
+		return rc > 0 ? EXIT_SUCCESS : EXIT_USAGE;
+	if (allow_sockets(a.o.connections) < 0)
+		return EXIT_FAILURE;
+	payload_init();
+	shapes_init(&a.o);
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	return measure(&a);
+}
