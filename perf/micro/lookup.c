@@ -37,6 +37,8 @@ round_of_table(struct lookup *l)
 		rte_prefetch0(&rig.tcp->table.bucket[print[i] & rig.tcp->table.mask]);
 	}
 	for (uint32_t i = 0; i < MICRO_BURST; i++)
+		pw_tcp_table_fetch(rig.tcp, (uint32_t)print[i]);
+	for (uint32_t i = 0; i < MICRO_BURST; i++)
 		found += pw_tcp_table_find(rig.tcp, &flow[i], (uint32_t)print[i]) != NULL;
 	micro_round(l->table, start, micro_time());
 	if (found != MICRO_BURST)

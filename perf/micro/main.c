@@ -11,7 +11,7 @@
 #define MB_BRIEF  512
 
 static const struct micro_bench bench[] = {
-#define MICRO_BENCH_ROW(name, what) {#name, what, micro_##name},
+#define MICRO_BENCH_ROW(fn, name, what) {name, what, micro_##fn},
 	MICRO_BENCHES(MICRO_BENCH_ROW)
 #undef MICRO_BENCH_ROW
 };

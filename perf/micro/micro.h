@@ -64,7 +64,7 @@ struct micro_figure {
 	const char *name;
 	const char *operation; /* that is counted: "message", "segment" */
 	uint32_t size;	       /* bytes of payload; 0: none */
-	char param[24];	       /* empty: none */
+	char param[32];	       /* empty: none */
 	const char *cache;     /* "warm", "cold", "random" */
 	double ops;	       /* in a round */
 	uint32_t nb_rounds, nb_repeat;
@@ -136,18 +136,19 @@ void micro_machine_text(FILE *f);
 
 /* Benches, a file each. */
 #define MICRO_BENCHES(X)                                                                           \
-	X(framing, "a PUBLISH found and decoded in packet buffers")                                \
-	X(tcp_input, "messages into the TCP stack, consumed and acknowledged")                     \
-	X(tcp_output, "messages by reference out of the TCP stack, and their acknowledgement")     \
-	X(tcp_sack, "acknowledgements with SACK, by segments in flight")                           \
-	X(lookup, "connections found among 1 to 1,000,000")                                        \
-	X(log_append, "frames into the forward log, by reference and copied")                      \
-	X(fan_out, "a message through the worker, by brokers: session, cursor pull, whole")        \
-	X(copy_break, "copy against reference, by size and brokers")                               \
-	X(hop, "messages from one lcore to another")                                               \
-	X(timers, "the timing wheel: armed, moved, fired")
+	X(framing, "framing", "a PUBLISH found and decoded in packet buffers")                     \
+	X(tcp_input, "tcp-input", "messages into the TCP stack, consumed and acknowledged")        \
+	X(tcp_output, "tcp-output", "messages by reference out of the stack, acknowledged")        \
+	X(tcp_sack, "tcp-sack", "acknowledgements with SACK, by segments in flight")               \
+	X(lookup, "lookup", "connections found among 1 to 1,000,000")                              \
+	X(match, "match", "a topic's route among 1 to 256, and 10 to 1,000 ACL lines")             \
+	X(log_append, "log-append", "frames into the forward log, by reference and copied")        \
+	X(fan_out, "fan-out", "a message through a worker, by brokers: session, pull, whole")      \
+	X(copy_break, "copy-break", "copy against reference, by size and brokers")                 \
+	X(hop, "hop", "messages from one lcore to another")                                        \
+	X(timers, "timers", "the timing wheel: armed, moved, fired")
 
-#define MICRO_BENCH_DECLARE(name, what) void micro_##name(void);
+#define MICRO_BENCH_DECLARE(fn, name, what) void micro_##fn(void);
 MICRO_BENCHES(MICRO_BENCH_DECLARE)
 #undef MICRO_BENCH_DECLARE
 

@@ -19,6 +19,7 @@
 #include <rte_cycles.h>
 
 #include "session_pvt.h"
+#include "stats.h"
 #include "upstream_pvt.h"
 #include "world.h"
 
@@ -33,32 +34,17 @@ static bool parts;
 
 /* What one repetition took, cycles a message. */
 struct sample {
-	uint32_t whole;
-	uint32_t part[PARTS];
+	double whole;
+	double part[PARTS];
 	float in[BENCH_LEGS], out; /* segments a message */
 };
 
 static struct sample sample[FANS][MAX_REPEAT];
 
-static int
-by_value(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static uint32_t
-median(uint32_t *v, uint32_t n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
-}
-
 static void
 measure(const struct bench_conf *c, struct sample *s)
 {
-	static uint32_t whole[MAX_ROUNDS], part[PARTS][MAX_ROUNDS];
+	static double whole[MAX_ROUNDS], part[PARTS][MAX_ROUNDS];
 	uint32_t messages = c->devices * c->batch;
 
 	memset(s, 0, sizeof(*s));
@@ -72,17 +58,17 @@ measure(const struct bench_conf *c, struct sample *s)
 		bench_round();
 		whole[r] = 0;
 		for (uint32_t i = 0; i < PARTS; i++) {
-			whole[r] += (uint32_t)p[i];
-			part[i][r] = (uint32_t)p[i];
+			whole[r] += (double)p[i];
+			part[i][r] = (double)p[i];
 		}
 		for (uint32_t l = 0; l < BENCH_LEGS; l++)
 			s->in[l] += (float)bench_cycles.segments[l] / messages / nb_rounds;
 		s->out += (float)bench_cycles.sent / messages / nb_rounds;
 	}
 	bench_stop();
-	s->whole = median(whole, nb_rounds) / messages;
+	s->whole = micro_stats(whole, nb_rounds).median / messages;
 	for (uint32_t i = 0; i < PARTS; i++)
-		s->part[i] = median(part[i], nb_rounds) / messages;
+		s->part[i] = micro_stats(part[i], nb_rounds).median / messages;
 }
 
 static void
@@ -94,14 +80,14 @@ print_parts(const struct sample *s)
 #undef PART_TEXT
 	};
 	static const char *const leg[BENCH_LEGS] = {"PUBLISH", "answers", "the rest"};
-	uint32_t v[MAX_REPEAT];
+	double v[MAX_REPEAT];
 
 	for (uint32_t l = 0; l < BENCH_LEGS; l++) {
 		printf("    %-8s", leg[l]);
 		for (uint32_t i = 0; i < BENCH_NB_PARTS; i++) {
 			for (uint32_t r = 0; r < nb_repeat; r++)
 				v[r] = s[r].part[l * BENCH_NB_PARTS + i];
-			printf("  %s %4u", part[i], median(v, nb_repeat));
+			printf("  %s %4.0f", part[i], micro_stats(v, nb_repeat).median);
 		}
 		printf("  segments in %.2f\n", (double)s->in[l]);
 	}
@@ -109,32 +95,27 @@ print_parts(const struct sample *s)
 }
 
 /* Where others use the CPU too, the least is what it costs undisturbed. */
-struct result {
-	uint32_t least, median, greatest;
-};
-
-static struct result
+static struct micro_stats
 result(const struct sample *s)
 {
-	uint32_t v[MAX_REPEAT], mid;
+	double v[MAX_REPEAT];
 
 	for (uint32_t r = 0; r < nb_repeat; r++)
 		v[r] = s[r].whole;
-	mid = median(v, nb_repeat);
-	return (struct result){v[0], mid, v[nb_repeat - 1]};
+	return micro_stats(v, nb_repeat);
 }
 
 static void
-print(const struct bench_conf *c, const struct sample *s, const struct result *one)
+print(const struct bench_conf *c, const struct sample *s, const struct micro_stats *one)
 {
-	struct result x = result(s);
+	struct micro_stats x = result(s);
 
-	printf("%-7s %4u %8u %8u %8u  (%u..%u)  %.0f ns", c->version == PW_MQTT_5 ? "5.0" : "3.1.1",
-	       c->qos, c->payload, c->brokers, x.median, x.least, x.greatest,
-	       x.median * 1e9 / (double)rte_get_tsc_hz());
+	printf("%-7s %4u %8u %8u %8.0f  (%.0f..%.0f)  %.0f ns",
+	       c->version == PW_MQTT_5 ? "5.0" : "3.1.1", c->qos, c->payload, c->brokers, x.median,
+	       x.least, x.greatest, x.median * 1e9 / (double)rte_get_tsc_hz());
 	if (c->brokers > 1)
-		printf("  %.2f times one, by the least %.2f", (double)x.median / one->median,
-		       (double)x.least / one->least);
+		printf("  %.2f times one, by the least %.2f", x.median / one->median,
+		       x.least / one->least);
 	printf("\n");
 	if (parts)
 		print_parts(s);
@@ -143,7 +124,7 @@ print(const struct bench_conf *c, const struct sample *s, const struct result *o
 static void
 fan_out(struct bench_conf c)
 {
-	struct result one;
+	struct micro_stats one;
 
 	for (uint32_t r = 0; r < nb_repeat; r++) {
 		for (uint32_t k = 0; k < FANS; k++) {

@@ -7,24 +7,16 @@
  *     micro_wait [-s]      -s: short, to see that it runs
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <rte_cycles.h>
 
+#include "stats.h"
 #include "world.h"
 
 #define LOG    1024
 #define TURNS  1000
 #define REPEAT 5
-
-static int
-by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
 
 /* Cycles a message while brokers answer. */
 static uint64_t
@@ -44,7 +36,8 @@ release(uint32_t messages)
 static void
 measure(uint32_t waiting)
 {
-	static uint64_t v[TURNS];
+	static double v[TURNS];
+	struct micro_stats turn;
 	struct bench_conf c = {.brokers = 2,
 			       .devices = LOG + waiting,
 			       .batch = 1,
@@ -59,14 +52,13 @@ measure(uint32_t waiting)
 		bench_hold();
 		bench_publish();
 		for (uint32_t i = 0; i < TURNS; i++)
-			v[i] = bench_turn();
+			v[i] = (double)bench_turn();
 		least = RTE_MIN(least, release(c.devices));
 	}
 	bench_stop();
-	qsort(v, TURNS, sizeof(v[0]), by_value);
-	printf("%8u %8lu  (%lu..%lu)  %6.1f us %8lu\n", waiting, v[TURNS / 2], v[TURNS / 10],
-	       v[TURNS - 1 - TURNS / 10], (double)v[TURNS / 2] * 1e6 / (double)rte_get_tsc_hz(),
-	       least);
+	turn = micro_stats(v, TURNS);
+	printf("%8u %8.0f  (%.0f..%.0f)  %6.1f us %8lu\n", waiting, turn.median, turn.p10, turn.p90,
+	       turn.median * 1e6 / (double)rte_get_tsc_hz(), least);
 }
 
 int

@@ -59,7 +59,7 @@ micro_report_heading(void)
 	printf("bursts of %u; median of %u repetitions of %u rounds, least..greatest, 10th..90th "
 	       "percentile\n\n",
 	       MICRO_BURST, micro_options.repeat, micro_options.rounds);
-	printf("%-20s %-12s %5s %-14s %-6s %10s %19s %19s %9s\n", "name", "one", "bytes", "param",
+	printf("%-20s %-12s %5s %-28s %-6s %10s %19s %19s %9s\n", "name", "one", "bytes", "param",
 	       "cache", "cycles", "least..greatest", "10th..90th", "ns");
 }
 
@@ -74,7 +74,7 @@ print(struct micro_figure *f)
 		snprintf(size, sizeof(size), "%u", f->size);
 	snprintf(spread[0], sizeof(spread[0]), "%.1f..%.1f", c->least, c->greatest);
 	snprintf(spread[1], sizeof(spread[1]), "%.1f..%.1f", c->p10, c->p90);
-	printf("%-20s %-12s %5s %-14s %-6s %10.1f %19s %19s %9.1f\n", f->name, f->operation, size,
+	printf("%-20s %-12s %5s %-28s %-6s %10.1f %19s %19s %9.1f\n", f->name, f->operation, size,
 	       f->param, f->cache, c->median, spread[0], spread[1], ns(c->median));
 }
 

@@ -11,13 +11,12 @@
 #include <pubwire/mqtt/packet.h>
 
 #include "eal.h"
-#include "world.h"
+#include "world_pvt.h"
 
 #define US	    UINT64_C(1000)
 #define BURST	    32 /* as a worker takes them */
 #define QUEUE	    131072
 #define WINDOW	    (1u << 20)
-#define FLAT	    (2u << 20)
 #define TOPIC	    "plant/7/line/12/press/temperature"
 #define MAX_PAYLOAD 65536
 
@@ -40,19 +39,13 @@ static struct bench_conf conf;
 static struct pw_forward_settings set;
 static struct pw_forward_shared *shared;
 static struct pw_forward *forward;
-static struct pw_tcp *tcp, *device_tcp, *broker_tcp;
+static struct pw_tcp *tcp;
 static struct device device[BENCH_MAX_DEVICES];
-static uint32_t nb_up, nb_connected;
-static uint64_t nb_sent;     /* messages of QoS 1 and 2 */
-static uint64_t nb_answered; /* of them, those whose exchange with the device is over */
+static uint64_t nb_sent; /* messages of QoS 1 and 2 */
 static uint64_t now = 1000000 * US;
 static struct queue to_device, to_broker, from_device, from_broker;
-static bool held;
-static struct pw_tcp_conn *broker_conn[2 * BENCH_MAX_BROKERS];
-static uint32_t nb_broker_conns;
 static uint8_t publish[MAX_PAYLOAD + 64];
 static uint32_t publish_len, publish_id_at;
-static uint8_t flat[FLAT];
 
 void
 bench_die(const char *why)
@@ -232,186 +225,11 @@ settle(void)
 	do {
 		turns(leg, &from_device);
 		turns(leg, &from_broker);
-		carry(leg, &to_broker, broker_tcp);
-		carry(leg, &to_device, device_tcp);
+		carry(leg, &to_broker, bench_far.broker_tcp);
+		carry(leg, &to_device, bench_far.device_tcp);
 		now += 10 * US;
 	} while (from_device.n + from_broker.n > 0);
 }
-
-/* Far ends. */
-
-/* Whole frames of what has come, one after the other; returns the bytes they take. */
-static uint32_t
-frames(struct pw_tcp_conn *c, void (*fn)(void *ctx, const uint8_t *frame, uint32_t len), void *ctx)
-{
-	uint32_t len = 0, at = 0, total;
-	enum pw_mqtt_error err;
-
-	for (struct rte_mbuf *m = pw_tcp_rx_chain(c); m != NULL; m = m->next) {
-		if (len + m->data_len > FLAT)
-			bench_die("a far end has too much to read");
-		memcpy(flat + len, rte_pktmbuf_mtod(m, void *), m->data_len);
-		len += m->data_len;
-	}
-	while (pw_mqtt_frame(flat + at, len - at, 0, &total, &err) > 0 && total <= len - at) {
-		fn(ctx, flat + at, total);
-		at += total;
-	}
-	return at;
-}
-
-/* Answers of a far end to what it reads. */
-struct answers {
-	uint8_t bytes[65536];
-	uint32_t n;
-	uint32_t finished; /* exchanges */
-	bool connected;
-};
-
-static void
-answer(struct answers *a, uint8_t first, const uint8_t *id)
-{
-	const uint8_t out[4] = {first, 2, id[0], id[1]};
-
-	if (a->n + 4 > sizeof(a->bytes))
-		bench_die("a far end has too much to say");
-	memcpy(a->bytes + a->n, out, 4);
-	a->n += 4;
-}
-
-static void
-device_frame(void *ctx, const uint8_t *frame, uint32_t len)
-{
-	struct answers *a = ctx;
-
-	(void)len;
-	switch (frame[0] >> 4) {
-	case PW_MQTT_CONNACK:
-		a->connected = true;
-		break;
-	case PW_MQTT_PUBREC:
-		answer(a, PW_MQTT_PUBREL << 4 | 2, frame + 2);
-		break;
-	case PW_MQTT_PUBACK:
-	case PW_MQTT_PUBCOMP:
-		a->finished++;
-		break;
-	default:
-		bench_die("a device was sent something strange");
-	}
-}
-
-static void
-broker_frame(void *ctx, const uint8_t *frame, uint32_t len)
-{
-	static const uint8_t connack[5] = {PW_MQTT_CONNACK << 4, 2};
-	const uint8_t *p = frame + 1;
-	struct answers *a = ctx;
-
-	(void)len;
-	while (*p++ & 0x80)
-		;
-	switch (frame[0] >> 4) {
-	case PW_MQTT_CONNECT:
-		memcpy(a->bytes, connack, sizeof(connack));
-		/* The version stands behind the protocol's name. 5.0: no properties. */
-		a->n = p[6] == 5 ? 5 : 4;
-		a->bytes[1] = (uint8_t)(a->n - 2);
-		break;
-	case PW_MQTT_PUBLISH:
-		p += 2 + (p[0] << 8 | p[1]);
-		if ((frame[0] >> 1 & 3) == 1)
-			answer(a, PW_MQTT_PUBACK << 4, p);
-		else if ((frame[0] >> 1 & 3) == 2)
-			answer(a, PW_MQTT_PUBREC << 4, p);
-		break;
-	case PW_MQTT_PUBREL:
-		answer(a, PW_MQTT_PUBCOMP << 4, p);
-		break;
-	default:
-		break;
-	}
-}
-
-static void
-read_frames(struct pw_tcp *t, struct pw_tcp_conn *c,
-	    void (*fn)(void *ctx, const uint8_t *frame, uint32_t len), struct answers *a)
-{
-	a->n = a->finished = 0;
-	a->connected = false;
-	pw_tcp_consume(t, c, frames(c, fn, a));
-	if (a->n > 0 && pw_tcp_send_copy(t, c, a->bytes, a->n) < 0)
-		bench_die("a far end cannot answer");
-}
-
-static void
-device_readable(void *ctx, struct pw_tcp_conn *c, uint64_t at)
-{
-	static struct answers a;
-
-	(void)ctx;
-	(void)at;
-	read_frames(device_tcp, c, device_frame, &a);
-	nb_answered += a.finished;
-	nb_connected += a.connected;
-}
-
-static void
-broker_readable(void *ctx, struct pw_tcp_conn *c, uint64_t at)
-{
-	static struct answers a;
-
-	(void)ctx;
-	(void)at;
-	if (!held)
-		read_frames(broker_tcp, c, broker_frame, &a);
-}
-
-static void
-device_connected(void *ctx, struct pw_tcp_conn *c, uint64_t at)
-{
-	char id[24];
-	struct pw_mqtt_connect_out out = {
-		.version = conf.version,
-		.clean = true,
-		.keepalive = 600,
-		.client_id = {id,
-			      (uint32_t)snprintf(id, sizeof(id), "d%u", (unsigned)pw_tcp_user(c))}};
-	uint8_t bytes[128];
-	int n = pw_mqtt_encode_connect(bytes, sizeof(bytes), &out);
-
-	(void)ctx;
-	(void)at;
-	if (n < 0 || pw_tcp_send_copy(device_tcp, c, bytes, (uint32_t)n) < 0)
-		bench_die("no CONNECT");
-	nb_up++;
-}
-
-static int
-broker_accepted(void *ctx, struct pw_tcp_conn *c, uint64_t at)
-{
-	(void)ctx;
-	(void)at;
-	if (nb_broker_conns == RTE_DIM(broker_conn))
-		return -1;
-	broker_conn[nb_broker_conns++] = c;
-	return 0;
-}
-
-static void
-gone(void *ctx, struct pw_tcp_conn *c, enum pw_tcp_end why, uint64_t at)
-{
-	(void)ctx;
-	(void)c;
-	(void)at;
-	if (why != PW_TCP_END_ABORTED)
-		bench_die(pw_tcp_end_str(why));
-}
-
-static const struct pw_tcp_ops device_ops = {
-	.connected = device_connected, .readable = device_readable, .gone = gone};
-static const struct pw_tcp_ops broker_ops = {
-	.accepted = broker_accepted, .readable = broker_readable, .gone = gone};
 
 /* Beginning and end. */
 
@@ -491,23 +309,23 @@ bench_copy_break(uint32_t bytes)
 static void
 connect_devices(void)
 {
-	nb_up = nb_connected = 0;
+	bench_far.nb_up = bench_far.nb_connected = 0;
 	for (uint32_t i = 0; i < conf.devices; i++) {
 		struct pw_flow flow = {
 			.local = address(0, 1 + i), .remote = address(1, 1), .rport = 1883};
 
 		device[i].id = 0;
-		if (pw_tcp_connect(device_tcp, &flow, &device_ops, NULL, i, &device[i].conn, now) <
-		    0)
+		if (pw_tcp_connect(bench_far.device_tcp, &flow, &bench_device_ops, NULL, i,
+				   &device[i].conn, now) < 0)
 			bench_die("no connection");
 		if (i % 256 == 255) {
 			settle();
 			now += 50000 * US; /* acknowledgements that wait for data wait no longer */
 		}
 	}
-	for (uint32_t i = 0; i < 100 && nb_connected < conf.devices; i++)
+	for (uint32_t i = 0; i < 100 && bench_far.nb_connected < conf.devices; i++)
 		settle();
-	if (nb_connected != conf.devices)
+	if (bench_far.nb_connected != conf.devices)
 		bench_die("not every device is connected");
 }
 
@@ -543,19 +361,20 @@ bench_start(const struct bench_conf *c)
 		.mem = &mem, .seed = 100, .post = post, .source = source, .socket = SOCKET_ID_ANY};
 
 	conf = *c;
-	nb_broker_conns = 0;
+	bench_far.version = conf.version;
+	bench_far.nb_broker_conns = 0;
 	settings();
 	compose();
-	device_tcp = stack("devices", &far_mem, conf.devices,
-			   (struct pw_tcp_hooks){&from_device, far_output, path, NULL});
-	broker_tcp = stack("brokers", &far_mem, 2 * conf.brokers,
-			   (struct pw_tcp_hooks){&from_broker, far_output, path, NULL});
+	bench_far.device_tcp = stack("devices", &far_mem, conf.devices,
+				     (struct pw_tcp_hooks){&from_device, far_output, path, NULL});
+	bench_far.broker_tcp = stack("brokers", &far_mem, 2 * conf.brokers,
+				     (struct pw_tcp_hooks){&from_broker, far_output, path, NULL});
 	tcp = stack("worker", &mem, conf.devices + 2 * conf.brokers,
 		    (struct pw_tcp_hooks){NULL, worker_output, path, NULL});
 	for (uint32_t b = 0; b < conf.brokers; b++) {
 		struct pw_addr a = address(2, 1 + b);
 
-		if (pw_tcp_listen(broker_tcp, &a, 1883, &broker_ops, NULL) < 0)
+		if (pw_tcp_listen(bench_far.broker_tcp, &a, 1883, &bench_broker_ops, NULL) < 0)
 			bench_die("no broker");
 	}
 	shared = pw_forward_shared_create(&s);
@@ -576,8 +395,8 @@ bench_stop(void)
 	pw_forward_destroy(forward, now);
 	pw_tcp_destroy(tcp);
 	pw_forward_shared_destroy(shared);
-	pw_tcp_destroy(device_tcp);
-	pw_tcp_destroy(broker_tcp);
+	pw_tcp_destroy(bench_far.device_tcp);
+	pw_tcp_destroy(bench_far.broker_tcp);
 	for (uint32_t i = 0; i < to_device.n; i++)
 		rte_pktmbuf_free(to_device.m[i]);
 	for (uint32_t i = 0; i < to_broker.n; i++)
@@ -600,7 +419,7 @@ send_batch(struct device *d)
 			publish[publish_id_at + 1] = (uint8_t)d->id;
 			nb_sent++;
 		}
-		if (pw_tcp_send_copy(device_tcp, d->conn, publish, publish_len) < 0)
+		if (pw_tcp_send_copy(bench_far.device_tcp, d->conn, publish, publish_len) < 0)
 			bench_die("a device cannot send");
 	}
 }
@@ -612,15 +431,15 @@ bench_publish(void)
 		send_batch(&device[i]);
 		/* The wire holds so many. */
 		if (i % 4096 == 4095) {
-			pw_tcp_flush(device_tcp, now);
+			pw_tcp_flush(bench_far.device_tcp, now);
 			turns(BENCH_PUBLISH, &from_device);
-			carry(BENCH_PUBLISH, &to_broker, broker_tcp);
+			carry(BENCH_PUBLISH, &to_broker, bench_far.broker_tcp);
 		}
 	}
-	pw_tcp_flush(device_tcp, now);
+	pw_tcp_flush(bench_far.device_tcp, now);
 	turns(BENCH_PUBLISH, &from_device);
-	carry(BENCH_PUBLISH, &to_broker, broker_tcp);
-	carry(BENCH_REST, &to_device, device_tcp);
+	carry(BENCH_PUBLISH, &to_broker, bench_far.broker_tcp);
+	carry(BENCH_REST, &to_device, bench_far.device_tcp);
 }
 
 void
@@ -628,10 +447,10 @@ bench_round(void)
 {
 	bench_publish();
 	turns(BENCH_ANSWER, &from_broker);
-	carry(BENCH_ANSWER, &to_device, device_tcp);
-	for (uint32_t i = 0; i < 100 && (i == 0 || nb_answered < nb_sent); i++)
+	carry(BENCH_ANSWER, &to_device, bench_far.device_tcp);
+	for (uint32_t i = 0; i < 100 && (i == 0 || bench_far.nb_answered < nb_sent); i++)
 		settle();
-	if (nb_answered < nb_sent)
+	if (bench_far.nb_answered < nb_sent)
 		bench_die("messages are not answered");
 }
 
@@ -644,7 +463,7 @@ bench_buffers(void)
 void
 bench_hold(void)
 {
-	held = true;
+	bench_far.held = true;
 }
 
 uint64_t
@@ -661,15 +480,15 @@ bench_turn(void)
 void
 bench_release(void)
 {
-	held = false;
-	for (uint32_t i = 0; i < nb_broker_conns; i++)
-		broker_readable(NULL, broker_conn[i], now);
-	pw_tcp_flush(broker_tcp, now);
-	for (uint32_t i = 0; i < 1000000 && nb_answered < nb_sent; i++) {
+	bench_far.held = false;
+	for (uint32_t i = 0; i < bench_far.nb_broker_conns; i++)
+		bench_broker_ops.readable(NULL, bench_far.broker_conn[i], now);
+	pw_tcp_flush(bench_far.broker_tcp, now);
+	for (uint32_t i = 0; i < 1000000 && bench_far.nb_answered < nb_sent; i++) {
 		settle();
 		worker_turn(BENCH_REST, NULL, 0);
 	}
-	if (nb_answered < nb_sent)
+	if (bench_far.nb_answered < nb_sent)
 		bench_die("messages are not answered");
 }
 

@@ -14,8 +14,8 @@ import unittest
 MICRO = ""
 
 
-def run(*args):
-    return subprocess.run([MICRO, *args], capture_output=True, text=True, timeout=100, check=False)
+def run(*args, **more):
+    return subprocess.run([MICRO, *args], capture_output=True, text=True, timeout=100, check=False, **more)
 
 
 class All(unittest.TestCase):
@@ -64,6 +64,12 @@ class All(unittest.TestCase):
         seen = {r["bench"] for r in self.out["results"]} | {s["name"] for s in self.out["skipped"]}
         self.assertEqual(listed, seen)
 
+    def test_copy_and_reference_are_compared_for_each_number_of_brokers(self):
+        said = [n["text"] for n in self.out["notes"] if n["bench"] == "copy-break"]
+        self.assertEqual([t.split(":")[0] for t in said], ["1 broker", "2 brokers", "4 brokers", "8 brokers"])
+        for text in said:
+            self.assertIn("\n  " + text, self.done.stdout)
+
     def test_the_table_has_a_line_for_each_figure(self):
         for r in self.out["results"]:
             self.assertIn("\n" + r["name"] + " ", self.done.stdout)
@@ -85,6 +91,19 @@ class Options(unittest.TestCase):
             p = run(*args)
             self.assertEqual(p.returncode, 64, args)
             self.assertIn(words, p.stderr)
+
+    def test_with_one_cpu_nothing_hops_and_it_says_so(self):
+        cpu = min(os.sched_getaffinity(0))
+        with tempfile.TemporaryDirectory() as d:
+            path = os.path.join(d, "micro.json")
+            p = run("--short", "--small-pages", "--only", "hop", "framing", "--json", path,
+                    preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+            self.assertEqual(p.returncode, 0, p.stderr)
+            with open(path, encoding="utf-8") as f:
+                out = json.load(f)
+        self.assertEqual([s["name"] for s in out["skipped"]], ["hop"])
+        self.assertIn("one CPU", out["skipped"][0]["why"])
+        self.assertEqual({r["bench"] for r in out["results"]}, {"framing"})
 
     def test_a_file_that_cannot_be_written_is_an_error(self):
         p = run("--short", "--small-pages", "--only", "framing", "--json", "/nonexistent/micro.json")
