@@ -22,25 +22,37 @@ unusual(uint64_t w)
 	return (w | (w - ONES) | (wild - ONES)) & HIGHS;
 }
 
+/* One to seven bytes, some of them twice, among others that are usual. */
+static uint64_t
+few(const uint8_t *p, uint32_t len)
+{
+	uint32_t first, last;
+
+	if (len < sizeof(first))
+		return ONES * 'a' << 24 | (uint32_t)p[len - 1] << 16 | (uint32_t)p[len / 2] << 8 |
+		       p[0];
+	memcpy(&first, p, sizeof(first));
+	memcpy(&last, p + len - sizeof(last), sizeof(last));
+	return (uint64_t)last << 32 | first;
+}
+
 /* True where a topic name is ASCII and in order; false where it may be in order all the same. */
 static bool
 plain_topic(const uint8_t *p, uint32_t len)
 {
-	uint64_t w, bad = 0;
+	uint64_t w;
 	uint32_t i = 0;
 
-	if (len < sizeof(w)) {
-		for (; i < len; i++)
-			bad |= unusual(ONES * p[i]);
-		return bad == 0;
-	}
+	if (len < sizeof(w))
+		return unusual(few(p, len)) == 0;
 	for (; len - i > sizeof(w); i += sizeof(w)) {
 		memcpy(&w, p + i, sizeof(w));
-		bad |= unusual(w);
+		if (unusual(w) != 0)
+			return false;
 	}
 	/* The last eight, some of them a second time. */
 	memcpy(&w, p + len - sizeof(w), sizeof(w));
-	return (bad | unusual(w)) == 0;
+	return unusual(w) == 0;
 }
 
 /*

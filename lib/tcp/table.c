@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_byteorder.h>
 #include <rte_common.h>
 #include <rte_malloc.h>
 #include <rte_prefetch.h>
 
 #include "stack_pvt.h"
+
+#define TABLE_FOUR (TABLE_WAYS / 2) /* tags in 64 bits */
 
 int
 pw_tcp_table_init(struct conn_table *tb, uint32_t max, int socket)
@@ -57,15 +60,27 @@ tag_of(uint32_t hash)
 	return (uint16_t)(hash >> 16);
 }
 
-/* A bit for each place of a bucket that may be of this hash. */
-static inline uint32_t
-candidates(const struct table_bucket *b, uint32_t hash)
+/*
+ * Four places of a bucket, from `first` on: the highest bit of 16 where the tag may be that of this
+ * hash. To subtract one sets it where the difference was zero, and sometimes in the place after.
+ */
+static inline uint64_t
+candidates(const struct table_bucket *b, uint32_t first, uint32_t hash)
 {
-	uint32_t mask = 0;
+	const uint64_t ones = UINT64_C(0x0001000100010001);
+	uint64_t w;
 
-	for (uint32_t i = 0; i < TABLE_WAYS; i++)
-		mask |= (uint32_t)(b->tag[i] == tag_of(hash)) << i;
-	return mask;
+	memcpy(&w, &b->tag[first], sizeof(w));
+	w ^= ones * tag_of(hash);
+	return (w - ones) & ~w & (ones << 15);
+}
+
+static inline uint32_t
+place_in(uint64_t candidates)
+{
+	uint32_t i = (uint32_t)__builtin_ctzll(candidates) / 16;
+
+	return RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? i : TABLE_FOUR - 1 - i;
 }
 
 static inline bool
@@ -86,14 +101,34 @@ void
 pw_tcp_table_fetch(const struct pw_tcp *t, uint32_t hash)
 {
 	const struct table_bucket *b = &t->table.bucket[hash & t->table.mask];
-	uint32_t mask = candidates(b, hash);
+	uint64_t mask = candidates(b, 0, hash);
+	uint32_t first = mask == 0 ? TABLE_FOUR : 0;
 	const uint8_t *c;
 
-	if (mask == 0 || b->conn[__builtin_ctz(mask)] == 0)
+	if (mask == 0)
+		mask = candidates(b, TABLE_FOUR, hash);
+	if (mask == 0 || b->conn[first + place_in(mask)] == 0)
 		return;
-	c = pw_pool_at(t->conns, b->conn[__builtin_ctz(mask)] - 1);
+	c = pw_pool_at(t->conns, b->conn[first + place_in(mask)] - 1);
 	for (uint32_t line = 0; line < sizeof(struct pw_tcp_conn); line += RTE_CACHE_LINE_SIZE)
 		rte_prefetch0(c + line);
+}
+
+static inline struct pw_tcp_conn *
+find_among(const struct pw_tcp *t, const struct table_bucket *b, uint32_t first,
+	   const struct pw_flow *flow, uint32_t hash)
+{
+	for (uint64_t m = candidates(b, first, hash); m != 0; m &= m - 1) {
+		uint32_t i = first + place_in(m);
+		struct pw_tcp_conn *c;
+
+		if (b->conn[i] == 0)
+			continue;
+		c = pw_pool_at(t->conns, b->conn[i] - 1);
+		if (same_flow(&c->flow, flow))
+			return c;
+	}
+	return NULL;
 }
 
 struct pw_tcp_conn *
@@ -106,15 +141,11 @@ pw_tcp_table_find(const struct pw_tcp *t, const struct pw_flow *flow, uint32_t h
 	for (uint32_t n = 0; n <= tb->mask; n++, at = (at + 1) & tb->mask) {
 		const struct table_bucket *b = &tb->bucket[at];
 
-		for (uint32_t m = candidates(b, hash); m != 0; m &= m - 1) {
-			uint32_t i = (uint32_t)__builtin_ctz(m);
-
-			if (b->conn[i] == 0)
-				continue;
-			c = pw_pool_at(t->conns, b->conn[i] - 1);
-			if (same_flow(&c->flow, flow))
-				return c;
-		}
+		c = find_among(t, b, 0, flow, hash);
+		if (c == NULL)
+			c = find_among(t, b, TABLE_FOUR, flow, hash);
+		if (c != NULL)
+			return c;
 		if (b->passed == 0)
 			return NULL;
 	}

@@ -2,6 +2,7 @@
 /*
  * Chains of packet buffers: shorten, make private, sum.
  */
+#include "sum_pvt.h"
 #include "wire_pvt.h"
 
 void
@@ -51,6 +52,8 @@ wire_chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 {
 	uint32_t sum = 0, done = 0;
 
+	if (likely(off + len <= m->data_len))
+		return wire_sum(rte_pktmbuf_mtod_offset(m, const void *, off), len);
 	for (const struct rte_mbuf *s = m; s != NULL && done < len; s = s->next) {
 		uint32_t n = s->data_len;
 		uint16_t part;
@@ -60,7 +63,7 @@ wire_chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 			continue;
 		}
 		n = RTE_MIN(n - off, len - done);
-		part = rte_raw_cksum(rte_pktmbuf_mtod_offset(s, const void *, off), n);
+		part = wire_sum(rte_pktmbuf_mtod_offset(s, const void *, off), n);
 		/* RFC 1071 2 (B): at an odd offset the bytes change places. */
 		sum += (done & 1) ? rte_bswap16(part) : part;
 		done += n;

@@ -7,6 +7,7 @@
 
 #include <rte_tcp.h>
 
+#include "sum_pvt.h"
 #include "wire_pvt.h"
 
 /* The longest IPv4 and TCP headers: what of a frame has to lie in its first buffer. */
@@ -49,7 +50,9 @@ header_sum_ok(const struct pw_port *port, const struct rte_mbuf *m, const struct
 	if ((port->caps & PW_PORT_RX_CKSUM) &&
 	    (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
 		return true;
-	return rte_raw_cksum(ip, rte_ipv4_hdr_len(ip)) == 0xffff;
+	if (likely(ip->version_ihl == RTE_IPV4_VHL_DEF))
+		return wire_sum(ip, sizeof(*ip)) == 0xffff;
+	return wire_sum(ip, rte_ipv4_hdr_len(ip)) == 0xffff;
 }
 
 /* The counter of the first check that a header fails; NULL where it passes all. */
@@ -123,6 +126,14 @@ wire_explain_bad_sum(struct pw_wire *w, const struct rte_mbuf *m, const struct r
 		pw_addr_str(src, text), w->iface[rx->iface].port->device);
 }
 
+static uint16_t
+pseudo_sum(const struct rte_ipv4_hdr *ip)
+{
+	uint32_t len = rte_be_to_cpu_16(ip->total_length) - rte_ipv4_hdr_len(ip);
+
+	return wire_sum_phdr4(ip->src_addr, ip->dst_addr, ip->next_proto_id, (uint16_t)len);
+}
+
 static void
 complain(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx)
 {
@@ -130,7 +141,7 @@ complain(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx)
 	struct pw_addr src = pw_addr_v4(ip->src_addr);
 
 	w->n.drop_l4_cksum++;
-	wire_explain_bad_sum(w, m, rx, &src, rte_ipv4_phdr_cksum(ip, 0));
+	wire_explain_bad_sum(w, m, rx, &src, pseudo_sum(ip));
 }
 
 static struct rte_mbuf *
@@ -138,8 +149,7 @@ tcp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 {
 	if (m->pkt_len - m->l2_len - m->l3_len < TCP_HEADER_MIN) {
 		w->n.drop_runt++;
-	} else if (!wire_tcp_sum_ok(w->iface[rx->iface].port, m,
-				    rte_ipv4_phdr_cksum(header(m), 0))) {
+	} else if (!wire_tcp_sum_ok(w->iface[rx->iface].port, m, pseudo_sum(header(m)))) {
 		complain(w, m, rx);
 	} else {
 		return m;

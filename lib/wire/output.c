@@ -9,6 +9,7 @@
 
 #include <rte_tcp.h>
 
+#include "sum_pvt.h"
 #include "wire_pvt.h"
 
 #define DEFAULT_TTL 64 /* RFC 1122 3.2.1.7, RFC 1700 */
@@ -40,7 +41,8 @@ tcp_sum(const struct pw_port *port, struct rte_mbuf *m, const struct rte_ipv4_hd
 		return;
 	}
 	th->cksum = 0;
-	sum = (uint32_t)rte_ipv4_phdr_cksum(ip, 0) +
+	sum = (uint32_t)wire_sum_phdr4(ip->src_addr, ip->dst_addr, IPPROTO_TCP,
+				       (uint16_t)(m->pkt_len - sizeof(*ip))) +
 	      wire_chain_sum(m, sizeof(*ip), m->pkt_len - sizeof(*ip));
 	th->cksum = wire_sum_final(sum);
 }
@@ -67,7 +69,7 @@ prepend_header(const struct pw_port *port, struct rte_mbuf *m, uint32_t src, uin
 	if (port->caps & PW_PORT_TX_IP_CKSUM)
 		m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
 	else
-		ip->hdr_checksum = rte_ipv4_cksum(ip);
+		ip->hdr_checksum = wire_sum_final(wire_sum(ip, sizeof(*ip)));
 }
 
 int

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PW_WIRE_SUM_PVT_H
+#define PW_WIRE_SUM_PVT_H
+
+/*
+ * The Internet checksum (RFC 1071). Words of any size, in the byte order of the machine, may be
+ * added as long as no carry is lost (2 (A), (B)); folding comes last.
+ */
+
+#include <stdint.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+
+/* The sum of two halves, until there is one: never 0 but for a sum of 0. */
+static inline uint16_t
+wire_sum_fold(uint64_t sum)
+{
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* The sum of n bytes, folded, not complemented; a last odd one counts as if a zero followed it. */
+static inline uint16_t
+wire_sum(const void *data, uint32_t n)
+{
+	const uint8_t *p = data;
+	uint64_t a = 0, b = 0, carries = 0, w[4];
+	uint32_t word = 0;
+
+	/* Two sums of 64 bits whose carries are counted beside them. */
+	for (; n >= sizeof(w); n -= sizeof(w), p += sizeof(w)) {
+		memcpy(w, p, sizeof(w));
+		a += w[0];
+		carries += a < w[0];
+		b += w[1];
+		carries += b < w[1];
+		a += w[2];
+		carries += a < w[2];
+		b += w[3];
+		carries += b < w[3];
+	}
+	for (; n >= sizeof(w[0]); n -= sizeof(w[0]), p += sizeof(w[0])) {
+		memcpy(w, p, sizeof(w[0]));
+		a += w[0];
+		carries += a < w[0];
+	}
+	a = (a & UINT32_MAX) + (a >> 32) + (b & UINT32_MAX) + (b >> 32) + carries;
+	if (n >= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		a += word;
+		p += sizeof(word);
+		n -= sizeof(word);
+	}
+	if (n >= 2) {
+		uint16_t half;
+
+		memcpy(&half, p, sizeof(half));
+		a += half;
+		p += sizeof(half);
+	}
+	if (n & 1) {
+		uint16_t half = 0;
+
+		memcpy(&half, p, 1);
+		a += half;
+	}
+	return wire_sum_fold(a);
+}
+
+/* The sum of a pseudo-header (RFC 9293 3.1): addresses in network order, len in host order. */
+static inline uint16_t
+wire_sum_phdr4(uint32_t src, uint32_t dst, uint8_t proto, uint16_t len)
+{
+	return wire_sum_fold((uint64_t)src + dst + rte_cpu_to_be_16(proto) + rte_cpu_to_be_16(len));
+}
+
+#endif
