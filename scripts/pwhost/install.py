@@ -13,10 +13,10 @@ DEFAULTS = "/etc/default/pubwire"
 KEPT = {CONFIG: ("docs/pubwire.yaml", 0o640), DEFAULTS: ("app/pubwire.default", 0o644)}
 # Programs of the build; the first has to be there.
 PROGRAMS = ("pubwire", "pubwirectl")
+BUILD = "build/release"
 COMPLETIONS = "share/bash-completion/completions"
-BUILDS = ("release", "lto")
 EPILOG = """\
-  install                              the newest of build/release and build/lto, below /usr/local
+  install                              build/release, below /usr/local
   install --prefix /usr --destdir D    below D, for a package or an image
 
 What goes where: sbin/pubwire and sbin/pubwirectl, the programs; sbin/pubwire-doctor, -hugepages, -nics,
@@ -63,12 +63,11 @@ def _read(path):
 def _built(args):
     if args.program:
         return args.program
-    built = [f"{program.TREE}/build/{b}/app/pubwire" for b in BUILDS]
-    built = [b for b in built if os.access(b, os.X_OK)]
-    if not built:
+    built = f"{program.TREE}/{BUILD}/app/pubwire"
+    if not os.access(built, os.X_OK):
         raise HostError("there is no build/release/app/pubwire: run scripts/build release --no-tests first, or "
                         "name a program by --program")
-    return max(built, key=os.path.getmtime)
+    return built
 
 
 def _tree(directory, suffix):
@@ -152,8 +151,7 @@ def _manifest(host, destdir, prefix, put, link):
 
 def main(argv=None, host=None):
     p = parser()
-    p.add_argument("--program", metavar="FILE", help="the built pubwire, others beside it [the newest of "
-                   "build/release, lto]")
+    p.add_argument("--program", metavar="FILE", help="the built pubwire, others beside it [build/release]")
     p.add_argument("--packaged", action="store_true", help="for a package, which lists and removes files itself: no "
                    "manifest, no uninstall")
     return cli.run("install", p, work, argv, host)

@@ -8,7 +8,7 @@ from . import yamlread
 from .host import HostError
 
 CONFIG = "/etc/pubwire/pubwire.yaml"
-BUILDS = ("release", "lto", "debug", "clang")
+BUILDS = ("release", "debug", "clang")
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 

@@ -46,7 +46,7 @@ def binary(opts):
                 raise LabError(f"{path} is not a program")
             return path
     built = [os.path.join(REPO, "build", kind, "app", "pubwire")
-             for kind in ("release", "lto", "debug", "clang")]
+             for kind in ("release", "debug", "clang")]
     built = [p for p in built if os.access(p, os.X_OK)]
     if built:
         return max(built, key=os.path.getmtime)

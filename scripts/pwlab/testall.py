@@ -183,11 +183,11 @@ def main():
     count, start = Count(), time.monotonic()
     release = asan = True
     if {"build", "unit", "perf", "lab", "vm"} & set(parts):
-        release = build(count, "release")
+        # Across files the compiler sees, and says, more.
+        release = build(count, "release", "--", "-Dwerror=true")
     if "build" in parts:
         # The debug build is that of the sanitizers without them, and is not made a second time.
         build(count, "clang")
-        build(count, "lto", "--no-tests")
     if "asan" in parts:
         asan = build(count, "asan")
     if "unit" in parts and release:

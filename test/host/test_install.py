@@ -126,11 +126,11 @@ class InstallTest(Installed):
                          mine - set(self.files("/usr")))
 
     def test_nothing_built_says_what_to_do(self):
-        builds, install.BUILDS = install.BUILDS, ()
+        build, install.BUILD = install.BUILD, "build/none"
         try:
             _, _, error = self.assert_changes_nothing(install)
         finally:
-            install.BUILDS = builds
+            install.BUILD = build
         self.assertIn("scripts/build release", error)
 
 
