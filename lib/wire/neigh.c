@@ -8,6 +8,7 @@
 #include <rte_errno.h>
 #include <rte_jhash.h>
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 
 #include "wire_pvt.h"
 
@@ -45,6 +46,46 @@ slot_of(const struct neigh_table *t, uint32_t iface, const struct pw_addr *ip)
 			break;
 	}
 	return i;
+}
+
+/* Who sent a packet, of which the network header lies in the first buffer. */
+static struct pw_addr
+sender(const struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, m->l2_len);
+	struct pw_addr a;
+	uint32_t be;
+
+	if (*ip >> 4 == 4) {
+		memcpy(&be, ip + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(be));
+		return pw_addr_v4(be);
+	}
+	memcpy(&a, ip + offsetof(struct rte_ipv6_hdr, src_addr), sizeof(a));
+	return a;
+}
+
+void
+wire_neigh_fetch(const struct pw_wire *w, uint32_t iface, struct rte_mbuf *const *packets,
+		 uint32_t n)
+{
+	const struct neigh_table *t = &w->neigh;
+	const uint32_t *slot[PW_WIRE_BURST];
+
+	RTE_ASSERT(n <= PW_WIRE_BURST);
+	for (uint32_t i = 0; i < n; i++) {
+		struct pw_addr ip = sender(packets[i]);
+
+		slot[i] = &t->slot[hash(t, iface, &ip) & t->slot_mask];
+		rte_prefetch0(slot[i]);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (*slot[i] != 0) {
+			const struct neigh *e = &t->entry[*slot[i] - 1];
+
+			rte_prefetch0(e);
+			rte_prefetch0(&e->held);
+		}
+	}
 }
 
 static struct neigh *

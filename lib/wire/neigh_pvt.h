@@ -68,6 +68,7 @@ struct hold {
 
 #define NEIGH_TRIES 3 /* requests before a neighbour counts as silent */
 #define NEIGH_NONE  UINT32_MAX
+#define NEIGH_MANY  4096 /* some 400 KB of entries */
 
 struct neigh {
 	struct pw_addr ip;

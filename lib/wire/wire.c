@@ -223,6 +223,8 @@ pw_wire_input(struct pw_wire *w, uint32_t iface, struct rte_mbuf **frames, uint3
 		else
 			tcp[out++] = m;
 	}
+	if (wire_neigh_many(w))
+		wire_neigh_fetch(w, iface, tcp, out);
 	return out;
 }
 

@@ -192,6 +192,17 @@ void wire_neigh_fini(struct pw_wire *w);
  */
 int wire_neigh_send(struct pw_wire *w, uint32_t iface, const struct pw_addr *ip, struct rte_mbuf *m,
 		    uint64_t now);
+/*
+ * Have the entries fetched of those who sent a burst of packets that TCP is to have, and who are
+ * likely to be answered. Worth while where the table is larger than a cache.
+ */
+void wire_neigh_fetch(const struct pw_wire *w, uint32_t iface, struct rte_mbuf *const *packets,
+		      uint32_t n);
+static inline bool
+wire_neigh_many(const struct pw_wire *w)
+{
+	return w->neigh.count > NEIGH_MANY;
+}
 void wire_neigh_advance(struct pw_wire *w, uint64_t now);
 
 /* ip4.c */

@@ -49,6 +49,29 @@ test_whole_tcp_frame_reaches_tcp(void **state)
 	rig_down(&r);
 }
 
+/* Entries of those who are likely to be answered are fetched where the table is large. */
+static void
+test_large_table_of_neighbours_changes_nothing(void **state)
+{
+	struct rig r;
+	struct frame f;
+	struct rte_mbuf *m;
+
+	(void)state;
+	rig_plan(&r);
+	r.conf.neighbours = 8192;
+	rig_up(&r);
+	for (uint32_t known = 0; known < 2; known++) {
+		frame_tcp(&f, 10);
+		m = rig_in(&r, 0, &f);
+		assert_fit_for_tcp(m, 14, 20, 10);
+		rte_pktmbuf_free(m);
+		rig_know(&r, 0, PEER, &rig_peer);
+	}
+	assert_int_equal(rig_drops(&r), 0);
+	rig_down(&r);
+}
+
 static void
 test_padding_is_cut_off(void **state)
 {
@@ -505,6 +528,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_tcp_frame_reaches_tcp),
+		cmocka_unit_test(test_large_table_of_neighbours_changes_nothing),
 		cmocka_unit_test(test_padding_is_cut_off),
 		cmocka_unit_test(test_split_headers_are_joined),
 		cmocka_unit_test(test_shared_buffers_are_copied),
