@@ -4,9 +4,10 @@
     NAME-dev  host 10.77.0.2  ----  devices 10.77.0.1 | NAME-fwd | brokers 10.78.0.1  ----  host 10.78.0.11...  NAME-brk
               straight 10.79.0.2  ---------------------------------------------------  straight 10.79.0.11
 
-What arrives at an interface is handled on the CPU of the host that has it (receive packet steering), so that one CPU does
-all of the forwarder's work, interrupts included, and another all of the devices' and brokers'. With frames=True the forwarder's interfaces
-have no addresses, and frames on the links are whole, no longer than the MTU and summed, for who reads them himself."""
+The kernel handles a packet of a virtual link on the CPU that sent it: each end does what the other's TCP has to do with it.
+With steer=True it is handled on the CPU of the host that it arrives at (receive packet steering), which each packet to a CPU that is not
+yet at it interrupts. With frames=True the forwarder's interfaces have no addresses, and frames on the links are whole, no longer than the
+MTU and summed, for who reads them himself."""
 
 import os
 import re
@@ -49,12 +50,13 @@ def sweep():
 class World:
     """Exists between enter and exit."""
 
-    def __init__(self, cpus, frames=False):
+    def __init__(self, cpus, frames=False, steer=False):
         why = lacking()
         if why:
             raise Lacking(why)
         self.cpus = cpus
         self.frames = frames
+        self.steer = steer
         base = f"pwpeers{os.getpid()}{'f' if frames else 'k'}"
         self.dev, self.fwd, self.brk = (f"{base}-{host}" for host in ("dev", "fwd", "brk"))
 
@@ -101,12 +103,16 @@ class World:
                 sh("ip", "netns", "exec", ns, "ethtool", "-K", dev, "tx", "off", "sg", "off", "tso", "off", "gso",
                    "off", "gro", "off")
             sh("ip", "-n", ns, "link", "set", dev, "up")
-            mask = 1 << self.cpus[0 if ns == self.fwd else 1]
-            # 32 bits a word, the highest first.
-            words = f"{mask:x}".rjust(-(-mask.bit_length() // 32) * 8, "0")
-            steer = ",".join(words[i:i + 8] for i in range(0, len(words), 8))
-            path = f"/sys/class/net/{dev}/queues/rx-0/rps_cpus"
-            sh("ip", "netns", "exec", ns, "sh", "-c", f"echo {steer} > {path}")
+            if self.steer:
+                self.steer_to(ns, dev, self.cpus[0 if ns == self.fwd else 1])
+
+    @staticmethod
+    def steer_to(ns, dev, cpu):
+        # 32 bits a word, the highest first.
+        mask = f"{1 << cpu:x}"
+        mask = mask.rjust(-(-len(mask) // 8) * 8, "0")
+        words = ",".join(mask[i:i + 8] for i in range(0, len(mask), 8))
+        sh("ip", "netns", "exec", ns, "sh", "-c", f"echo {words} > /sys/class/net/{dev}/queues/rx-0/rps_cpus")
 
     def inside(self, ns, cpu, argv):
         """The command line that runs argv as a host of this world."""

@@ -249,7 +249,7 @@ args_read(struct args *a, int argc, char **argv)
 		      .topic = "load/%d",
 		      .nb_sizes = 1,
 		      .per_segment = 1,
-		      .window = 512,
+		      .window = 2048,
 		      .inflight = 32,
 		      .warmup = 1,
 		      .seconds = 5},

@@ -15,6 +15,9 @@ import time
 import unittest
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+sys.path.insert(0, os.path.join(REPO, "perf"))
+from pwperf import bench, world  # noqa: E402
+
 PROGRAM = os.path.join(REPO, "perf", "peers")
 DEADLINE = 60
 BUILD = ""
@@ -33,7 +36,7 @@ def left(pid):
 class Usage(unittest.TestCase):
     def test_what_is_not_understood_is_refused(self):
         for argv, expected in ((["no-such"], "no such scenario"), (["qos2-256"], "QoS 2"), (["mixed"], "not among"),
-                               (["--only", "apache"], "haproxy"), (["--rounds", "0"], "usage")):
+                               (["--only", "apache"], "haproxy"), (["--rounds", "0"], "usage"), (["--rates", "0"], "usage")):
             r = subprocess.run(peers(*argv), capture_output=True, text=True, check=False)
             self.assertEqual(r.returncode, 64, r.stderr)
             self.assertIn(expected, r.stderr)
@@ -42,6 +45,39 @@ class Usage(unittest.TestCase):
         r = subprocess.run([PROGRAM, "--list"], capture_output=True, text=True, check=False)
         self.assertEqual(r.returncode, 0)
         self.assertIn("qos1-256", r.stdout)
+
+
+class Worlds(unittest.TestCase):
+    def test_packets_are_steered_where_that_is_asked_for(self):
+        if world.lacking():
+            self.skipTest(world.lacking())
+        cpus = sorted(os.sched_getaffinity(0))[:2]
+        if len(cpus) < 2:
+            self.skipTest("two CPUs are needed")
+        for steer, expected in ((False, {0}), (True, {1 << c for c in cpus})):
+            try:
+                with world.World(cpus, steer=steer) as w:
+                    masks = {int(self.inside(ns, dev).replace(",", ""), 16)
+                             for ns, dev in ((w.fwd, "devices"), (w.fwd, "brokers"), (w.dev, "host"), (w.brk, "host"))}
+            except bench.Lacking as e:
+                self.skipTest(str(e))
+            self.assertEqual(masks, expected)
+            self.assertEqual(left(os.getpid()), [])
+
+    @staticmethod
+    def inside(ns, dev):
+        return world.sh("ip", "netns", "exec", ns, "cat", f"/sys/class/net/{dev}/queues/rx-0/rps_cpus").strip()
+
+    def test_what_a_killed_run_has_left_is_swept(self):
+        if world.lacking():
+            self.skipTest(world.lacking())
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        name = f"pwpeers{gone.pid}k-dev"
+        if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
+            self.skipTest("there are no network namespaces here")
+        world.sweep()
+        self.assertEqual(left(gone.pid), [])
 
 
 class Run(unittest.TestCase):
@@ -88,6 +124,20 @@ class Run(unittest.TestCase):
         cost = job["rows"]["haproxy"]["trials"][0]["cost"]
         self.assertGreater(cost["processes_s"], 0)
         self.assertGreaterEqual(cost["wall_s"], cost["busy_s"])
+
+    def test_latency_at_a_rate_is_that_of_each_and_of_none(self):
+        self.need("nginx")
+        out = os.path.join(self.dir.name, "json")
+        p = self.start("connections-100", "--rounds", "1", "--seconds", "0.2", "--only", "nginx", "--rates", "1000",
+                       "--steer", "--json", out)
+        self.assertEqual(self.end(p), 0, self.said())
+        with open(out, encoding="utf-8") as f:
+            result = json.load(f)
+        self.assertTrue(result["steer"])
+        rows = result["latency"]["connections-100"]["1000"]
+        if "skipped" not in self.said():
+            self.assertGreater(rows["nginx"]["p50"]["median"], 0)
+        self.assertGreater(rows["none"]["p99_9"]["median"], 0)
 
     def test_interrupted_it_takes_everything_away(self):
         self.need("haproxy")
