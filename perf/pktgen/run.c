@@ -15,11 +15,18 @@
 #include "run.h"
 #include "shape.h"
 
+#define RAMP_STEEPEST  50 /* a rate begins with so small a part of it */
 #define BATCH	       64 /* messages of a turn */
 #define LINK_DEADLINE  (20 * CLOCK_S)
 #define SILENCE	       (3 * CLOCK_S) /* nothing came for so long: nothing will */
 #define CLOSE_DEADLINE (2 * CLOCK_S)
 #define PROGRESS_TURNS 64
+/*
+ * A kernel acknowledges the first segments of a connection at once. With a delay of 40 ms the first
+ * segment would hold up a sender that may have no more than one on its way, once its SYN was lost.
+ */
+#define BROKERS_DELACK_MS 1
+#define RECEIVE_BURSTS	  8 /* of a port in a turn */
 
 static const char *const phase_text[] = {
 #define RUN_PHASE_TEXT(name, text) text,
@@ -83,11 +90,23 @@ send_most(struct run *r)
 	return sent;
 }
 
+/* A rate rises over the first half of the warm-up, as the far end's congestion window has to. */
+static double
+step_now(const struct run *r)
+{
+	double step = (double)CLOCK_S / (double)r->o->rate, half = r->o->warmup * CLOCK_S / 2;
+	double gone = (double)(r->now - r->since);
+
+	if (r->phase != RUN_WARMUP || gone >= half)
+		return step;
+	return step * half / RTE_MAX(gone, half / RAMP_STEEPEST);
+}
+
 /* What is due by the clock, stamped with when it was, so that a wait counts as latency. */
 static uint32_t
 send_due(struct run *r)
 {
-	double step = (double)CLOCK_S / (double)r->o->rate;
+	double step = step_now(r);
 	uint32_t n, sent;
 
 	if (r->now < r->pace || net_busy(&r->devices_net))
@@ -214,19 +233,30 @@ advance(struct run *r)
 	r->peak_up = RTE_MAX(r->peak_up, r->devices.nb_up);
 }
 
+/*
+ * All that has come, within bounds: where more is left in the rings than comes out of them in a
+ * turn, pubwire finds them full and drops what is the generator's to take.
+ */
 static uint32_t
 receive(struct run *r)
 {
 	struct rte_mbuf *m[NET_BURST];
-	uint32_t at_brokers, at_devices, n = net_receive(&r->brokers_net, m, &at_brokers);
+	uint32_t frames, all = 0, n;
 
-	if (n > 0)
-		pw_tcp_input(r->brokers_tcp, m, n, r->now);
+	for (uint32_t k = 0; k == 0 || (k < RECEIVE_BURSTS && frames == NET_BURST); k++) {
+		n = net_receive(&r->brokers_net, m, &frames);
+		if (n > 0)
+			pw_tcp_input(r->brokers_tcp, m, n, r->now);
+		all += frames;
+	}
 	pw_tcp_dispatch(r->brokers_tcp, r->now);
 	pw_tcp_advance(r->brokers_tcp, r->now);
-	n = net_receive(&r->devices_net, m, &at_devices);
-	devices_input(&r->devices, m, n, r->now);
-	return at_brokers + at_devices;
+	for (uint32_t k = 0; k == 0 || (k < RECEIVE_BURSTS && frames == NET_BURST); k++) {
+		n = net_receive(&r->devices_net, m, &frames);
+		devices_input(&r->devices, m, n, r->now);
+		all += frames;
+	}
+	return all;
 }
 
 static uint32_t
@@ -286,7 +316,8 @@ run_lost(const struct run *r)
 /* Beginning and end. */
 
 static struct pw_tcp *
-stack(struct run *r, const char *name, struct net *net, uint32_t conns, uint32_t window)
+stack(struct run *r, const char *name, struct net *net, uint32_t conns, uint32_t window,
+      uint32_t delack_ms)
 {
 	const struct pw_tcp_conf conf = {
 		.name = name,
@@ -295,6 +326,7 @@ stack(struct run *r, const char *name, struct net *net, uint32_t conns, uint32_t
 		.max_tx_slices = RTE_MAX(65536u, 4 * conns),
 		.max_time_wait = RTE_MIN(conns, 65536u),
 		.rx_window = window,
+		.delack_ms = delack_ms,
 		.tx_queue_bytes = 1u << 18,
 		.seed = clock_now(),
 		.mem = &r->mem,
@@ -337,7 +369,7 @@ devices_tcp(struct run *r, const struct options *o)
 {
 	if (o->light)
 		return devices_use_lite(&r->devices, &r->devices_net, clock_now());
-	r->devices_tcp = stack(r, "devices", &r->devices_net, o->connections + 64, 65536);
+	r->devices_tcp = stack(r, "devices", &r->devices_net, o->connections + 64, 65536, 0);
 	if (r->devices_tcp == NULL)
 		return -1;
 	devices_use_tcp(&r->devices, r->devices_tcp);
@@ -364,7 +396,8 @@ run_create(struct run *r, const struct options *o)
 	}
 	if (open_ports(r) < 0)
 		goto fail_mem;
-	r->brokers_tcp = stack(r, "brokers", &r->brokers_net, SINK_CONNECTIONS, 1u << 20);
+	r->brokers_tcp =
+		stack(r, "brokers", &r->brokers_net, SINK_CONNECTIONS, 1u << 20, BROKERS_DELACK_MS);
 	rc = r->brokers_tcp == NULL ? -1 : devices_create(&r->devices, o, clock_now());
 	if (rc == 0)
 		rc = devices_tcp(r, o);

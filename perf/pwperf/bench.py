@@ -22,6 +22,7 @@ WIRE_WINDOW = 512
 # How pktgen says that a phase begins; the measured one lies between these two.
 BEGINS = "pktgen: begins: "
 HOLDS = "pktgen: holds"
+LEAVES = "disconnecting"
 MEASURED = ("measuring", "waiting for the last messages")
 
 CONFIG = """
@@ -251,14 +252,35 @@ class Bench:
         except (TelemetryError, KeyError, TypeError) as e:
             raise Failed(f"telemetry: {e}") from e
 
+    def drops(self):
+        """{what: count}: messages that pubwire gave up so far, by its counters; where there are none, frames and segments."""
+        rows, at = [], 0
+        try:
+            with Telemetry(self.prefix + "pw") as t:
+                while at is not None:
+                    page = t.ask(f"/pubwire/drops,{at}")
+                    rows += [v for v in page.values() if isinstance(v, dict)]
+                    at = page.get("next")
+        except TelemetryError as e:
+            raise Failed(f"telemetry: {e}") from e
+        found = [(v["room"] in ("forward", "upstream"), v["counter"], v["count"]) for v in rows if v["count"]]
+        messages = {name: n for of_messages, name, n in found if of_messages}
+        return messages or {name: n for _, name, n in found}
+
     def trial(self, s, seconds, rate=None, may_lose=False):
         """One run against pubwire. Messages that are wrong end everything; lost ones only where none may be."""
-        at = {}
+        at, drops = {}, {}
+
+        def begins(phase):
+            if phase in MEASURED:
+                at[phase] = self.cycles()
+            elif phase == LEAVES:
+                drops.update(self.drops())
+
         options = s.options() + ["--warmup", "0.5", "--seconds", str(seconds)]
         if s.connections > 20000:
             options += ["--clients", "10.77.1.1-10.77.255.250"]
-        r = self.generate(self.pubwire(s), options + (["--rate", str(int(rate))] if rate else []),
-                          lambda phase: at.update({phase: self.cycles()}) if phase in MEASURED else None)
+        r = self.generate(self.pubwire(s), options + (["--rate", str(int(rate))] if rate else []), begins)
         order, sink = r["order"], r["sink"]
         wrong = {**{k: order[k] for k in ("late", "duplicate", "stale")},
                  **{k: sink[k] for k in ("corrupt", "wrong_qos", "strange")}}
@@ -268,6 +290,7 @@ class Bench:
             raise Failed(f"{s.name}: {wrong}, {r['lost']} lost, {r['failure'] or 'ended in time'}\n"
                          + self.said("pubwire"))
         r["copies"] = s.brokers
+        r["drops"] = drops
         busy, total = (b - a for a, b in zip(at[MEASURED[0]], at[MEASURED[1]]))
         r["cycles"] = busy / max(1, r["sent_per_second"] * r["seconds"])
         r["pubwire_busy_share"] = busy / max(1, total)

@@ -8,6 +8,21 @@ def holds(r, rate):
     return r["lost"] == 0 and r["sent_per_second"] >= 0.98 * rate
 
 
+# A generator that was further behind than this was kept from its CPU: it sent a burst afterwards that nobody asked for.
+DISTURBED_US = 1000
+
+
+def undisturbed(trial, rate, repeats, tell):
+    """A trial; again, so many times at most, where it lost messages and the machine had kept the generator from its CPU. One
+    that could not send what was due, and lost nothing, was held up by the far end: that is an answer."""
+    r = trial(rate)
+    while repeats > 0 and r["lost"] and r["behind_us"] > DISTURBED_US:
+        tell(rate, r)
+        r = trial(rate)
+        repeats -= 1
+    return r
+
+
 def highest(trial, guess, steps, tell):
     """(rate, [(rate, held)]): at most steps trials, the first at the guess. 0 where none held."""
     low, high, rate, trials = 0.0, None, guess, []

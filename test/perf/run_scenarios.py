@@ -43,6 +43,22 @@ class Search(unittest.TestCase):
         self.assertTrue(search.holds({"lost": 0, "sent_per_second": 999}, 1000))
 
 
+    def test_only_trials_that_the_machine_disturbed_are_repeated_and_not_for_ever(self):
+        def after(*results):
+            left = list(results)
+            told = []
+            r = search.undisturbed(lambda rate: left.pop(0), 1000, 2, lambda rate, r: told.append(r))
+            return r["n"], len(told)
+
+        def result(n, lost, behind):
+            return {"n": n, "lost": lost, "sent_per_second": 1000, "behind_us": behind}
+        self.assertEqual(after(result(1, 0, 9999)), (1, 0))
+        self.assertEqual(after(result(1, 5, 10), result(2, 0, 10)), (1, 0))
+        self.assertEqual(after(result(1, 5, 5000), result(2, 0, 5000)), (2, 1))
+        self.assertEqual(after({**result(1, 0, 5000), "sent_per_second": 900}), (1, 0))
+        self.assertEqual(after(*(result(n, 5, 5000) for n in range(1, 9))), (3, 2))
+
+
 class Scenarios(unittest.TestCase):
     def test_every_scenario_is_understood_and_says_what_it_is(self):
         found = scenario.every()
@@ -86,6 +102,7 @@ class Scenarios(unittest.TestCase):
         self.assertEqual(result["window"]["lost"], 0)
         self.assertGreater(result["window"]["delivered_per_second"], 0)
         self.assertEqual(len(result["trials"]), 1)
+        self.assertEqual(result["window"]["drops"].get("dropped_slow", 0), 0)
         if result["wire"] is not None:
             self.assertGreater(result["wire"]["pps_64"], 0)
             self.assertGreater(result["wire"]["pps_same"], 0)
