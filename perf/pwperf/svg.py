@@ -118,7 +118,7 @@ def ladder(wanted, gap, low, high):
 def columns(title, below, names, groups, unit):
     """Groups of upright bars: [(label, [a value or None for each name])]; each bar carries its figure."""
     p = Picture(380, title, below)
-    top = 80 + (p.legend(names, 74) if len(names) > 1 else 0)
+    top = 86 + (p.legend(names, 74) if len(names) > 1 else 0)
     bottom, left, right = 336, 74, WIDTH - 16
     marks = steps(max(v for _, vs in groups for v in vs if v is not None) * 1.02)
     high = bottom - top - 10
@@ -183,7 +183,7 @@ def curves(title, below, series, ticks_x, unit_x, unit_y, marks_y=None):
     """Curves with their names at their ends: {name: [(place among ticks_x, value)]}; the upright axis is logarithmic."""
     p = Picture(380, title, below)
     left, top, bottom = 74, 84, 320
-    right = WIDTH - 24 - max(wide(n) for n in series)
+    right = WIDTH - 34 - max(wide(n) for n in series)
     values = [v for points in series.values() for _, v in points]
     marks = marks_y or decades(min(values), max(values))
     base, span = math.log10(marks[0]), math.log10(marks[-1] / marks[0])
@@ -203,5 +203,7 @@ def curves(title, below, series, ticks_x, unit_x, unit_y, marks_y=None):
     ends = ladder([y(points[-1][1]) for points in series.values()], 16, top, bottom)
     for i, ((name, points), end) in enumerate(zip(series.items(), ends)):
         p.curve([(x(place), y(v)) for place, v in points], i)
-        p.text(right + 2, end + 4, name)
+        # Where curves meet, names stand away from their ends.
+        p.rect(right + 4, end - 4, 8, 8, i)
+        p.text(right + 18, end + 4, name)
     return p.xml()
