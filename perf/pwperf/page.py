@@ -120,7 +120,7 @@ def peers(r):
 def copy_break(r):
     series, sizes = {}, []
     both = {}
-    for e in r.micro_figures("copy_break"):
+    for e in r.micro_figures("copy-break"):
         both.setdefault((e["param"], e["size"]), {})[e["name"]] = e["cycles"]["median"]
     for (param, size), c in both.items():
         if len(c) == 2 and size:
@@ -203,7 +203,7 @@ def micro_table(r):
     """Cycles by name; by size where there are sizes. What the curve shows is not repeated."""
     found = {}
     for e in r.micro_figures(""):
-        if e.get("bench") != "copy_break":
+        if e.get("bench") != "copy-break":
             key = (e["name"], e.get("param") or "", e.get("operation") or "operation")
             found.setdefault(key, {})[e.get("size")] = f"{e['cycles']['median']:,.0f}"
     rows = [(n, p, op, *[f.get(s, "") for s in (None, *SIZES)]) for (n, p, op), f in found.items()]

@@ -76,7 +76,7 @@ class Made(unittest.TestCase):
         self.dir.write("peers-latency", {"jobs": {}, "latency": {"latency": {"10000": at}}})
         self.dir.write("micro", {"conditions": {}, "results": [
             micro("hop-put", 30, param="log", bench="hop"), micro("hop-get", 32, param="log", bench="hop"), micro("framing", 50, 64, "3.1.1"),
-            *[micro(n, c, s, "1 broker", "copy_break") for s, c in ((64, 100), (1024, 300)) for n in ("by-copy", "by-reference")]]})
+            *[micro(n, c, s, "1 broker", "copy-break") for s, c in ((64, 100), (1024, 300)) for n in ("by-copy", "by-reference")]]})
 
     def results(self):
         return results.Results(self.dir)
