@@ -153,7 +153,7 @@ open_ports(struct app *a)
 			.mtu = p->mtu,
 			.vlan = p->vlan,
 			.disable_caps = p->disable_caps,
-			.rx_interrupts = a->config.idle == PW_IDLE_INTERRUPT,
+			.rx_interrupts = a->config.idle != PW_IDLE_POLL,
 		};
 		struct pw_wire_iface *iface = &a->fleet_conf.iface[i];
 

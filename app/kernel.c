@@ -54,7 +54,7 @@ open_device(struct app *a, uint32_t i, bool vhost, uint16_t mtu, char *err, size
 		.tx_desc = vhost ? VIRTIO_DESC : TAP_DESC,
 		.mtu = mtu,
 		.disable_caps = UINT32_MAX,
-		.rx_interrupts = a->config.idle == PW_IDLE_INTERRUPT,
+		.rx_interrupts = a->config.idle != PW_IDLE_POLL,
 	};
 	char args[160];
 	int rc;

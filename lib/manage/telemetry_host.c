@@ -55,6 +55,7 @@ tel_workers(const struct pw_telemetry_sources *src, const char *params, struct r
 		rte_tel_data_add_dict_u64(r, "total_cycles", cycles);
 		rte_tel_data_add_dict_u64(r, "busy_cycles", busy);
 		rte_tel_data_add_dict_string(r, "idle", tel_idle_str(pw_fleet_idle(src->fleet, w)));
+		rte_tel_data_add_dict_u64(r, "woken_by_ports", pw_fleet_woken(src->fleet, w));
 		rte_tel_data_add_dict_u64(r, "sleep_cycles",
 					  __atomic_load_n(&c->sleep_cycles, __ATOMIC_RELAXED));
 		rte_tel_data_add_dict_u64(r, "sleeps",

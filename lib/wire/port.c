@@ -402,7 +402,7 @@ bring_up_as_asked(struct opening *o)
 	}
 	if (rc == 0 && o->eth.intr_conf.rxq)
 		o->port->rx_interrupts =
-			o->quirk->intr_always ? PW_PORT_INTR_ALWAYS : PW_PORT_INTR_ARMED;
+			o->quirk->rx_fd != NULL ? PW_PORT_INTR_ALWAYS : PW_PORT_INTR_ARMED;
 	return rc;
 }
 

@@ -13,12 +13,17 @@ struct port_quirk {
 	const char *driver;  /* prefix of the driver's name */
 	uint32_t never;	     /* enum pw_port_cap bits not to be used whatever the device says */
 	uint16_t max_queues; /* of each direction that are of use; 0: as many as it says */
-	bool intr_always; /* receive interrupts that need no arming, for which it has no function */
+	/* Descriptor that is readable while a queue has frames: interrupts that need no arming.
+	 * -errno where there is none. */
+	int (*rx_fd)(uint16_t port, uint16_t queue);
 	bool no_tx_cleanup; /* its rte_eth_tx_done_cleanup() makes a queue stop */
 	bool all_queues;    /* frames go to every queue the device has, whether it is read or not */
 };
 
 /* What is known of a driver; a row of nothing where nothing is. */
 const struct port_quirk *wire_port_quirk(const char *driver);
+
+/* port_socket.c: rx_fd of net_af_packet. */
+int wire_port_packet_socket(uint16_t port, uint16_t queue);
 
 #endif

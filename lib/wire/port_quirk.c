@@ -6,7 +6,8 @@
  * report as good or not at all: received checksums are always verified in software there.
  *
  * net_af_packet: receives into every queue pair it was created with, by the kernel's hash, from the
- * moment it exists; a queue that nobody reads swallows its share.
+ * moment it exists; a queue that nobody reads swallows its share; its sockets become readable, but
+ * it shows them to nobody.
  * net_tap: claims RSS types, but the kernel spreads by a hash of its own; its transmit checksums
  * are a loop in the driver that goes wrong behind a segment of odd length; its receive
  * interrupts are the queues' own descriptors. net_af_xdp, net_null, net_ring: no checksums, no hash
@@ -19,13 +20,15 @@
 #include <string.h>
 
 #include <rte_common.h>
+#include <rte_ethdev.h>
 
 #include <pubwire/wire/port.h>
 
 #include "port_pvt.h"
 
 static const struct port_quirk quirks[] = {
-	{"net_af_packet", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS, .all_queues = true},
+	{"net_af_packet", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS, .rx_fd = wire_port_packet_socket,
+	 .all_queues = true},
 	{"net_af_xdp", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS},
 	{"net_e1000_em", .max_queues = 1},
 	{"net_e1000_igb", .no_tx_cleanup = true},
@@ -33,7 +36,7 @@ static const struct port_quirk quirks[] = {
 	{"net_tap",
 	 PW_PORT_RX_CKSUM | PW_PORT_RX_RSS | PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM |
 		 PW_PORT_TX_TSO,
-	 .intr_always = true},
+	 .rx_fd = rte_eth_dev_rx_intr_ctl_q_get_fd},
 	{"net_virtio", PW_PORT_RX_CKSUM},
 	{"net_vhost", PW_PORT_RX_CKSUM},
 	{"net_null", PW_PORT_RX_CKSUM | PW_PORT_RX_RSS},

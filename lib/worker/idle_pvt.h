@@ -14,12 +14,14 @@
 
 struct idle {
 	enum pw_idle policy;
+	bool woken;	  /* its ports and other threads wake it: it waits, and sleeps never */
 	uint32_t turns;	  /* without work */
 	uint32_t window;  /* sleeps since work was found */
 	uint64_t since;	  /* the first turn without work */
 	uint64_t bound;	  /* of a sleep, as configured */
 	uint64_t longest; /* sleep that the cost of one asks for */
-	uint64_t cost;	  /* CPU time of a sleep and the turn after it; 0: not known */
+	uint64_t cost;	  /* CPU time of a sleep or wait, and the turn after it; 0: not known */
+	uint64_t late;	  /* what a wait takes to end; 0: not known */
 	uint64_t used;	  /* CPU time of the thread at the last look */
 };
 
@@ -40,5 +42,9 @@ void idle_cpu_time(struct idle *i, uint64_t used);
 
 /* After a sleep. */
 void idle_slept(struct idle *i);
+
+/* After a wait that has cost so much CPU time, and has ended so long after its time was out. */
+void idle_waited(struct idle *i, uint64_t cost);
+void idle_woke_late(struct idle *i, uint64_t late);
 
 #endif

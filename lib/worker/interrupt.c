@@ -9,13 +9,15 @@
  * it wakes. Who hands something to a worker puts it where it belongs, then looks at the flag, and
  * rings if it is set; a fence on either side keeps both in this order.
  *
- * A worker whose ports cannot wake it does not wait: it pauses and sleeps as an adaptive one.
+ * An adaptive worker waits so too, but later. A worker whose ports cannot wake it does not wait: it
+ * is adaptive, and sleeps.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <pubwire/base/log.h>
@@ -64,11 +66,12 @@ source(const struct worker *w, uint32_t i, const struct pw_port **port, uint16_t
 static int
 watch_queue(struct worker *w, const struct pw_port *port, uint16_t q, uint32_t i)
 {
-	int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(port->id, q);
+	int fd = pw_port_rx_fd(port, q);
 	int rc;
 
 	if (fd < 0)
-		return -ENOTSUP;
+		return fd;
+	w->queue_fd[i] = fd;
 	w->queue[i] = (struct rte_epoll_event){.epdata.event = EPOLLIN};
 	rc = rte_epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &w->queue[i]);
 	if (rc == 0)
@@ -105,8 +108,7 @@ unwatch(struct worker *w, const struct pw_port *port, uint16_t q, uint32_t i)
 	if (port->rx_interrupts == PW_PORT_INTR_ARMED)
 		(void)rte_eth_dev_rx_intr_ctl_q(port->id, q, w->epoll_fd, RTE_INTR_EVENT_DEL, NULL);
 	else
-		(void)rte_epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL,
-				    rte_eth_dev_rx_intr_ctl_q_get_fd(port->id, q), &w->queue[i]);
+		(void)rte_epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, w->queue_fd[i], &w->queue[i]);
 }
 
 static int
@@ -120,27 +122,40 @@ open_bell(struct worker *w)
 	return rte_epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->bell_fd, &w->bell);
 }
 
+/* Who asked for interrupts wants to know why there are none. */
+static void
+say_why_not(const struct worker *w, const struct pw_port *port, int rc)
+{
+	if (port == NULL)
+		PW_LOG(worker, WARNING,
+		       "worker %u on lcore %u sleeps by the clock: no descriptors to wait on: %s",
+		       w->index, w->lcore, strerror(-rc));
+	else if (w->idle.policy == PW_IDLE_INTERRUPT)
+		PW_LOG(worker, WARNING,
+		       "worker %u on lcore %u sleeps by the clock: port %s (%s) has no receive "
+		       "interrupts that could wake it: %s",
+		       w->index, w->lcore, port->device, port->driver, strerror(-rc));
+	else
+		PW_LOG(worker, INFO, "worker %u on lcore %u sleeps by the clock for port %s (%s)",
+		       w->index, w->lcore, port->device, port->driver);
+}
+
 static void
 prepare(struct worker *w)
 {
-	const struct pw_port *port;
+	const struct pw_port *port = NULL;
 	uint16_t q;
 	int rc = open_bell(w);
 
-	if (rc < 0)
-		PW_LOG(worker, WARNING,
-		       "worker %u sleeps as with 'idle: adaptive': no descriptors to wait on: %s",
-		       w->index, strerror(-rc));
 	for (uint32_t i = 0; i < SOURCES && rc == 0; i++) {
 		if (source(w, i, &port, &q))
 			rc = watch(w, port, q, i);
-		if (rc < 0)
-			PW_LOG(worker, WARNING,
-			       "worker %u on lcore %u sleeps as with 'idle: adaptive': port %s "
-			       "(%s) has no receive interrupts that could wake it: %s",
-			       w->index, w->lcore, port->device, port->driver, strerror(-rc));
 	}
-	w->idle.policy = rc == 0 ? PW_IDLE_INTERRUPT : PW_IDLE_ADAPTIVE;
+	w->idle.woken = rc == 0;
+	if (rc == 0)
+		return;
+	say_why_not(w, port, rc);
+	w->idle.policy = PW_IDLE_ADAPTIVE;
 }
 
 void
@@ -150,10 +165,10 @@ fleet_interrupts(struct pw_fleet *f)
 		struct worker *w = f->worker[i];
 
 		f->apart |= w->role != (PW_ROLE_DEVICES | PW_ROLE_BROKERS);
-		if (w->idle.policy != PW_IDLE_INTERRUPT)
+		if (w->idle.policy == PW_IDLE_POLL)
 			continue;
 		prepare(w);
-		f->bells |= w->idle.policy == PW_IDLE_INTERRUPT;
+		f->bells |= w->idle.woken;
 	}
 }
 
@@ -176,10 +191,7 @@ worker_interrupts_close(struct worker *w)
 void
 fleet_kernel_unwatch(struct pw_fleet *f, uint32_t iface)
 {
-	struct worker *w = f->worker[0];
-
-	if (w->idle.policy == PW_IDLE_INTERRUPT)
-		unwatch(w, f->kernel[iface].port, 0, f->nb_ifaces + iface);
+	unwatch(f->worker[0], f->kernel[iface].port, 0, f->nb_ifaces + iface);
 }
 
 static void
@@ -195,12 +207,13 @@ arm(struct worker *w)
 		rc = rte_eth_dev_rx_intr_enable(port->id, q);
 		if (rc < 0)
 			PW_LOG(worker, ERR,
-			       "worker %u sleeps as with 'idle: adaptive': port %s (%s) no longer "
-			       "arms its interrupt: %s",
+			       "worker %u sleeps by the clock: port %s (%s) no longer arms its "
+			       "interrupt: %s",
 			       w->index, port->device, port->driver, strerror(-rc));
 	}
 	if (rc < 0) {
 		__atomic_store_n(&w->idle.policy, PW_IDLE_ADAPTIVE, __ATOMIC_RELAXED);
+		__atomic_store_n(&w->idle.woken, false, __ATOMIC_RELAXED);
 		return;
 	}
 	w->armed = true;
@@ -245,14 +258,41 @@ worker_wait_end(const struct worker *w, uint64_t now)
 	return w->unclean > 0 ? RTE_MIN(end, w->cleanup_due) : end;
 }
 
+/* What arming, the look after it and the wait have cost, or the turn since a wait and the next. */
+static void
+weigh_wait(struct worker *w)
+{
+	uint64_t cpu = worker_cpu_time();
+
+	idle_waited(&w->idle, cpu - w->wait_cpu);
+	w->wait_cpu = cpu;
+}
+
+/*
+ * A socket whose interface went down is readable by its error until that is taken, however often
+ * the driver looks; a device of the kernel that is no socket says so.
+ */
+static void
+take_errors(const struct rte_epoll_event *events, int n)
+{
+	for (int i = 0; i < n; i++) {
+		int error;
+		socklen_t len = sizeof(error);
+
+		if (events[i].epdata.event & EPOLLERR)
+			(void)getsockopt(events[i].fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	}
+}
+
 void
 worker_wait(struct worker *w, uint64_t now)
 {
 	struct rte_epoll_event events[EVENTS];
-	uint64_t end, before;
-	int n;
+	uint64_t end, before, took;
+	int n, ms;
 
 	if (!w->armed) {
+		w->wait_cpu = worker_cpu_time();
 		arm(w);
 		return; /* and look once more */
 	}
@@ -260,14 +300,22 @@ worker_wait(struct worker *w, uint64_t now)
 	if (end <= now)
 		return;
 	before = rte_get_tsc_cycles();
-	/* The time-out is in ms, and a timer that is not due yet would make it 0. */
-	n = rte_epoll_wait(w->epoll_fd, events, EVENTS, (int)((end - now - 1) / NS_PER_MS) + 1);
-	count_add(&w->count.sleep_cycles, rte_get_tsc_cycles() - before);
+	/* In ms, and a timer that is not due yet would make it 0. */
+	ms = (int)((end - now - 1) / NS_PER_MS) + 1;
+	n = rte_epoll_wait(w->epoll_fd, events, EVENTS, ms);
+	took = rte_get_tsc_cycles() - before;
+	count_add(&w->count.sleep_cycles, took);
 	count_add(&w->count.sleeps, 1);
-	if (n == 0)
+	if (n == 0) {
+		took = (uint64_t)((double)took * 1e9 / (double)rte_get_tsc_hz());
+		idle_woke_late(&w->idle, took - RTE_MIN(took, (uint64_t)ms * NS_PER_MS));
+		weigh_wait(w);
 		return; /* armed as it is, the next turn is the look before the next wait */
+	}
 	count_add(&w->count.wakeups, 1);
+	take_errors(events, n);
 	worker_disarm(w);
+	weigh_wait(w);
 	idle_found_work(&w->idle);
 }
 

@@ -36,13 +36,19 @@ time_of(clockid_t clock)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+uint64_t
+worker_cpu_time(void)
+{
+	return time_of(CLOCK_THREAD_CPUTIME_ID);
+}
+
 static void
 nap(struct worker *w, uint64_t ns)
 {
 	uint64_t before;
 
 	if (idle_wants_cpu_time(&w->idle)) {
-		idle_cpu_time(&w->idle, time_of(CLOCK_THREAD_CPUTIME_ID));
+		idle_cpu_time(&w->idle, worker_cpu_time());
 		__atomic_store_n(&w->longest_sleep, w->idle.longest, __ATOMIC_RELAXED);
 	}
 	before = rte_get_tsc_cycles();
@@ -168,6 +174,12 @@ enum pw_idle
 pw_fleet_idle(const struct pw_fleet *f, uint32_t i)
 {
 	return __atomic_load_n(&f->worker[i]->idle.policy, __ATOMIC_RELAXED);
+}
+
+bool
+pw_fleet_woken(const struct pw_fleet *f, uint32_t i)
+{
+	return __atomic_load_n(&f->worker[i]->idle.woken, __ATOMIC_RELAXED);
 }
 
 uint64_t

@@ -154,7 +154,7 @@ pw_worker_turn(struct pw_fleet *f, uint32_t i, uint64_t now)
 	struct worker *w = f->worker[i];
 	uint64_t later;
 	uint32_t work;
-	bool fires = f->bells && worker_next_timer(w) <= now;
+	bool fires = f->bells && f->apart && worker_next_timer(w) <= now;
 
 	w->refused = false;
 	worker_renew(w, now);

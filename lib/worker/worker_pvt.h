@@ -132,9 +132,11 @@ struct worker {
 	int bell_fd;	  /* -1: none; written by others */
 	uint32_t watched; /* a bit for each receive queue that epoll_fd hears of */
 	struct rte_epoll_event bell;
-	struct rte_epoll_event
-		queue[2 * PW_WIRE_MAX_IFACES]; /* that have a descriptor of their own */
+	/* Receive queues that have a descriptor of their own. */
+	struct rte_epoll_event queue[2 * PW_WIRE_MAX_IFACES];
+	int queue_fd[2 * PW_WIRE_MAX_IFACES];
 	struct idle idle;
+	uint64_t wait_cpu;		/* ns of its thread's CPU time when a wait began */
 	clockid_t cpu_clock;		/* of its thread, once clock_known */
 	bool clock_known;		/* atomic: any thread reads it */
 	uint64_t longest_sleep;		/* atomic, ns: for telemetry */
@@ -251,6 +253,9 @@ void worker_renew(struct worker *w, uint64_t now);
 /* turn.c: frames that this worker's stack is to have, ownership passes. */
 void worker_input(struct worker *w, uint32_t iface, struct rte_mbuf **frames, uint32_t n,
 		  uint64_t now);
+
+/* loop.c: CPU time of the calling thread (ns). */
+uint64_t worker_cpu_time(void);
 
 /* interrupt.c: main lcore, once workers, ports and rings stand. */
 void fleet_interrupts(struct pw_fleet *f);

@@ -187,7 +187,7 @@ world_create(const struct world_conf *conf)
 		.mem = &w->near_mem,
 		.tcp = {.max_conns = 64, .msl_ms = 100},
 		.fragments = 16,
-		.idle = conf->interrupts ? PW_IDLE_INTERRUPT : PW_IDLE_ADAPTIVE,
+		.idle = conf->interrupts && !conf->adaptive ? PW_IDLE_INTERRUPT : PW_IDLE_ADAPTIVE,
 		.seed = 42,
 	};
 	char err[256] = "";

@@ -37,6 +37,7 @@ struct world_conf {
 	uint32_t message_rate;		/* of each device, 0: no bound */
 	const uint32_t *lcores;		/* NULL: 0, 1 */
 	bool interrupts;		/* idle workers wait for them, where ports have any */
+	bool adaptive;			/* though the policy is adaptive */
 	bool real_time;			/* the fleet runs on lcores of its own */
 	uint32_t kernel_rate; /* the devices' port has an interface of the kernel; 0: none */
 };

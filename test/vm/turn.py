@@ -89,9 +89,13 @@ class Turn:
             raise GuestError(f"/metrics has no {family}")
         return {labels: float(value) for labels, value in found}
 
+    def ask(self, *commands):
+        """{command: answer} of telemetry."""
+        return json.loads(self.guest.sh("python3 /usr/local/lib/ask.py " + " ".join(commands)))
+
     def look(self):
         """The port as telemetry has it: what is in use, and what the self-test found."""
-        answer = json.loads(self.guest.sh("python3 /usr/local/lib/ask.py /pubwire/ports /pubwire/workers"))
+        answer = self.ask("/pubwire/ports", "/pubwire/workers")
         policies = {w["idle"] for w in answer["/pubwire/workers"].values() if isinstance(w, dict)}
         self.result["idle"] = ", ".join(sorted(policies))
         self.check(policies == {self.idle}, f"workers are {self.result['idle']}, not {self.idle}: see the log")
@@ -111,8 +115,19 @@ class Turn:
             for key in ("Tcp.InCsumErrors", "Ip.InHdrErrors", "Icmp.InCsumErrors"):
                 bad = after[key] - before[side][key]
                 self.check(bad == 0, f"{bad} packets with {key} at the {side} side: wrong checksums were sent")
+        self.waking()
         frames = self.metrics("worker_rx_frames_total")
         self.result["frames"] = "/".join(f"{n:.0f}" for _, n in sorted(frames.items()))
+
+    def waking(self):
+        """Who waits for the NIC has to be woken by it: it would find frames anyway, when its time is out."""
+        workers = self.ask("/pubwire/workers")["/pubwire/workers"]
+        workers = [w for w in workers.values() if isinstance(w, dict)]
+        waits = {bool(w["woken_by_ports"]) for w in workers}
+        self.result["idle"] += ", woken" if waits == {True} else ", by the clock" if waits == {False} else ", differ"
+        for w in workers:
+            if w["woken_by_ports"]:
+                self.check(w["wakeups"] > w["sleeps"] / 10, f"woken {w['wakeups']} times in {w['sleeps']} waits")
 
     def wrong_checksums(self):
         """Packets with wrong checksums are dropped, whoever verifies them, and counted."""

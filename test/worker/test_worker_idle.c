@@ -24,6 +24,7 @@ struct host {
 	uint64_t cpu;	 /* of the thread */
 	uint64_t asleep; /* in all */
 	uint64_t slept;	 /* the last time, 0: it paused */
+	uint32_t waits;
 	struct idle idle;
 };
 
@@ -45,6 +46,14 @@ turn(struct host *h)
 	h->slept = idle_step(&h->idle, h->now);
 	if (h->slept == 0)
 		return;
+	if (h->slept == IDLE_WAIT) {
+		h->cpu += h->cost;
+		h->now += 100 * MS + h->late;
+		h->waits++;
+		idle_waited(&h->idle, h->cost);
+		idle_woke_late(&h->idle, h->late);
+		return;
+	}
 	if (idle_wants_cpu_time(&h->idle))
 		idle_cpu_time(&h->idle, h->cpu);
 	h->cpu += h->cost;
@@ -171,6 +180,91 @@ the_configured_bound_holds_whatever_a_sleep_costs(void **state)
 	assert_int_equal(bounded.slept, 30 * US);
 }
 
+/* A hundred messages a second: the share of the CPU that the silence between them takes. */
+static void
+a_worker_sleeps_between_messages_however_much_a_sleep_costs(void **state)
+{
+	(void)state;
+	for (uint64_t cost = 10 * US; cost <= 200 * US; cost += 10 * US) {
+		struct host h = host(cost, PW_IDLE_ADAPTIVE, 2 * BOUND);
+		uint64_t cpu, now;
+
+		be_idle(&h, 1000 * MS);
+		cpu = h.cpu;
+		now = h.now;
+		for (uint32_t i = 0; i < 100; i++) {
+			work(&h);
+			be_idle(&h, 10 * MS);
+		}
+		assert_true((h.cpu - cpu) * 100 / (h.now - now) < 70);
+	}
+}
+
+static struct host
+woken_host(uint64_t cost, uint64_t late)
+{
+	struct host h = host(cost, PW_IDLE_ADAPTIVE, BOUND);
+
+	h.late = late;
+	h.idle.woken = true;
+	be_idle(&h, 1000 * MS);
+	return h;
+}
+
+/* How long it pauses after work before it waits. */
+static uint64_t
+pause_of(struct host *h)
+{
+	uint64_t began;
+	uint32_t waits = h->waits;
+
+	work(h);
+	for (began = h->now; h->now < began + 100 * MS;) {
+		uint64_t before = h->now;
+
+		turn(h);
+		if (h->waits > waits)
+			return before + TURN - began;
+	}
+	return UINT64_MAX;
+}
+
+static void
+a_worker_that_is_woken_waits_once_that_is_a_small_part_of_the_silence(void **state)
+{
+	struct host cheap = woken_host(2 * US, 3 * US), dear = woken_host(30 * US, 10 * US),
+		    late = woken_host(10 * US, 60 * US), slow = woken_host(10 * US, 900 * US);
+
+	(void)state;
+	assert_in_range(pause_of(&cheap), 50 * US, 60 * US);
+	assert_in_range(pause_of(&dear), 16 * 30 * US, 17 * 30 * US);
+	assert_in_range(pause_of(&late), 16 * 60 * US, 17 * 60 * US);
+	/* Where waking takes for ever it does not pause for ever. */
+	assert_in_range(pause_of(&slow), 2000 * US, 2010 * US);
+}
+
+static void
+a_worker_that_is_woken_never_sleeps_by_the_clock(void **state)
+{
+	struct host h = woken_host(20 * US, 20 * US);
+	uint32_t waits = h.waits;
+
+	(void)state;
+	be_idle(&h, 10000 * MS);
+	assert_int_equal(h.asleep, 0);
+	assert_in_range(h.waits - waits, 99, 101);
+}
+
+static void
+a_pause_of_the_machine_is_not_taken_for_what_waking_takes(void **state)
+{
+	struct host h = woken_host(10 * US, 20 * US);
+
+	(void)state;
+	idle_woke_late(&h.idle, 50 * MS);
+	assert_in_range(pause_of(&h), 16 * 20 * US, 16 * 26 * US);
+}
+
 static void
 work_between_sleeps_does_not_count_as_their_cost(void **state)
 {
@@ -218,6 +312,11 @@ main(void)
 		cmocka_unit_test(an_idle_worker_takes_under_3_percent_whatever_a_sleep_costs),
 		cmocka_unit_test(where_a_sleep_costs_little_the_longest_stays_under_100_us),
 		cmocka_unit_test(the_configured_bound_holds_whatever_a_sleep_costs),
+		cmocka_unit_test(a_worker_sleeps_between_messages_however_much_a_sleep_costs),
+		cmocka_unit_test(
+			a_worker_that_is_woken_waits_once_that_is_a_small_part_of_the_silence),
+		cmocka_unit_test(a_worker_that_is_woken_never_sleeps_by_the_clock),
+		cmocka_unit_test(a_pause_of_the_machine_is_not_taken_for_what_waking_takes),
 		cmocka_unit_test(work_between_sleeps_does_not_count_as_their_cost),
 		cmocka_unit_test(a_dear_window_is_forgotten),
 	};

@@ -308,13 +308,16 @@ forward(const struct world_conf *conf)
 	for (uint32_t i = 0; i < 2; i++) {
 		const struct pw_worker_counters *c = pw_fleet_counters(w->fleet, i);
 
-		assert_int_equal(pw_fleet_idle(w->fleet, i), PW_IDLE_INTERRUPT);
+		assert_int_equal(pw_fleet_idle(w->fleet, i),
+				 conf->adaptive ? PW_IDLE_ADAPTIVE : PW_IDLE_INTERRUPT);
+		assert_true(pw_fleet_woken(w->fleet, i));
 		assert_true(c->sleeps > 0 && c->wakeups > 0);
 		assert_true(c->total_cycles > c->busy_cycles + c->sleep_cycles);
 		/* The port's queues are worker 0's: the other one hears of everything by the bell.
 		 */
 		assert_true(i == 0 || c->bells > 0);
 	}
+	assert_int_equal(naps, 0);
 	(void)pw_log_drain();
 	destroy(w);
 }
@@ -336,6 +339,20 @@ split_workers_forward_and_wait(void **state)
 		.lcores = lcores,
 		.real_time = true,
 		.role = {PW_ROLE_DEVICES, PW_ROLE_BROKERS},
+	};
+
+	(void)state;
+	forward(&conf);
+}
+
+static void
+adaptive_workers_wait_too(void **state)
+{
+	static const struct world_conf conf = {
+		.workers = 2,
+		.lcores = lcores,
+		.real_time = true,
+		.adaptive = true,
 	};
 
 	(void)state;
@@ -424,6 +441,7 @@ the_shares_of_a_worker_agree_with_the_kernel(void **state)
 
 	(void)state;
 	w->fleet->worker[0]->idle.policy = PW_IDLE_ADAPTIVE;
+	w->fleet->worker[0]->idle.woken = false;
 	assert_int_equal(pw_fleet_cpu_time(w->fleet, 0), 0);
 	/* The thread has run the workers of other tests before. */
 	assert_int_equal(rte_eal_remote_launch(read_own_time, &before, 1), 0);
@@ -454,8 +472,10 @@ a_port_without_interrupts_makes_its_worker_adaptive(void **state)
 	answer_ctl = -ENOTSUP;
 	w = create(conf);
 	assert_int_equal(pw_fleet_idle(w->fleet, 0), PW_IDLE_ADAPTIVE);
+	assert_false(pw_fleet_woken(w->fleet, 0));
 	/* Worker 1 has no queue of a port: bells are all that can wake it. */
 	assert_int_equal(pw_fleet_idle(w->fleet, 1), PW_IDLE_INTERRUPT);
+	assert_true(pw_fleet_woken(w->fleet, 1));
 	destroy(w);
 }
 
@@ -498,6 +518,7 @@ a_port_that_can_not_be_armed_makes_its_worker_adaptive_at_start_and_later(void *
 	answer_enable = -EIO;
 	worker_wait(w->fleet->worker[0], w->now);
 	assert_int_equal(pw_fleet_idle(w->fleet, 0), PW_IDLE_ADAPTIVE);
+	assert_false(pw_fleet_woken(w->fleet, 0));
 	assert_false(w->fleet->worker[0]->armed);
 	destroy(w);
 }
@@ -698,6 +719,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(workers_that_serve_both_roles_forward_and_wait),
 		cmocka_unit_test(split_workers_forward_and_wait),
+		cmocka_unit_test(adaptive_workers_wait_too),
 		cmocka_unit_test(
 			a_frame_that_came_just_before_arming_is_found_by_the_look_after_it),
 		cmocka_unit_test(a_bell_that_rings_after_the_last_look_ends_the_wait_at_once),

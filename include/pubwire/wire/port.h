@@ -89,6 +89,14 @@ struct pw_port {
 int pw_port_open(struct pw_port *port, const struct pw_port_conf *conf, const struct pw_mem *mem,
 		 char *err, size_t err_len) __attribute__((warn_unused_result));
 
+/**
+ * Descriptor that is readable as long as a receive queue has frames, and may be waited for, nothing
+ * else. Main lcore, for open ports with PW_PORT_INTR_ALWAYS.
+ *
+ * @return  it, or -errno: there is none, or which it is can't be told
+ */
+int pw_port_rx_fd(const struct pw_port *port, uint16_t queue);
+
 /** What a port lets in of the frames for groups of stations. */
 enum pw_port_groups {
 	PW_PORT_GROUPS_EXACT,	/**< those that were asked for */

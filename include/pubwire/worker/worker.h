@@ -31,7 +31,8 @@ extern "C" {
 /** What a worker does when a loop found nothing. */
 enum pw_idle {
 	PW_IDLE_POLL,	   /**< looks again at once */
-	PW_IDLE_ADAPTIVE,  /**< pauses, then sleeps, the longer the longer it finds nothing */
+	PW_IDLE_ADAPTIVE,  /**< pauses for longer, then waits; where its ports can't wake it, it
+			      sleeps, the longer the longer it finds nothing */
 	PW_IDLE_INTERRUPT, /**< pauses, then waits for a port's interrupt, another thread, a timer
 			    */
 };
@@ -68,7 +69,7 @@ struct pw_fleet_conf {
 		tcp; /**< sizes and policy; name, mem, hooks and seed are set by the fleet */
 	uint32_t neighbours; /**< of each worker's table, at most PW_WIRE_NEIGH_MAX [1024] */
 	uint32_t fragments;  /**< packets that each worker puts together from fragments, 0: none */
-	enum pw_idle idle;   /**< interrupt: of ports that were opened with rx_interrupts */
+	enum pw_idle idle;   /**< but for poll: of ports that were opened with rx_interrupts */
 	uint32_t idle_sleep_us; /**< adaptive: bound of a sleep [1000] */
 	uint64_t seed;
 	uint64_t now; /**< time at which the stacks start [pw_clock_now()]; for virtual time */
@@ -189,6 +190,10 @@ const struct pw_worker_counters *pw_fleet_counters(const struct pw_fleet *f, uin
  * its ports has none. Any thread. */
 enum pw_idle pw_fleet_idle(const struct pw_fleet *f, uint32_t i);
 
+/** Whether an idle worker i waits for its ports, other threads and timers; else it sleeps by the
+ * clock, or not at all. Any thread. */
+bool pw_fleet_woken(const struct pw_fleet *f, uint32_t i);
+
 /** CPU time that worker i's thread has used, by the kernel's account (ns); 0 before it was started.
  * Any thread. */
 uint64_t pw_fleet_cpu_time(const struct pw_fleet *f, uint32_t i);
@@ -197,7 +202,7 @@ uint64_t pw_fleet_cpu_time(const struct pw_fleet *f, uint32_t i);
  * Any thread, while the worker's lives. */
 const struct pw_stages *pw_fleet_stages(const struct pw_fleet *f, uint32_t i);
 
-/** How long worker i sleeps at most by now (ns); 0 where it has not slept. Any thread. */
+/** How long worker i sleeps by the clock at most by now (ns); 0 where it has not. Any thread. */
 uint64_t pw_fleet_longest_sleep(const struct pw_fleet *f, uint32_t i);
 
 /** Nanoseconds of the monotonic clock that the loops use (TSC). Any thread. */
