@@ -40,12 +40,14 @@ routes: [{{filter: "#", brokers: [{names}]}}]
 """
 
 
-def configuration(cpu, s):
-    """pubwire's for a scenario, with one worker on a CPU."""
+def configuration(cpu, s, connections=None):
+    """pubwire's for a scenario, or for other so many connections, with one worker on a CPU."""
+    if connections is None:
+        connections = s.connections
     names = [f"b{i}" for i in range(s.brokers)]
     brokers = "\n".join(f"  - {{name: {n}, address: 10.78.0.{11 + i}, restart_timeout: [100ms, 200ms]}}"
                         for i, n in enumerate(names))
-    return CONFIG.format(cpu=cpu, connections=s.connections + 64, brokers=brokers, names=", ".join(names))
+    return CONFIG.format(cpu=cpu, connections=connections + 64, brokers=brokers, names=", ".join(names))
 
 
 class Lacking(Exception):
@@ -232,8 +234,8 @@ class Bench:
     # pubwire.
 
     @contextlib.contextmanager
-    def pubwire(self, s):
-        config = self.write("pubwire.yaml", configuration(self.cpus[0], s))
+    def pubwire(self, s, connections=None):
+        config = self.write("pubwire.yaml", configuration(self.cpus[0], s, connections))
         eal = self.eal("pw", None, "server", 0)
         with self.running("pubwire", [self.pubwire_bin, "--config", config, "--", *eal], "is running",
                           lambda p: p.terminate()) as p:
@@ -251,6 +253,19 @@ class Bench:
                 return w["busy_cycles"], w["total_cycles"]
         except (TelemetryError, KeyError, TypeError) as e:
             raise Failed(f"telemetry: {e}") from e
+
+    def allocated(self):
+        """Bytes that pubwire has from EAL's heap; all of them are taken at start."""
+        try:
+            with Telemetry(self.prefix + "pw") as t:
+                return sum(t.ask(f"/eal/heap_info,{heap}")["Alloc_size"] for heap in t.ask("/eal/heap_list"))
+        except (TelemetryError, KeyError, TypeError) as e:
+            raise Failed(f"telemetry: {e}") from e
+
+    def heap(self, s, connections):
+        """The same of one that is made for so many connections."""
+        with self.pubwire(s, connections):
+            return self.allocated()
 
     def drops(self):
         """{what: count}: messages that pubwire gave up so far, by its counters; where there are none, frames and segments."""
@@ -276,6 +291,7 @@ class Bench:
                 at[phase] = self.cycles()
             elif phase == LEAVES:
                 drops.update(self.drops())
+                at[phase] = self.allocated()
 
         options = s.options() + ["--warmup", "0.5", "--seconds", str(seconds)]
         if s.connections > 20000:
@@ -291,6 +307,7 @@ class Bench:
                          + self.said("pubwire"))
         r["copies"] = s.brokers
         r["drops"] = drops
+        r["heap"] = at.get(LEAVES, 0)
         busy, total = (b - a for a, b in zip(at[MEASURED[0]], at[MEASURED[1]]))
         r["cycles"] = busy / max(1, r["sent_per_second"] * r["seconds"])
         r["pubwire_busy_share"] = busy / max(1, total)

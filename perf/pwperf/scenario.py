@@ -12,7 +12,7 @@ KEYS = {
     "load": {"payload": str, "tcp": str, "connections": int, "qos": int, "per-segment": (int, str), "inflight": int,
              "window": int, "brokers": int, "protocol": str, "keepalive": int, "silent": int, "slow": int, "churn": int,
              "rate": int},
-    "measure": {"search": bool, "wire": bool, "percent": list, "rates": list},
+    "measure": {"search": bool, "wire": bool, "percent": list, "rates": list, "beside": str},
 }
 
 
@@ -53,6 +53,7 @@ class Scenario:
         self.wire = measure.get("wire", True)
         self.percent = measure.get("percent", [])
         self.rates = measure.get("rates", [])
+        self.beside = measure.get("beside")
 
     @property
     def connections(self):

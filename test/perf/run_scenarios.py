@@ -88,6 +88,30 @@ class Scenarios(unittest.TestCase):
         self.assertEqual(r.returncode, 0)
         self.assertIn("qos1-256", r.stdout)
 
+    def test_what_stands_beside_a_scenario_is_one_and_is_no_larger(self):
+        names = {s.name: s for s in scenario.every()}
+        found = [s for s in names.values() if s.beside]
+        self.assertGreater(len(found), 5)
+        for s in found:
+            self.assertIn(s.beside, names)
+            self.assertLessEqual(names[s.beside].brokers, s.brokers)
+            # Pages are chosen for the scenario itself.
+            self.assertLessEqual(names[s.beside].connections, max(s.connections, 20000))
+
+    def test_idle_connections_are_weighed(self):
+        with tempfile.TemporaryDirectory() as d:
+            out = os.path.join(d, "json")
+            r = subprocess.run([os.path.join(REPO, "perf", "run"), "idle-10000", "--seconds", "0.2", "--no-huge", "--build", BUILD,
+                                "--json", out], capture_output=True, text=True, check=False)
+            if r.returncode == 77:
+                self.skipTest(r.stdout.strip().splitlines()[-1])
+            self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+            with open(out, encoding="utf-8") as f:
+                idle = json.load(f)["window"]
+        self.assertEqual(idle["connected"], 10000)
+        self.assertGreater(idle["bytes_per_connection"], 256)
+        self.assertLess(idle["bytes_per_connection"], 4096)
+
     def test_a_scenario_runs_and_gives_its_figures(self):
         with tempfile.TemporaryDirectory() as d:
             out = os.path.join(d, "json")
