@@ -86,6 +86,8 @@ class Bench:
         self.testpmd = shutil.which("dpdk-testpmd")
         self.prefix = f"perf{os.getpid()}"
         self.words = ""
+        self.environ = {}  # of pubwire, besides our own
+        self.pid = None    # of pubwire, while it runs
 
     @staticmethod
     def program(build, path):
@@ -144,11 +146,11 @@ class Bench:
         return args + [f"--vdev=net_memif{i},role={role},id={i},socket={self.prefix}" for i in range(2)]
 
     @contextlib.contextmanager
-    def running(self, name, argv, ready, stop):
+    def running(self, name, argv, ready, stop, environ=None):
         """A program until the block ends: ready is what it says once it is, or a function of its process that tells;
-        stop(process) asks it to end."""
+        stop(process) asks it to end; environ stands over ours."""
         with open(self.file(name), "wb") as log:
-            p = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.PIPE)
+            p = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.PIPE, env={**os.environ, **(environ or {})})
         try:
             end = time.monotonic() + PATIENCE
             while not (ready(p) if callable(ready) else ready in self.said(name)):
@@ -238,7 +240,8 @@ class Bench:
         config = self.write("pubwire.yaml", configuration(self.cpus[0], s, connections))
         eal = self.eal("pw", None, "server", 0)
         with self.running("pubwire", [self.pubwire_bin, "--config", config, "--", *eal], "is running",
-                          lambda p: p.terminate()) as p:
+                          lambda p: p.terminate(), self.environ) as p:
+            self.pid = p.pid
             yield
             if p.poll() is not None:
                 raise Failed(f"pubwire has ended:\n{self.said('pubwire')}")
@@ -282,13 +285,16 @@ class Bench:
         messages = {name: n for of_messages, name, n in found if of_messages}
         return messages or {name: n for _, name, n in found}
 
-    def trial(self, s, seconds, rate=None, may_lose=False):
-        """One run against pubwire. Messages that are wrong end everything; lost ones only where none may be."""
+    def trial(self, s, seconds, rate=None, may_lose=False, watch=None):
+        """One run against pubwire. Messages that are wrong end everything; lost ones only where none may be.
+        watch(begins) is called when what is measured begins, and when it has ended."""
         at, drops = {}, {}
 
         def begins(phase):
             if phase in MEASURED:
                 at[phase] = self.cycles()
+                if watch:
+                    watch(phase == MEASURED[0])
             elif phase == LEAVES:
                 drops.update(self.drops())
                 at[phase] = self.allocated()
