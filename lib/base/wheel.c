@@ -50,7 +50,7 @@ queue_concat(struct pw_timer_queue *a, struct pw_timer_queue *b)
 void
 pw_wheel_init(struct pw_wheel *w, uint64_t now, uint64_t tick_ns)
 {
-	*w = (struct pw_wheel){.tick_ns = tick_ns, .tick = now / tick_ns};
+	*w = (struct pw_wheel){.tick_ns = tick_ns, .tick = now / tick_ns, .soonest = UINT64_MAX};
 	queue_init(&w->due);
 	queue_init(&w->firing);
 }
@@ -78,7 +78,8 @@ static void
 insert(struct pw_wheel *w, struct pw_timer *t)
 {
 	uint64_t at = tick_of(w, t);
-	uint32_t level, slot;
+	uint32_t level, shift = 0;
+	uint64_t step; /* of that level: slots counted from the start of time */
 	struct pw_timer **head;
 
 	if (at <= w->tick) {
@@ -86,26 +87,25 @@ insert(struct pw_wheel *w, struct pw_timer *t)
 		return;
 	}
 	for (level = 0; level < PW_WHEEL_LEVELS; level++) {
-		uint32_t shift = level * PW_WHEEL_BITS;
-
+		shift = level * PW_WHEEL_BITS;
 		if ((at >> shift) - (w->tick >> shift) < SLOTS)
 			break;
 	}
 	if (level == PW_WHEEL_LEVELS) {
 		/* Beyond the span: as far out as there is a slot; queued anew from there. */
 		level--;
-		slot = (uint32_t)(w->tick >> (level * PW_WHEEL_BITS)) + SLOTS - 1;
+		step = (w->tick >> shift) + SLOTS - 1;
 	} else {
-		slot = (uint32_t)(at >> (level * PW_WHEEL_BITS));
+		step = at >> shift;
 	}
-	slot &= SLOTS - 1;
-	head = &w->slot[level][slot];
+	w->soonest = RTE_MIN(w->soonest, step << shift);
+	head = &w->slot[level][step & (SLOTS - 1)];
 	t->next = *head;
 	t->prev = head;
 	if (t->next != NULL)
 		t->next->prev = &t->next;
 	*head = t;
-	map_set(w, level, slot);
+	map_set(w, level, step & (SLOTS - 1));
 }
 
 void
@@ -191,19 +191,30 @@ empty_slot(struct pw_wheel *w, uint32_t level)
 	}
 }
 
-uint32_t
-pw_wheel_advance(struct pw_wheel *w, uint64_t now, uint32_t budget, pw_wheel_fn fn, void *ctx)
+/* Pass by all slots that are due. */
+static void
+turn(struct pw_wheel *w, uint64_t target)
 {
-	uint64_t target = now / w->tick_ns;
-	uint32_t fired = 0;
+	uint64_t at;
 
-	for (uint64_t at = next_event(w); at <= target; at = next_event(w)) {
+	for (at = next_event(w); at <= target; at = next_event(w)) {
 		w->tick = at;
 		for (uint32_t level = PW_WHEEL_LEVELS; level-- > 0;) {
 			if ((at & ((UINT64_C(1) << (level * PW_WHEEL_BITS)) - 1)) == 0)
 				empty_slot(w, level);
 		}
 	}
+	w->soonest = at;
+}
+
+uint32_t
+pw_wheel_advance(struct pw_wheel *w, uint64_t now, uint32_t budget, pw_wheel_fn fn, void *ctx)
+{
+	uint64_t target = now / w->tick_ns;
+	uint32_t fired = 0;
+
+	if (target >= w->soonest)
+		turn(w, target);
 	if (w->tick < target)
 		w->tick = target;
 

@@ -292,6 +292,13 @@ restart_after_idle(struct pw_tcp *t, struct pw_tcp_conn *c)
 	t->count.idle_restarts += c->cwnd < before;
 }
 
+/* Something is on its way, or left to send: not so at most flushes of who only receives. */
+static bool
+has_output(const struct pw_tcp_conn *c)
+{
+	return c->flight != NULL || c->snd_max != conn_queue_end(c) || (c->flags & CONN_FIN_QUEUED);
+}
+
 int
 pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
@@ -299,7 +306,7 @@ pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c)
 	bool sent = false;
 	int rc = 0;
 
-	if (!may_send(c))
+	if (!may_send(c) || !has_output(c))
 		return 0;
 	restart_after_idle(t, c);
 	if (c->flight != NULL && c->flight->lost > 0)

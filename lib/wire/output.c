@@ -47,18 +47,31 @@ tcp_sum(const struct pw_port *port, struct rte_mbuf *m, const struct rte_ipv4_hd
 	th->cksum = wire_sum_final(sum);
 }
 
+/* From values: reading back what was written a moment ago in parts would wait for that. */
+static uint16_t
+header_sum(uint16_t be_len, uint32_t src, uint32_t dst, uint8_t proto, uint8_t ttl)
+{
+	uint64_t sum = (uint64_t)src + dst + be_len + rte_cpu_to_be_16(RTE_IPV4_VHL_DEF << 8) +
+		       rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG) +
+		       rte_cpu_to_be_16((uint16_t)(ttl << 8 | proto));
+
+	return wire_sum_final(wire_sum_fold(sum));
+}
+
 static void
 prepend_header(const struct pw_port *port, struct rte_mbuf *m, uint32_t src, uint32_t dst,
 	       uint8_t proto, uint8_t ttl)
 {
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)rte_pktmbuf_prepend(m, sizeof(*ip));
 
+	if (ttl == 0)
+		ttl = DEFAULT_TTL;
 	*ip = (struct rte_ipv4_hdr){
 		.version_ihl = RTE_IPV4_VHL_DEF,
 		.total_length = rte_cpu_to_be_16(m->pkt_len),
 		/* RFC 6864 4.1: what can't be fragmented needs no identification. */
 		.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG),
-		.time_to_live = ttl != 0 ? ttl : DEFAULT_TTL,
+		.time_to_live = ttl,
 		.next_proto_id = proto,
 		.src_addr = src,
 		.dst_addr = dst,
@@ -69,7 +82,7 @@ prepend_header(const struct pw_port *port, struct rte_mbuf *m, uint32_t src, uin
 	if (port->caps & PW_PORT_TX_IP_CKSUM)
 		m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
 	else
-		ip->hdr_checksum = wire_sum_final(wire_sum(ip, sizeof(*ip)));
+		ip->hdr_checksum = header_sum(ip->total_length, src, dst, proto, ttl);
 }
 
 int

@@ -41,7 +41,8 @@ struct pw_timer_queue {
  */
 struct pw_wheel {
 	uint64_t tick_ns;
-	uint64_t tick; /**< ticks that have been advanced over */
+	uint64_t tick;	  /**< ticks that have been advanced over */
+	uint64_t soonest; /**< no slot is due before this tick */
 	uint32_t armed;
 	struct pw_timer_queue due;    /**< waiting for an advance */
 	struct pw_timer_queue firing; /**< taken over by the advance that runs */
