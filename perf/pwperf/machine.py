@@ -48,11 +48,18 @@ def options(build):
     return " ".join(f"{k}={str(known[k]).lower()}" for k in BUILD_OPTIONS if k in known and known[k] != plain.get(k))
 
 
+# What the programs that are measured are made of.
+SOURCES = ("app", "lib", "include", "perf/pktgen", "meson.build", "meson_options.txt")
+
+
 def revision():
-    """Of the sources here; -dirty where they have changed since."""
-    r = subprocess.run(["git", "-C", REPO, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-                       capture_output=True, text=True, check=False)
-    return r.stdout.strip() or "unknown"
+    """Of the sources here; -dirty where what is measured has changed since."""
+    git = ["git", "-C", REPO]
+    r = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    if r.returncode:
+        return "unknown"
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", *SOURCES], capture_output=True, check=False).returncode
+    return r.stdout.strip() + ("-dirty" if changed else "")
 
 
 def dpdk(program):
