@@ -130,6 +130,38 @@ a_hold_that_shrinks_gives_up_what_is_beyond_it(void **state)
 }
 
 static void
+a_hold_that_comes_later_blocks_devices_and_goes_again(void **state)
+{
+	struct pw_edition_conf conf;
+
+	(void)state;
+	w.broker[0].hold = true;
+	world_start(1, 3, 0); /* without a bound of buffers, so the log has had none at all */
+	device_connect(0, 0, 5, "dev");
+	device_publish(0, 5, 1, 1, "t", "m");
+	world_run(50);
+	conf = fresh();
+	next.broker[0].hold_messages = 2;
+	assert_int_equal(world_renew(&conf), 0);
+	for (uint16_t id = 2; id <= 6; id++)
+		device_publish(0, 5, 1, id, "t", "m");
+	world_run(50);
+	assert_int_equal(w.broker[1].nb, 2);
+	assert_int_equal(upstream(0, PW_LANE_5).held, 2);
+	assert_true(upstream(0, PW_LANE_5).over);
+	w.set = next;
+	conf = fresh();
+	next.broker[0].hold_messages = 0;
+	assert_int_equal(world_renew(&conf), 0);
+	world_run(50);
+	assert_int_equal(w.broker[1].nb, 6);
+	assert_int_equal(world_ack(0, 9), 6);
+	world_run(50);
+	assert_int_equal(device_acks(0, 5, NULL, NULL, 8), 6);
+	ledger();
+}
+
+static void
 what_was_reserved_at_the_start_is_refused(void **state)
 {
 	struct pw_edition_conf conf;
@@ -343,6 +375,7 @@ main(void)
 		TEST(a_route_has_another_filter_and_rule_from_the_next_message_on, setup),
 		TEST(a_broker_that_answers_nothing_is_stuck_by_the_new_time, setup),
 		TEST(a_hold_that_shrinks_gives_up_what_is_beyond_it, setup),
+		TEST(a_hold_that_comes_later_blocks_devices_and_goes_again, setup),
 		TEST(who_may_stay_is_looked_at_without_a_pause, setup),
 		TEST(what_was_reserved_at_the_start_is_refused, setup),
 		TEST(a_user_goes_on_by_the_new_rules_and_one_who_is_gone_does_not, setup_access),

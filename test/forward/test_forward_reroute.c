@@ -169,12 +169,14 @@ a_broker_is_removed_and_what_it_did_not_take_is_given_up_in_the_end(void **state
 		world_run(2500);
 		assert_int_equal(acked(), 0);
 		assert_false(clean(&conf));
+		assert_int_equal(pw_forward_brokers(w.shared), 3);
 		world_run(1000);
 		/* All that are left have it. */
 		assert_int_equal(acked(), 2);
 		has(0, "one two three four ");
 		device_ack(0, PW_MQTT_PUBREL, 2);
 		world_run(100);
+		assert_int_equal(pw_forward_brokers(w.shared), 1);
 		assert_true(clean(&conf));
 		assert_int_equal(nb_logs(), 2);
 		assert_int_equal(pw_forward_brokers(w.shared), 1);
@@ -217,6 +219,71 @@ a_broker_that_moves_gets_there_what_it_did_not_acknowledge(void **state)
 		ledger();
 		again(state);
 	}
+}
+
+/* What it knows is of another time: its identifiers have other messages by now, which it would take
+ * for those that it has. */
+static void
+a_place_that_a_broker_comes_back_to_forgets_what_it_knew(void **state)
+{
+	for (uint32_t k = 0; k < RTE_DIM(shapes); k++) {
+		const struct pw_addr home = w.set.broker[1].address;
+		struct pw_edition_conf conf;
+
+		w.set.nb_brokers = 3;
+		w.set.limits.max_queued_messages = 16;
+		start(k);
+		w.broker[1].hold = true;
+		device_publish(0, 5, 2, 1, "t", "old");
+		world_run(20);
+		assert_int_equal(w.broker[1].nb, 1);
+		conf = fresh();
+		next.broker[1].address = w.set.broker[2].address;
+		assert_int_equal(world_renew(&conf), 0);
+		world_run(100);
+		device_ack(0, PW_MQTT_PUBREL, 1);
+		world_run(100);
+		assert_int_equal(w.broker[2].nb, 1);
+		assert_int_equal(w.broker[2].clean_starts, 0);
+		/* Nothing was lost there: there was nothing. */
+		assert_int_equal(upstream(1, PW_LANE_5).counters.sessions_lost, 0);
+		w.broker[1].hold = false;
+		w.set = next;
+		conf = fresh();
+		next.broker[1].address = home;
+		assert_int_equal(world_renew(&conf), 0);
+		world_run(100);
+		assert_int_equal(w.broker[1].clean_starts, 2); /* a connection a lane */
+		device_goes_on(0, 5, 2, 32);
+		assert_int_equal(w.broker[1].nb, 33);
+		for (uint32_t i = 0; i < w.broker[1].nb; i++)
+			assert_false(w.broker[1].record[i].again);
+		w.set = next;
+		ledger();
+		again(state);
+	}
+}
+
+/* Its logs are gone, but the edition that has them is in force until all workers have the next. */
+static void
+a_broker_keeps_its_place_until_all_workers_go_without_it(void **state)
+{
+	struct pw_edition_conf conf;
+
+	(void)state;
+	start(0);
+	conf = fresh();
+	next.route[0].brokers = 1;
+	assert_int_equal(pw_forward_renew(w.shared, &conf), 0);
+	pw_forward_adopt(w.forward[0], world_clock(0));
+	world_run(100);
+	assert_int_equal(pw_forward_brokers(w.shared), 3);
+	assert_false(pw_forward_retired(w.shared));
+	pw_forward_renewed(w.shared);
+	assert_int_equal(pw_forward_brokers(w.shared), 1);
+	assert_true(pw_forward_retired(w.shared));
+	w.set = next;
+	assert_true(clean(&conf));
 }
 
 static void
@@ -444,6 +511,8 @@ main(void)
 		TEST(a_broker_is_added),
 		TEST(a_broker_is_removed_and_what_it_did_not_take_is_given_up_in_the_end),
 		TEST(a_broker_that_moves_gets_there_what_it_did_not_acknowledge),
+		TEST(a_place_that_a_broker_comes_back_to_forgets_what_it_knew),
+		TEST(a_broker_keeps_its_place_until_all_workers_go_without_it),
 		TEST(routes_change_again_while_the_last_ones_deliver),
 		TEST(a_message_to_others_does_not_let_the_next_one_overtake),
 		TEST(who_comes_back_after_the_routes_have_changed_does_not_overtake_what_he_sent),
