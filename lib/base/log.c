@@ -15,6 +15,7 @@
 
 #define LINES	 256
 #define TEXT_LEN 248
+#define LONG_LEN 1024 /* where no ring has to hold it; a reason of the configuration fits */
 
 struct line {
 	uint8_t type;
@@ -110,9 +111,26 @@ pw_log_level_of(const char *text)
 }
 
 static void
-emit(const struct line *l)
+emit(enum pw_log_type type, uint32_t level, const char *text)
 {
-	(void)rte_log(l->level, type_of(l->type), "%s: %s\n", name[l->type], l->text);
+	(void)rte_log(level, type_of(type), "%s: %s\n", name[type], text);
+}
+
+/* What does not fit ends in "...", behind a whole character where it is UTF-8. */
+static void
+format(char *text, size_t size, const char *fmt, va_list args)
+{
+	static const char cut[] = "...";
+	int n = vsnprintf(text, size, fmt, args);
+	size_t at = size - sizeof(cut);
+
+	if (n < 0)
+		text[0] = '\0';
+	if (n < 0 || (size_t)n < size)
+		return;
+	while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
+		at--;
+	memcpy(text + at, cut, sizeof(cut));
 }
 
 uint32_t
@@ -129,7 +147,9 @@ pw_log_drain(void)
 		/* Pairs with the release in pw_log_write(): the lines before head are whole. */
 		head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
 		for (; r->tail != head; n++) {
-			emit(&r->line[r->tail % LINES]);
+			const struct line *l = &r->line[r->tail % LINES];
+
+			emit(l->type, l->level, l->text);
 			/* Pairs with the acquire in pw_log_write(): the slot may be reused. */
 			__atomic_store_n(&r->tail, r->tail + 1, __ATOMIC_RELEASE);
 		}
@@ -172,27 +192,27 @@ pw_log_write(enum pw_log_type type, uint32_t level, const char *fmt, ...)
 {
 	uint32_t lcore = rte_lcore_id();
 	struct log_ring *r = lcore < RTE_MAX_LCORE ? ring[lcore] : NULL;
-	struct line here, *l = &here;
 	va_list args;
 
-	if (r != NULL) {
-		/* Pairs with the release in pw_log_drain(): the slot was read. */
-		if (r->head - __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE) == LINES) {
-			__atomic_store_n(&r->dropped, r->dropped + 1, __ATOMIC_RELAXED);
-			return;
-		}
-		l = &r->line[r->head % LINES];
-	}
-	l->type = (uint8_t)type;
-	l->level = (uint8_t)level;
 	va_start(args, fmt);
-	(void)vsnprintf(l->text, sizeof(l->text), fmt, args);
-	va_end(args);
-	if (r != NULL)
+	if (r == NULL) {
+		char text[LONG_LEN];
+
+		format(text, sizeof(text), fmt, args);
+		emit(type, level, text);
+	} else if (r->head - __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE) == LINES) {
+		/* The acquire pairs with the release in pw_log_drain(): the slot was read. */
+		__atomic_store_n(&r->dropped, r->dropped + 1, __ATOMIC_RELAXED);
+	} else {
+		struct line *l = &r->line[r->head % LINES];
+
+		l->type = (uint8_t)type;
+		l->level = (uint8_t)level;
+		format(l->text, sizeof(l->text), fmt, args);
 		/* Pairs with the acquire in pw_log_drain(). */
 		__atomic_store_n(&r->head, r->head + 1, __ATOMIC_RELEASE);
-	else
-		emit(l);
+	}
+	va_end(args);
 }
 
 bool

@@ -126,6 +126,90 @@ test_limited_line_says_how_many_were_held_back(void **state)
 	assert_int_equal(lines("(9 more held back)"), 2);
 }
 
+/* So many bytes without an end of a line, the last of them a '.'. */
+static const char *
+text_of(uint32_t len)
+{
+	static char out[4096];
+
+	assert_true(len < sizeof(out));
+	memset(out, 'a', len);
+	out[len - 1] = '.';
+	out[len] = '\0';
+	return out;
+}
+
+static int
+write_text(void *arg)
+{
+	PW_LOG(tcp, INFO, "%s", (const char *)arg);
+	return 0;
+}
+
+/* The text of the one line that was written since the last call, in a buffer that is used again. */
+static const char *
+written(const char *what, bool by_worker)
+{
+	static char out[4096];
+	static const char before[] = "pubwire.tcp: ";
+	const char *at;
+	uint32_t lcore = rte_get_next_lcore(-1, 1, 0);
+	size_t from;
+
+	fflush(stream);
+	from = strlen(text);
+	if (by_worker) {
+		assert_int_equal(rte_eal_remote_launch(write_text, (void *)what, lcore), 0);
+		rte_eal_wait_lcore(lcore);
+		assert_int_equal(pw_log_drain(), 1);
+	} else {
+		(void)write_text((void *)what);
+	}
+	fflush(stream);
+	at = strstr(text + from, before);
+	assert_non_null(at);
+	snprintf(out, sizeof(out), "%s", at + strlen(before));
+	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
+	out[strlen(out) - 1] = '\0';
+	return out;
+}
+
+static void
+test_line_that_is_cut_ends_in_dots(void **state)
+{
+	static const uint32_t most[2] = {1023, 247};
+	const char *is;
+
+	(void)state;
+	assert_int_equal(pw_log_start(), 0);
+	for (uint32_t w = 0; w < 2; w++) {
+		assert_string_equal(written(text_of(most[w]), w == 1), text_of(most[w]));
+		is = written(text_of(most[w] + 1), w == 1);
+		assert_int_equal(strlen(is), most[w]);
+		assert_string_equal(is + most[w] - 4, "a...");
+	}
+	pw_log_stop();
+}
+
+static void
+test_line_is_not_cut_within_a_character(void **state)
+{
+	const char *is;
+
+	(void)state;
+	for (uint32_t len = 1018; len <= 1023; len++) {
+		char what[1100];
+
+		/* U+20AC of three bytes ends at each of the places around the cut. */
+		snprintf(what, sizeof(what), "%s\xe2\x82\xac%s", text_of(len - 3), text_of(50));
+		is = written(what, false);
+		assert_true(strlen(is) <= 1023);
+		assert_string_equal(is + strlen(is) - 3, "...");
+		assert_int_equal(strstr(is, "\xe2\x82\xac") != NULL, len <= 1020);
+		assert_int_equal(strchr(is, '\xe2') != NULL, len <= 1020);
+	}
+}
+
 struct hand_over {
 	struct pw_ring ring;
 	uint32_t total;
@@ -220,6 +304,9 @@ main(void)
 			test_full_ring_drops_the_newest_lines_and_counts_them, begin, end),
 		cmocka_unit_test_setup_teardown(test_limited_line_says_how_many_were_held_back,
 						begin, end),
+		cmocka_unit_test_setup_teardown(test_line_that_is_cut_ends_in_dots, begin, end),
+		cmocka_unit_test_setup_teardown(test_line_is_not_cut_within_a_character, begin,
+						end),
 		cmocka_unit_test(test_ring_hands_over_whole_elements_in_order),
 		cmocka_unit_test(test_ring_takes_what_it_was_made_for_and_no_more),
 		cmocka_unit_test(test_counter_rows_name_their_fields),

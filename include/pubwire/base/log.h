@@ -77,7 +77,10 @@ void pw_log_stop(void);
 /** Lines that found their ring full, over all lcores. */
 uint64_t pw_log_dropped(void);
 
-/** One line, without its newline. Use PW_LOG(). */
+/**
+ * One line, without its newline. Use PW_LOG(). It holds 247 bytes on a worker, 1023 elsewhere; one
+ * that is cut ends in "...".
+ */
 void pw_log_write(enum pw_log_type type, uint32_t level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
