@@ -17,8 +17,9 @@
 
 enum ctl_exit {
 	CTL_OK = 0,
-	CTL_FAILED = 1, /* pubwire refused, failed, or ended in the midst */
-	CTL_ABSENT = 2, /* no pubwire is there */
+	CTL_FAILED = 1,	 /* pubwire refused, failed, or ended in the midst */
+	CTL_ABSENT = 2,	 /* no pubwire is there */
+	CTL_UNKNOWN = 3, /* it has nothing by that name */
 	CTL_USAGE = 64,
 };
 

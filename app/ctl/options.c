@@ -55,7 +55,7 @@ ctl_help(const struct ctl_command *m, FILE *out)
 	      "Colours are used on terminals only, and not where NO_COLOR is set.\n"
 	      "\n"
 	      "Exit status: 0 fine, 1 pubwire refused, failed or ended in the midst,\n"
-	      "2 no pubwire is there, 64 wrong usage.\n",
+	      "2 no pubwire is there, 3 it has no such device, 64 wrong usage.\n",
 	      out);
 }
 

@@ -52,11 +52,9 @@ put(const json_t *doc)
 	json_t *row;
 	size_t i;
 
-	printf("%s: %s", ctl_str(doc, "client_id"),
-	       json_is_true(json_object_get(doc, "connected")) ? "connected" : "not connected");
-	if (json_object_get(doc, "worker") != NULL)
-		printf(", worker %lu", (unsigned long)ctl_u64(doc, "worker"));
-	putchar('\n');
+	printf("%s: %s, worker %lu\n", ctl_str(doc, "client_id"),
+	       json_is_true(json_object_get(doc, "connected")) ? "connected" : "not connected",
+	       (unsigned long)ctl_u64(doc, "worker"));
 	json_array_foreach (json_object_get(doc, "reasons"), i, row)
 		printf("  %s\n", json_string_value(row));
 	json_array_foreach (json_object_get(doc, "brokers"), i, row) {
@@ -87,12 +85,17 @@ run(struct ctl *c, char **args, int nb_args)
 	(void)nb_args;
 	if (reply == NULL)
 		return CTL_FAILED;
+	if (json_object_get(reply, "worker") == NULL) {
+		ctl_fail(c, CTL_UNKNOWN, "no device '%s' is connected, and nothing is kept for one",
+			 ctl_str(reply, "client_id"));
+		json_decref(reply);
+		return CTL_UNKNOWN;
+	}
 	doc = json_object();
 	reasons = json_array();
 	json_object_set_new(doc, "client_id", json_string_nocheck(ctl_str(reply, "client_id")));
 	json_object_set_new(doc, "connected", json_boolean(ctl_u64(reply, "connected") != 0));
-	if (json_object_get(reply, "worker") != NULL)
-		json_object_set(doc, "worker", json_object_get(reply, "worker"));
+	json_object_set(doc, "worker", json_object_get(reply, "worker"));
 	for (int i = 0; i < 16; i++) {
 		char key[16];
 
@@ -122,7 +125,7 @@ const struct ctl_command ctl_cmd_why = {
 	.help = "\n"
 		"What holds it up, most direct first, and how the brokers do that it waits for.\n"
 		"pubwire knows devices by the first 39 bytes of their identifier; one that\n"
-		"begins with - stands behind --.\n",
+		"begins with - stands behind --. Exit status 3: there is none such.\n",
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,

@@ -94,7 +94,7 @@ class Ctl(LabCase):
         lines = self.ctl("latency", "--hgrm").splitlines()
         self.assertTrue(any(f"Total count    = {latency['count']:12}]" in x for x in lines), lines)
         self.assertIn("it does not wait", self.ctl("why", "pump-1"))
-        self.assertIn("not connected", self.ctl("why", "nobody"))
+        self.assertIn("no device 'nobody' is connected", self.ctl("why", "nobody", status=3))
 
     def test_drops(self):
         def no_route():

@@ -246,7 +246,7 @@ def why(d):
     brokers = {"0": {"broker": "a", "state": "TCP handshake", "last_error": "no answer", "held": 5, "inflight": 2},
                "1": {"broker": "ab", "state": "up"}, "2": {"broker": "ACK", "state": "up"}, "total": 3}
     reply = {"client_id": "x", "connected": 1, "worker": 3, "why0": "its message 7 waits for PUBACK of a"}
-    with Model(d, {"/pubwire/brokers": brokers, "/pubwire/why": lambda p: dict(reply, client_id=p)}):
+    with Model(d, {"/pubwire/brokers": brokers, "/pubwire/why": lambda p: dict(reply, client_id=p)}) as m:
         r = run(d, "-p", "model", "why", "a,b c")
         check(r.stdout == "a,b c: connected, worker 3\n  its message 7 waits for PUBACK of a\n"
               "broker a: it is away (TCP handshake); 5 messages wait for it, 2 of them are sent; "
@@ -255,6 +255,13 @@ def why(d):
         check(doc["client_id"] == "-x" and doc["connected"] and [b["broker"] for b in doc["brokers"]] == ["a"],
               "why: --json, of an identifier that begins with -", doc)
         check(run(d, "-p", "model", "why").returncode == 64, "why: of nobody")
+        reply = {"connected": 0, "why0": "it is not connected"}
+        for how in ([], ["--json"]):
+            r = run(d, "-p", "model", "why", "nobody", *how)
+            check(r.returncode == 3 and r.stdout == "" and r.stderr ==
+                  "pubwirectl: no device 'nobody' is connected, and nothing is kept for one\n",
+                  f"why: of an unknown device{''.join(' ' + x for x in how)}", r)
+        check("/pubwire/brokers" not in m.asked[-4:], "why: of an unknown device asks for no brokers", m.asked)
         r = run(d, "-p", "model", "why", "x" * 1100)
         check(r.returncode == 1 and "longer than" in r.stderr, "why: of more than telemetry takes", r)
 
