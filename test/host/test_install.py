@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 from made_up import SCRIPTS, HostTest
-from pwhost import install, program, uninstall
+from pwhost import install, names, program, uninstall
 
 CONFIG = "/etc/pubwire/pubwire.yaml"
 DEFAULTS = "/etc/default/pubwire"
@@ -40,7 +40,8 @@ class InstallTest(Installed):
         status, said, error = self.install()
         self.assertEqual(0, status, error)
         for path in ("sbin/pubwire", "sbin/pubwire-doctor", "sbin/pubwire-nics", "lib/pubwire/pwhost/host.py",
-                     "lib/pubwire/uninstall", "share/doc/pubwire/configuration.md", "share/man/man5/pubwire.yaml.5"):
+                     "lib/pubwire/uninstall", "share/doc/pubwire/configuration.md", "share/man/man5/pubwire.yaml.5",
+                     *(f"share/man/man8/pubwire-{t}.8" for t in names.TOOLS)):
             self.assertTrue(os.path.exists(self.host.path("/usr/local/" + path)), path)
         unit = self.host.read("/usr/local/lib/systemd/system/pubwire.service")
         self.assertIn("ExecStart=/usr/local/sbin/pubwire --config", unit)

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import unittest
 
-from made_up import REPO
+from made_up import REPO, SCRIPTS
+from pwhost import names, tunables
 
 PUBWIRE = os.environ.get("PUBWIRE", "")
 PUBWIRECTL = os.path.join(os.path.dirname(PUBWIRE), "pubwirectl")
@@ -44,6 +45,51 @@ def helped(text):
             for o in re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", head)}
 
 
+def commands(text):
+    """{command: options that head an entry} of the sections of COMMANDS."""
+    found = re.findall(r"^\.SS (\S+).*\n((?:(?!\.S[SH] ).*\n)*)", section(text, "COMMANDS"), re.M)
+    return {plain(name): entries(part) for name, part in found}
+
+
+class ToolTest(unittest.TestCase):
+    """Of the scripts that are installed as commands."""
+
+    def help(self, *argv):
+        return out(f"{SCRIPTS}/{argv[0]}", *argv[1:], "--help", env=dict(os.environ, COLUMNS="200"))
+
+    def test_every_installed_command_has_a_page(self):
+        there = [f"pubwire-{t}.8" for t in names.TOOLS]
+        self.assertEqual(sorted(there), sorted(n for n in os.listdir(PAGES) if n.startswith("pubwire-")))
+        for name in there:
+            text = page(name)
+            self.assertIn(f'.TH {name[:-2].upper()} 8 ""', text)
+            self.assertIn(f".SH NAME\n{name[:-2]} \\- ", text)
+            self.assertIn(f".BR {name[:-2]} (8)", page("pubwire.8"))
+
+    def test_pages_have_every_option(self):
+        for tool in names.TOOLS:
+            self.assertEqual(helped(self.help(tool)), entries(section(page(f"pubwire-{tool}.8"), "OPTIONS")), tool)
+
+    def test_pages_have_every_command_with_its_options(self):
+        with_commands = []
+        for tool in names.TOOLS:
+            said = self.help(tool)
+            wanted = {c: helped(self.help(tool, c)) - {"-h", "--help"} for c in re.findall(r"^    ([a-z]+)  ", said, re.M)}
+            if wanted:
+                with_commands.append(tool)
+                self.assertEqual(wanted, commands(page(f"pubwire-{tool}.8")), tool)
+        self.assertEqual(["hugepages", "nics"], with_commands)
+
+    def test_the_page_of_tune_has_every_tunable(self):
+        named = re.findall(r"^\.TP\n\.B (\S+)$", section(page("pubwire-tune.8"), "TUNABLES"), re.M)
+        self.assertEqual([t.name for t in tunables.ALL], [plain(n) for n in named])
+
+    def test_pages_say_how_it_ends(self):
+        for tool in names.TOOLS:
+            self.assertEqual(["0", "1", "64"],
+                             re.findall(r"^\.B (\d+)$", section(page(f"pubwire-{tool}.8"), "EXIT STATUS"), re.M), tool)
+
+
 class ManualTest(unittest.TestCase):
     def test_pages_are_well_formed(self):
         if not shutil.which("man"):
@@ -68,10 +114,8 @@ class ManualTest(unittest.TestCase):
     def test_pubwirectl_has_every_command_and_option(self):
         text, said = page("pubwirectl.8"), out(PUBWIRECTL, "--help")
         self.assertEqual(helped(said), entries(section(text, "OPTIONS")))
-        described = dict(re.findall(r"^\.SS (\S+).*\n((?:(?!\.S[SH] ).*\n)*)", section(text, "COMMANDS"), re.M))
-        described = {plain(name): entries(part) for name, part in described.items()}
-        commands = re.findall(r"^  ([a-z][a-z-]*)  ", said, re.M)
-        self.assertEqual({c: helped(out(PUBWIRECTL, c, "--help")) for c in commands}, described)
+        named = re.findall(r"^  ([a-z][a-z-]*)  ", said, re.M)
+        self.assertEqual({c: helped(out(PUBWIRECTL, c, "--help")) for c in named}, commands(text))
 
     @unittest.skipUnless(os.access(PUBWIRECTL, os.X_OK), "no pubwirectl is built beside pubwire")
     def test_pubwirectl_has_every_exit_status(self):
