@@ -3,6 +3,7 @@
 the commands and keys that they name are there."""
 
 import glob
+import importlib.util
 import os
 import re
 import subprocess
@@ -78,6 +79,17 @@ class Links(unittest.TestCase):
         direct = set(links(sources.read("README.md")))
         self.assertEqual([p for p in PAGES if p not in seen], [])
         self.assertEqual([p for p in PAGES if p.startswith("docs/") and p not in direct], [])
+
+
+class TestedNics(unittest.TestCase):
+    def test_the_table_is_what_the_tests_in_guests_write(self):
+        spec = importlib.util.spec_from_file_location("matrix", f"{REPO}/test/vm/matrix.py")
+        matrix = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(matrix)
+        rows = [r for _, columns, rows in tables(sources.read("docs/nics.md")) if columns == list(matrix.HEAD) for r in rows]
+        self.assertNotEqual([], rows)
+        for row in rows:
+            self.assertRegex(row[matrix.HEAD.index("idle")], "^(adaptive|interrupt), (woken|by the clock)$", row)
 
 
 class Quotes(unittest.TestCase):
