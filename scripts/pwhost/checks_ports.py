@@ -94,6 +94,33 @@ def _virtual(host, config, name, device):
         yield Row(name, OK, f"{device} on {interface}")
 
 
+def beside(host, config, runs):
+    """The kernel's interfaces beside ports. runs: a pubwire with this configuration has them."""
+    for p in config.ports:
+        kernel = p.get("kernel") or {}
+        if not kernel.get("interface"):
+            continue
+        name, driver = f"kernel interface {kernel['interface']}", kernel.get("driver", "auto")
+        if runs:
+            yield Row(name, OK, "pubwire has it")
+            continue
+        virtio = driver == "virtio-user" or driver == "auto" and host.exists("/dev/vhost-net")
+        lacking = []
+        if driver == "virtio-user" and not host.exists("/dev/vhost-net"):
+            lacking.append(("/dev/vhost-net", "modprobe vhost-net"))
+        # virtio_user makes its interface by it, too.
+        if not host.exists("/dev/net/tun"):
+            lacking.append(("/dev/net/tun", "modprobe tun"))
+        for device, how in lacking:
+            yield Row(name, BAD, f"there is no {device}, by which pubwire makes it for port {p['name']}",
+                      f"{how}; in a container: give it the device")
+        if host.isdir(f"{routes.NET}/{kernel['interface']}"):
+            yield Row(name, BAD, "there is one of this name, and pubwire makes its own",
+                      "another name in kernel of the port, or ip link delete where it is left over")
+        elif not lacking:
+            yield Row(name, OK, "made by pubwire's start, " + ("by virtio_user" if virtio else "as a TAP"))
+
+
 def brokers(host, config, connect):
     """Plain TCP from this host: says something where the host has a way of its own to the broker."""
     for b in config.brokers:

@@ -105,8 +105,10 @@ def examine(host, args, connect=checks_ports.tcp, listen=checks_ports.listen):
         rows += checks.lcores(host, config)
         rows += checks_ports.ports(host, config, found)
         path = program.config_path(host, args.config)
+        runs = _runs(host, config, path)
+        rows += checks_ports.beside(host, config, runs)
         rows += _prefix(host, config, path)
-        rows += checks_ports.page(config, _runs(host, config, path), listen)
+        rows += checks_ports.page(config, runs, listen)
         if not args.no_brokers:
             rows += checks_ports.brokers(host, config, connect)
     rows += checks.disk(host)

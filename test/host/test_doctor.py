@@ -13,7 +13,7 @@ import sys
 import unittest
 
 from made_up import NIC, SCRIPTS, HostTest
-from pwhost import checks_ports, doctor, running
+from pwhost import checks_ports, doctor, program, running
 from pwhost.table import BAD, OK, SKIP, WARN
 
 PRINTED = """\
@@ -207,6 +207,40 @@ class DoctorTest(HostTest):
         self.assert_found(BAD, "port devices: eth7 is down", "ip link set eth7 up")
         self.host.add("/sys/class/net/eth7/flags", "0x1003")
         self.assertEqual([], self.found(BAD))
+
+    def beside(self, driver):
+        self.configure(PRINTED.replace("addresses: [10.77.0.1/16]\n", "addresses: [10.77.0.1/16]\n    kernel: {interface: "
+                                       f'"pw-edge", rate: 5000, icmp: pubwire, driver: {driver}}}\n'))
+
+    def test_an_interface_of_the_kernel_beside_a_port_needs_its_devices(self):
+        self.assertEqual([], [r.name for r in self.rows() if r.name.startswith("kernel")])
+        for driver in ("auto", "tap", "virtio-user"):
+            self.beside(driver)
+            self.assert_found(BAD, "kernel interface pw-edge: there is no /dev/net/tun", "modprobe tun")
+        self.assert_found(BAD, "kernel interface pw-edge: there is no /dev/vhost-net", "modprobe vhost-net")
+        self.host.add("/dev/net/tun", "")
+        for driver in ("auto", "tap"):  # auto goes by a TAP then
+            self.beside(driver)
+            self.assertEqual([], self.found(BAD))
+            self.assertEqual(["made by pubwire's start, as a TAP"],
+                             [r.found for r in self.rows() if r.name == "kernel interface pw-edge"])
+        self.beside("virtio-user")
+        self.assert_found(BAD, "kernel interface pw-edge: there is no /dev/vhost-net")
+        self.host.add("/dev/vhost-net", "")
+        for driver in ("auto", "virtio-user"):
+            self.beside(driver)
+            self.assertEqual([], self.found(BAD))
+            self.assertEqual(["made by pubwire's start, by virtio_user"],
+                             [r.found for r in self.rows() if r.name == "kernel interface pw-edge"])
+
+    def test_an_interface_that_has_the_name_of_the_one_beside_a_port(self):
+        self.host.add("/dev/net/tun", "")
+        self.host.add("/sys/class/net/pw-edge/flags", "0x1003")
+        self.beside("auto")
+        self.assert_found(BAD, "kernel interface pw-edge: there is one of this name", "another name")
+        config = program.load(self.host, program.find(self.host), "")
+        self.assertEqual([(OK, "pubwire has it")], [(r.verdict, r.found) for r in checks_ports.beside(
+            self.host, config, True)])
 
     def test_no_pci_hides_ports_and_no_allow_takes_all(self):
         self.configure(PRINTED.replace("--allow=0000:01:00.1", "--no-pci"))
