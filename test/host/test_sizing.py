@@ -71,12 +71,13 @@ class Figures(unittest.TestCase):
         self.assertEqual(defined("include/pubwire/forward/conf.h", "PW_FORWARD_MAX_BROKERS"), sizing.MOST_BROKERS)
 
     def test_between_measured_points_and_beyond(self):
-        self.assertEqual(sizing.cycles(1, 256, 1), 1147)
-        self.assertEqual(sizing.cycles(0, 256, 4), 1070)
-        self.assertTrue(1147 < sizing.cycles(1, 700, 1) < 1602)
-        self.assertTrue(1605 < sizing.cycles(1, 256, 6) < 2224)
-        self.assertGreater(sizing.cycles(1, 100000, 1), 40000)
-        self.assertEqual(sizing.cycles(1, 1, 1), 1071)
+        one = sizing.CYCLES[1]
+        self.assertEqual(sizing.cycles(1, 256, 1), one[256][0])
+        self.assertEqual(sizing.cycles(0, 256, 4), sizing.CYCLES[0][256][2])
+        self.assertTrue(one[256][0] < sizing.cycles(1, 700, 1) < one[1448][0])
+        self.assertTrue(one[256][2] < sizing.cycles(1, 256, 6) < one[256][3])
+        self.assertGreater(sizing.cycles(1, 100000, 1), 5 * one[16384][0])
+        self.assertEqual(sizing.cycles(1, 1, 1), one[64][0])
 
 
 @unittest.skipUnless(PUBWIRE, "PUBWIRE names no program")
