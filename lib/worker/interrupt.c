@@ -30,6 +30,7 @@
 #define WAIT_RETRY    (1 * NS_PER_MS)	/* a ring was full; who empties it rings no bell */
 #define SOURCES	      (2 * PW_WIRE_MAX_IFACES)
 #define EVENTS	      (SOURCES + 1)
+#define UNTOLD_MAX    4 /* one frame may come between a time-out and the look: so many do not */
 
 static_assert(PW_FORWARD_MAX_WORKERS <= 64, "a bit each in worker.told");
 static_assert(SOURCES <= 32, "a bit each in worker.watched");
@@ -194,6 +195,14 @@ fleet_kernel_unwatch(struct pw_fleet *f, uint32_t iface)
 	unwatch(f->worker[0], f->kernel[iface].port, 0, f->nb_ifaces + iface);
 }
 
+/* From here on the clock ends its sleeps. */
+static void
+wait_no_more(struct worker *w)
+{
+	__atomic_store_n(&w->idle.policy, PW_IDLE_ADAPTIVE, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->idle.woken, false, __ATOMIC_RELAXED);
+}
+
 static void
 arm(struct worker *w)
 {
@@ -212,8 +221,7 @@ arm(struct worker *w)
 			       w->index, port->device, port->driver, strerror(-rc));
 	}
 	if (rc < 0) {
-		__atomic_store_n(&w->idle.policy, PW_IDLE_ADAPTIVE, __ATOMIC_RELAXED);
-		__atomic_store_n(&w->idle.woken, false, __ATOMIC_RELAXED);
+		wait_no_more(w);
 		return;
 	}
 	w->armed = true;
@@ -237,6 +245,22 @@ worker_disarm(struct worker *w)
 	}
 	if (read(w->bell_fd, &rings, sizeof(rings)) > 0)
 		count_add(&w->count.bells, 1);
+}
+
+void
+worker_found_armed(struct worker *w)
+{
+	bool untold = w->timed_out && w->count.rx_frames != w->rx_then;
+
+	w->timed_out = false;
+	worker_disarm(w);
+	if (!untold || ++w->untold < UNTOLD_MAX)
+		return;
+	PW_LOG(worker, WARNING,
+	       "worker %u on lcore %u sleeps by the clock: its ports have not told of frames that "
+	       "came while it waited, so their interrupts do not arrive",
+	       w->index, w->lcore);
+	wait_no_more(w);
 }
 
 uint64_t
@@ -299,6 +323,7 @@ worker_wait(struct worker *w, uint64_t now)
 	end = worker_wait_end(w, now);
 	if (end <= now)
 		return;
+	w->timed_out = false;
 	before = rte_get_tsc_cycles();
 	/* In ms, and a timer that is not due yet would make it 0. */
 	ms = (int)((end - now - 1) / NS_PER_MS) + 1;
@@ -310,9 +335,13 @@ worker_wait(struct worker *w, uint64_t now)
 		took = (uint64_t)((double)took * 1e9 / (double)rte_get_tsc_hz());
 		idle_woke_late(&w->idle, took - RTE_MIN(took, (uint64_t)ms * NS_PER_MS));
 		weigh_wait(w);
+		w->timed_out = true;
+		w->rx_then = w->count.rx_frames;
 		return; /* armed as it is, the next turn is the look before the next wait */
 	}
 	count_add(&w->count.wakeups, 1);
+	if (n > 1 || events[0].fd != w->bell_fd)
+		w->untold = 0;
 	take_errors(events, n);
 	worker_disarm(w);
 	weigh_wait(w);

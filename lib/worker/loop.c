@@ -105,7 +105,7 @@ loop(void *arg)
 			count_add(&w->count.busy_cycles, after - before);
 			idle_found_work(&w->idle);
 			if (w->armed)
-				worker_disarm(w);
+				worker_found_armed(w);
 		} else {
 			rest(w);
 			pw_stage_paused();

@@ -136,10 +136,13 @@ struct worker {
 	struct rte_epoll_event queue[2 * PW_WIRE_MAX_IFACES];
 	int queue_fd[2 * PW_WIRE_MAX_IFACES];
 	struct idle idle;
-	uint64_t wait_cpu;		/* ns of its thread's CPU time when a wait began */
-	clockid_t cpu_clock;		/* of its thread, once clock_known */
-	bool clock_known;		/* atomic: any thread reads it */
-	uint64_t longest_sleep;		/* atomic, ns: for telemetry */
+	uint64_t wait_cpu;	/* ns of its thread's CPU time when a wait began */
+	uint64_t rx_then;	/* rx_frames when a time-out ended the last wait */
+	uint8_t untold;		/* such waits, one after the other, that frames were found behind */
+	bool timed_out;		/* a time-out ended the last wait, and no turn has followed it */
+	clockid_t cpu_clock;	/* of its thread, once clock_known */
+	bool clock_known;	/* atomic: any thread reads it */
+	uint64_t longest_sleep; /* atomic, ns: for telemetry */
 	const struct pw_stages *stages; /* atomic; its thread's, NULL where they are not counted */
 	struct pw_bucket to_kernel[PW_WIRE_MAX_IFACES];
 	/* Of the worker that talks to the kernel alone, from here on. */
@@ -267,8 +270,10 @@ void worker_wait(struct worker *w, uint64_t now);
 uint64_t worker_next_timer(const struct worker *w);
 /* The time (ns) at which a worker has to turn again though nobody wakes it. */
 uint64_t worker_wait_end(const struct worker *w, uint64_t now);
-/* A turn found something after all. */
+/* It does not wait, or not any more. */
 void worker_disarm(struct worker *w);
+/* A turn found something after all: disarm, and judge whether the ports should have said so. */
+void worker_found_armed(struct worker *w);
 /* Wake those of these workers, a bit each, that wait. Any thread, after it has put something
  * where they look. */
 void fleet_ring(struct pw_fleet *f, uint64_t workers);

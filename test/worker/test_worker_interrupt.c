@@ -43,7 +43,7 @@ static bool wanted;	  /* by the latest configuration */
 static uint32_t injected; /* frames that came just before arming */
 static uint32_t wrong;	  /* waits beside a frame, or that a bell did not end */
 static uint32_t waits;
-static bool inject, ring_late;
+static bool inject, ring_late, untold;
 
 static struct nic *
 nic_of(uint16_t port)
@@ -168,6 +168,8 @@ __wrap_rte_epoll_wait(int epfd, struct rte_epoll_event *events, int max, int tim
 	n = __real_rte_epoll_wait(epfd, events, max, timeout);
 	if (ring_late)
 		wrong += n == 0;
+	if (untold && n == 0)
+		put_frame(&nic[0]);
 	__atomic_add_fetch(&waits, 1, __ATOMIC_RELAXED);
 	return n;
 }
@@ -178,6 +180,8 @@ raise_interrupts(void)
 {
 	static const uint64_t one = 1;
 
+	if (untold)
+		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < RTE_DIM(nic) && nic[i].ring != NULL; i++) {
 		uint32_t sent = __atomic_load_n(&nic[i].ring->prod.tail, __ATOMIC_ACQUIRE);
@@ -205,6 +209,7 @@ forget(void)
 	waits = 0;
 	inject = false;
 	ring_late = false;
+	untold = false;
 }
 
 static struct world *
@@ -403,6 +408,29 @@ a_bell_that_rings_after_the_last_look_ends_the_wait_at_once(void **state)
 	pw_fleet_stop(w->fleet);
 	assert_int_equal(wrong, 0);
 	assert_true(pw_fleet_counters(w->fleet, 0)->bells >= 20);
+	(void)pw_log_drain();
+	destroy(w);
+}
+
+static bool
+sleeps_by_the_clock(const struct world *w)
+{
+	return !pw_fleet_woken(w->fleet, 0) && __atomic_load_n(&naps, __ATOMIC_RELAXED) > 0;
+}
+
+/* Frames would wait for the longest wait there is: 100 ms. */
+static void
+a_worker_whose_ports_say_nothing_sleeps_by_the_clock(void **state)
+{
+	static const struct world_conf conf = {.workers = 1, .lcores = lcores, .real_time = true};
+	struct world *w = create(conf);
+
+	(void)state;
+	untold = true;
+	assert_int_equal(pw_fleet_start(w->fleet), 0);
+	assert_true(until(w, sleeps_by_the_clock, 30000));
+	pw_fleet_stop(w->fleet);
+	assert_int_equal(pw_fleet_idle(w->fleet, 0), PW_IDLE_ADAPTIVE);
 	(void)pw_log_drain();
 	destroy(w);
 }
@@ -723,6 +751,7 @@ main(void)
 		cmocka_unit_test(
 			a_frame_that_came_just_before_arming_is_found_by_the_look_after_it),
 		cmocka_unit_test(a_bell_that_rings_after_the_last_look_ends_the_wait_at_once),
+		cmocka_unit_test(a_worker_whose_ports_say_nothing_sleeps_by_the_clock),
 		cmocka_unit_test(the_shares_of_a_worker_agree_with_the_kernel),
 		cmocka_unit_test(a_port_without_interrupts_makes_its_worker_adaptive),
 		cmocka_unit_test(a_port_that_refuses_interrupts_comes_up_without),
