@@ -17,6 +17,7 @@ from pwlab.telemetry import Telemetry, TelemetryError, socket_path  # noqa: E402
 
 PATIENCE = 60
 PAGE = 2 << 20
+KINDS = ("release", "profile", "debug", "asan", "clang")  # of scripts/build
 # A ring of memif holds 1024 frames: more on their way would be testpmd's to drop.
 WIRE_WINDOW = 512
 # How pktgen says that a phase begins; the measured one lies between these two.
@@ -93,7 +94,8 @@ class Bench:
     def program(build, path):
         prog = os.path.join(build, path)
         if not os.access(prog, os.X_OK):
-            raise Lacking(f"{prog} is not built: scripts/build")
+            kind = os.path.basename(os.path.normpath(build))
+            raise Lacking(f"{prog} is not built: scripts/build" + (" " + kind if kind in KINDS else ""))
         return prog
 
     def __enter__(self):

@@ -36,7 +36,7 @@ def left(pid):
 class Usage(unittest.TestCase):
     def test_what_is_not_understood_is_refused(self):
         for argv, expected in ((["no-such"], "no such scenario"), (["qos2-256"], "QoS 2"), (["mixed"], "not among"),
-                               (["--only", "apache"], "haproxy"), (["--rounds", "0"], "usage"), (["--rates", "0"], "usage")):
+                               (["--only", "apache"], "haproxy"), (["--rounds", "0"], "at least 1"), (["--rates", "0"], "usage")):
             r = subprocess.run(peers(*argv), capture_output=True, text=True, check=False)
             self.assertEqual(r.returncode, 64, r.stderr)
             self.assertIn(expected, r.stderr)

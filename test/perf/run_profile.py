@@ -189,6 +189,9 @@ class Program(unittest.TestCase):
             r = self.run_it("one-64", "--build", d)
         self.assertEqual(r.returncode, 77, r.stderr)
         self.assertIn("skipped: ", r.stdout)
+        with tempfile.TemporaryDirectory() as d:
+            r = self.run_it("one-64", "--build", os.path.join(d, "profile"))
+        self.assertIn("scripts/build profile\n", r.stdout)
 
     def test_a_scenario_is_profiled(self):
         with tempfile.TemporaryDirectory() as d:

@@ -83,7 +83,10 @@ class Scenarios(unittest.TestCase):
         r = subprocess.run([run, "no-such"], capture_output=True, text=True, check=False)
         self.assertEqual(r.returncode, 64)
         self.assertIn("--list", r.stderr)
-        self.assertEqual(subprocess.run([run], capture_output=True, check=False).returncode, 64)
+        for argv in ((), ("one-64", "--seconds", "0"), ("one-64", "--steps", "-1")):
+            r = subprocess.run([run, *argv], capture_output=True, text=True, check=False)
+            self.assertEqual(r.returncode, 64)
+            self.assertIn("expected", r.stderr)
         r = subprocess.run([run, "--list"], capture_output=True, text=True, check=False)
         self.assertEqual(r.returncode, 0)
         self.assertIn("qos1-256", r.stdout)
