@@ -119,6 +119,7 @@ gone(struct devices *d, struct device *dev, uint64_t now)
 struct reading {
 	struct devices *d;
 	struct device *dev;
+	uint64_t now;
 	uint8_t out[4096]; /* PUBREL packets */
 	uint32_t n;
 };
@@ -162,7 +163,7 @@ answer(struct reading *r, const uint8_t *p, uint32_t len, uint32_t head)
 	if (len < head + 2)
 		return -EBADMSG;
 	id = (uint16_t)(p[head] << 8 | p[head + 1]);
-	if (!device_answer(r->d, r->dev, type, id)) {
+	if (!device_answer(r->d, r->dev, type, id, r->now)) {
 		r->d->count.strange++;
 		return 0;
 	}
@@ -215,6 +216,8 @@ device_read(struct devices *d, struct device *dev, uint64_t now)
 		return;
 	r.d = d;
 	r.dev = dev;
+	/* A second reading where something is measured: the turn may have begun well before. */
+	r.now = d->o->qos > 0 ? clock_now() : now;
 	r.n = 0;
 	n = frames_walk(d->lite != NULL ? lite_rx(d->lite, i) : pw_tcp_rx_chain(c), on_frame, &r);
 	if (n < 0)
@@ -494,6 +497,11 @@ devices_create(struct devices *d, const struct options *o, uint64_t now)
 	d->dev = rte_zmalloc("devices", sizeof(struct device) * (size_t)d->n, 64);
 	if (d->dev == NULL)
 		return -ENOMEM;
+	if (o->qos > 0) {
+		d->due = rte_zmalloc("due", sizeof(*d->due) * (size_t)d->n * o->inflight, 64);
+		if (d->due == NULL)
+			return -ENOMEM;
+	}
 	/* The silent and the slow ones are spread over all, the silent from the end. */
 	for (uint32_t i = 0; i < d->n; i++) {
 		d->dev[i].first = 1;
@@ -508,5 +516,6 @@ void
 devices_destroy(struct devices *d)
 {
 	lite_destroy(d->lite);
+	rte_free(d->due);
 	rte_free(d->dev);
 }

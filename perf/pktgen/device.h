@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <pubwire/base/counter.h>
+#include <pubwire/base/histogram.h>
 #include <pubwire/tcp/tcp.h>
 
 #include "lite.h"
@@ -55,6 +56,7 @@ struct device {
 	uint16_t first;		  /* packet identifier of the oldest exchange */
 	uint16_t generation;	  /* connections so far, less one */
 	uint8_t inflight;	  /* exchanges from first on, over or not */
+	uint8_t slot;		  /* of the oldest exchange in devices' due */
 	uint8_t state;		  /* enum device_state */
 	bool silent;
 	bool slow;
@@ -77,7 +79,10 @@ struct devices {
 	uint32_t left;		       /* all below this have been told to leave */
 	bool leaving;		       /* nobody is opened any more */
 	uint64_t connect_due, ping_due, churn_due; /* ns */
+	uint64_t *due;	   /* ns, of each exchange: o->inflight a device; NULL at QoS 0 */
+	uint64_t from, to; /* exchanges that were due in between are measured (ns) */
 	struct device_counters count;
+	struct pw_hist puback; /* of those due then, to the end of the exchange */
 };
 
 /* 0 or -ENOMEM. */
@@ -138,7 +143,15 @@ device_send(struct devices *d, struct device *dev, const void *data, uint32_t le
 /* Read what a device has been sent; not while half a message of its is on its way. */
 void device_read(struct devices *d, struct device *dev, uint64_t now);
 
+/* Where stands when a message was due: that of the exchange that comes so many after the oldest. */
+static inline uint64_t *
+device_due(struct devices *d, struct device *dev, uint32_t ahead)
+{
+	return &d->due[(size_t)device_number(d, dev) * d->o->inflight +
+		       (dev->slot + ahead) % d->o->inflight];
+}
+
 /* A packet that answers a message: PUBACK, PUBREC, PUBCOMP. False where it is strange. */
-bool device_answer(struct devices *d, struct device *dev, uint8_t type, uint16_t id);
+bool device_answer(struct devices *d, struct device *dev, uint8_t type, uint16_t id, uint64_t now);
 
 #endif

@@ -20,8 +20,6 @@
 #define EXIT_DIRTY 2
 #define EXIT_USAGE 64
 
-uint64_t clock_mult;
-
 static bool stop;
 
 static void

@@ -46,7 +46,9 @@
 	X(seconds, "seconds", "SECONDS", "5", "measured")                                          \
 	X(buffers, "buffers", "N", "16384", "packet buffers, of 2.5 KB")                           \
 	X(json, "json", "FILE", "none", "result; - is the standard output")                        \
-	X(percentiles, "percentiles", "FILE", "none", "latency in HdrHistogram's text form")
+	X(percentiles, "percentiles", "FILE", "none", "latency in HdrHistogram's text form")       \
+	X(puback_percentiles, "puback-percentiles", "FILE", "none",                                \
+	  "the same, until the device has PUBACK or PUBCOMP")
 
 #define OPTION_ENUM(id, name, arg, def, text) OPT_##id,
 enum { OPT_HELP = 256, OPT_QUIET, OPT_HOLD, OPTIONS(OPTION_ENUM) OPT_END };
@@ -348,6 +350,9 @@ take(struct options *o, int opt, const char *name, const char *a)
 	case OPT_percentiles:
 		o->percentiles = a;
 		return 0;
+	case OPT_puback_percentiles:
+		o->puback_percentiles = a;
+		return 0;
 	default:
 		return -1;
 	}
@@ -367,6 +372,11 @@ check(struct options *o)
 	if (o->mode == MODE_L3 && o->frame < 66) {
 		fprintf(stderr, "pktgen: --frame: '%u'; expected 66 to 1514 with --mode l3\n",
 			o->frame);
+		return -1;
+	}
+	if (o->puback_percentiles != NULL && (o->qos == 0 || o->mode != MODE_MQTT)) {
+		fprintf(stderr, "pktgen: --puback-percentiles: nothing is acknowledged; expected "
+				"with --qos 1 or 2 and --mode mqtt\n");
 		return -1;
 	}
 	if (o->silent + o->slow > 100) {

@@ -62,7 +62,7 @@ struct options {
 
 	double warmup, seconds;
 	uint32_t buffers;
-	const char *json, *percentiles;
+	const char *json, *percentiles, *puback_percentiles;
 	bool quiet;
 	bool hold; /* keep the ports until the standard input ends */
 };

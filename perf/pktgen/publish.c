@@ -26,18 +26,29 @@ id_at(const struct device *dev, uint32_t ahead)
 }
 
 static void
-settle_first(struct device *dev)
+settle_first(const struct devices *d, struct device *dev)
 {
 	while (dev->inflight > 0 && (dev->over & 1)) {
 		dev->over >>= 1;
 		dev->received >>= 1;
 		dev->first = id_at(dev, 1);
+		dev->slot = (uint8_t)((dev->slot + 1) % d->o->inflight);
 		dev->inflight--;
 	}
 }
 
+/* From when a message was due to the end of its exchange. */
+static void
+measure(struct devices *d, struct device *dev, uint32_t ahead, uint64_t now)
+{
+	uint64_t due = *device_due(d, dev, ahead);
+
+	if (due >= d->from && due < d->to)
+		pw_hist_record(&d->puback, now > due ? now - due : 0);
+}
+
 bool
-device_answer(struct devices *d, struct device *dev, uint8_t type, uint16_t id)
+device_answer(struct devices *d, struct device *dev, uint8_t type, uint16_t id, uint64_t now)
 {
 	uint32_t ahead = (uint32_t)(id - dev->first + IDS) % IDS;
 	uint64_t bit;
@@ -55,7 +66,8 @@ device_answer(struct devices *d, struct device *dev, uint8_t type, uint16_t id)
 	}
 	dev->over |= bit;
 	d->count.settled++;
-	settle_first(dev);
+	measure(d, dev, ahead, now);
+	settle_first(d, dev);
 	return true;
 }
 
@@ -98,11 +110,14 @@ send_some(struct devices *d, struct device *dev, uint32_t n, const struct publis
 
 	while (sent < n) {
 		const struct shape *s = shape_next();
+		uint64_t stamp = due->first + (uint64_t)((done + sent) * due->step);
 
 		if (p + s->total > start + sizeof(out))
 			break;
+		if (d->o->qos > 0)
+			*device_due(d, dev, dev->inflight + sent) = stamp;
 		p = shape_write(s, p, device, id_at(dev, dev->inflight + sent), dev->seq + sent,
-				due->first + (uint64_t)((done + sent) * due->step));
+				stamp);
 		bytes += s->payload;
 		sent++;
 		if (full && (uint32_t)(p - start) + s->total > MSS)
@@ -167,8 +182,10 @@ device_send_half(struct devices *d, struct device *dev)
 	}
 	dev->half = NULL;
 	dev->seq++;
-	if (d->o->qos > 0)
+	if (d->o->qos > 0) {
+		*device_due(d, dev, dev->inflight) = dev->half_stamp;
 		dev->inflight++;
+	}
 	return true;
 }
 

@@ -96,9 +96,18 @@ print_settings(FILE *f, const struct options *o)
 }
 
 static void
+print_quantiles(FILE *f, const char *name, const struct pw_hist *h)
+{
+	fprintf(f, "  \"%s\": {\"count\": %" PRIu64, name, h->count);
+	for (uint32_t i = 0; i < RTE_DIM(quantile); i++)
+		fprintf(f, ", \"%s\": %.1f", quantile_name[i],
+			(double)pw_hist_quantile(h, quantile[i]) / 1000);
+	fprintf(f, "},\n");
+}
+
+static void
 print_json(FILE *f, const struct run *r)
 {
-	const struct pw_hist *h = &r->sink.latency;
 	const struct order_counts n = sink_counts(&r->sink);
 
 	fprintf(f, "{\n  \"clean\": %s,\n  \"failure\": \"%s\",\n",
@@ -118,11 +127,10 @@ print_json(FILE *f, const struct run *r)
 	fprintf(f, "%s\"" #name "\": %" PRIu64, strcmp(#name, "missing") != 0 ? ", " : "", n.name);
 	ORDER_COUNTS(REPORT_ORDER)
 #undef REPORT_ORDER
-	fprintf(f, "},\n  \"latency_us\": {\"count\": %" PRIu64, h->count);
-	for (uint32_t i = 0; i < RTE_DIM(quantile); i++)
-		fprintf(f, ", \"%s\": %.1f", quantile_name[i],
-			(double)pw_hist_quantile(h, quantile[i]) / 1000);
 	fprintf(f, "},\n");
+	print_quantiles(f, "latency_us", &r->sink.latency);
+	if (r->o->qos > 0)
+		print_quantiles(f, "puback_us", &r->devices.puback);
 	print_table(f, "devices", &r->devices.count, device_counters_desc);
 	print_table(f, "sink", &r->sink.count, sink_counters_desc);
 	print_table(f, "devices_port", &r->devices_net.n, net_counters_desc);
@@ -141,9 +149,8 @@ print_json(FILE *f, const struct run *r)
 
 /* As HdrHistogram prints it, in microseconds, so that its plotter draws it. */
 static void
-print_percentiles(FILE *f, const struct run *r)
+print_percentiles(FILE *f, const struct pw_hist *h)
 {
-	const struct pw_hist *h = &r->sink.latency;
 	uint64_t sum = 0;
 
 	fprintf(f, "%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount",
@@ -171,9 +178,30 @@ print_percentiles(FILE *f, const struct run *r)
 }
 
 static void
+print_latency(FILE *f, const struct run *r)
+{
+	print_percentiles(f, &r->sink.latency);
+}
+
+static void
+print_puback(FILE *f, const struct run *r)
+{
+	print_percentiles(f, &r->devices.puback);
+}
+
+static void
+say_quantiles(FILE *f, const char *what, const struct pw_hist *h)
+{
+	fprintf(f, "%s of %" PRIu64 " messages, us:", what, h->count);
+	for (uint32_t i = 0; i < RTE_DIM(quantile); i++)
+		fprintf(f, " %s %.1f", quantile_name[i],
+			(double)pw_hist_quantile(h, quantile[i]) / 1000);
+	fprintf(f, "\n");
+}
+
+static void
 print_words(FILE *f, const struct run *r)
 {
-	const struct pw_hist *h = &r->sink.latency;
 	const struct order_counts n = sink_counts(&r->sink);
 
 	if (r->failure[0] != '\0')
@@ -181,11 +209,11 @@ print_words(FILE *f, const struct run *r)
 	fprintf(f, "%.0f messages/s sent, %.0f/s delivered, over %.2f s; %u connected in %.2f s\n",
 		rate(r->sent, r->measured_ns), rate(r->sink.measured, r->measured_ns),
 		(double)r->measured_ns / CLOCK_S, r->peak_up, r->connect_s);
-	fprintf(f, "latency of %" PRIu64 " messages, us:", h->count);
-	for (uint32_t i = 0; i < RTE_DIM(quantile); i++)
-		fprintf(f, " %s %.1f", quantile_name[i],
-			(double)pw_hist_quantile(h, quantile[i]) / 1000);
-	fprintf(f, "\n%" PRIu64 " lost", run_lost(r));
+	say_quantiles(f, "latency", &r->sink.latency);
+	if (r->o->qos > 0)
+		say_quantiles(f, r->o->qos == 1 ? "until PUBACK" : "until PUBCOMP",
+			      &r->devices.puback);
+	fprintf(f, "%" PRIu64 " lost", run_lost(r));
 #define REPORT_WORDS(name, text) fprintf(f, ", %" PRIu64 " " #name, n.name);
 	ORDER_COUNTS(REPORT_WORDS)
 #undef REPORT_WORDS
@@ -226,7 +254,9 @@ report_result(const struct run *r)
 	print_words(json_out ? stderr : stdout, r);
 	if (to_file(r->o->json, r, print_json) < 0)
 		rc = -1;
-	if (to_file(r->o->percentiles, r, print_percentiles) < 0)
+	if (to_file(r->o->percentiles, r, print_latency) < 0)
+		rc = -1;
+	if (to_file(r->o->puback_percentiles, r, print_puback) < 0)
 		rc = -1;
 	return rc;
 }

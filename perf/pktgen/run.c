@@ -58,12 +58,6 @@ fail(struct run *r, const char *why)
 	enter(r, RUN_LEAVE, 0);
 }
 
-static uint64_t
-delivered(const struct run *r)
-{
-	return r->sink.count.messages / run_copies(r);
-}
-
 /* Sending. */
 
 static uint32_t
@@ -78,7 +72,7 @@ publish(struct run *r, uint32_t n, uint64_t first, double step)
 static uint32_t
 send_most(struct run *r)
 {
-	uint64_t out = r->devices.count.messages - delivered(r);
+	uint64_t out = r->devices.count.messages - sink_delivered(&r->sink);
 	uint32_t room = out < r->o->window ? r->o->window - (uint32_t)out : 0;
 	uint32_t n = RTE_MIN(room, (uint32_t)BATCH), sent;
 
@@ -135,8 +129,8 @@ static void
 measure_from_now(struct run *r)
 {
 	enter(r, RUN_MEASURE, (uint64_t)(r->o->seconds * CLOCK_S));
-	r->sink.from = r->since;
-	r->sink.to = r->deadline;
+	r->sink.from = r->devices.from = r->since;
+	r->sink.to = r->devices.to = r->deadline;
 	r->sent_before = r->devices.count.messages;
 	r->turns = r->full_turns = 0;
 	r->busy_cycles = r->total_cycles = 0;
@@ -171,7 +165,7 @@ static void
 settling(struct run *r)
 {
 	const struct devices *d = &r->devices;
-	bool all = delivered(r) >= d->count.messages &&
+	bool all = sink_delivered(&r->sink) >= d->count.messages &&
 		   (r->o->qos == 0 || d->count.settled + d->count.unsettled >= d->count.messages);
 
 	if (all || silent(r, r->sink.count.messages + d->count.settled)) {

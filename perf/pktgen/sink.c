@@ -267,6 +267,13 @@ sink_counts(const struct sink *s)
 }
 
 uint64_t
+sink_delivered(const struct sink *s)
+{
+	return (s->count.messages - sink_counts(s).duplicate) /
+	       (s->o->fanout_one ? 1 : s->o->brokers);
+}
+
+uint64_t
 sink_lost(const struct sink *s, uint32_t device, uint32_t sent)
 {
 	uint64_t lost = 0;

@@ -63,6 +63,12 @@ void sink_leave(struct sink *s, uint64_t now);
 /* What is missing at the end: gaps, and what device i, that has sent so many, sent last. */
 uint64_t sink_lost(const struct sink *s, uint32_t device, uint32_t sent);
 
+/*
+ * Messages that every broker they are for has. Of what comes twice, one: the other does not stand
+ * for one that is still on its way.
+ */
+uint64_t sink_delivered(const struct sink *s);
+
 /* Sums over all brokers. */
 struct order_counts sink_counts(const struct sink *s);
 

@@ -107,11 +107,12 @@ class Memif(unittest.TestCase):
             return p.returncode, json.load(f)
 
     def test_whole_is_found_whole_and_missing_missing(self):
+        hgrm = os.path.join(self.dir.name, "hgrm")
         for tcp in ("full", "light"):
             rc, whole = self.generate("--connections", "20", "--rate", "2000", "--qos", "2",
                                       "--payload", "64:3,4096", "--churn", "20", "--slow", "30",
                                       "--silent", "10", "--seconds", "0.5",
-                                      "--protocol", "5.0", "--tcp", tcp)
+                                      "--protocol", "5.0", "--tcp", tcp, "--puback-percentiles", hgrm)
             self.assertEqual(rc, 0, whole)
             self.assertTrue(whole["clean"])
             self.assertEqual(whole["settings"]["tcp"], tcp)
@@ -120,6 +121,12 @@ class Memif(unittest.TestCase):
             self.assertGreater(whole["devices"]["halves"], 0)
             self.assertGreater(whole["latency_us"]["count"], 100)
             self.assertGreater(whole["latency_us"]["p50"], 0)
+            # Of the same messages; the slow ones say the rest a tenth of a second after it was due.
+            self.assertEqual(2 * whole["puback_us"]["count"], whole["latency_us"]["count"])
+            self.assertGreater(whole["puback_us"]["p50"], 0)
+            self.assertGreater(whole["puback_us"]["max"], 100000)
+            with open(hgrm, encoding="utf-8") as f:
+                self.assertIn(f"Total count    = {whole['puback_us']['count']:>12}]", f.read())
         rc, syn = self.generate("--mode", "syn", "--rate", "2000", "--seconds", "0.3")
         self.assertEqual(rc, 0, syn)
         self.assertGreater(syn["came_per_second"], 0)
@@ -128,6 +135,7 @@ class Memif(unittest.TestCase):
                                  "--seconds", "0.3", "--window", "256")
         self.assertEqual(rc, 2, half)
         self.assertFalse(half["clean"])
+        self.assertNotIn("puback_us", half)
         sent = half["devices"]["messages"]
         self.assertEqual(half["lost"], 2 * sent - half["sink"]["messages"])
         self.assertAlmostEqual(half["lost"] / sent, 0.2, delta=0.15)

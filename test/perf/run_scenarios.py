@@ -4,12 +4,16 @@
 
   run_scenarios.py BUILD-DIRECTORY"""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import unittest
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(REPO, "perf"))
@@ -90,6 +94,18 @@ class Scenarios(unittest.TestCase):
         r = subprocess.run([run, "--list"], capture_output=True, text=True, check=False)
         self.assertEqual(r.returncode, 0)
         self.assertIn("qos1-256", r.stdout)
+
+    def test_a_trial_with_acknowledgements_tells_how_long_they_took(self):
+        run = SourceFileLoader("perf_run", os.path.join(REPO, "perf", "run"))
+        run = module_from_spec(spec_from_loader(run.name, run))
+        run.__spec__.loader.exec_module(run)
+        trial = {"delivered_per_second": 10, "copies": 1, "latency_us": {"p50": 1.5, "p99": 2.5, "p99_9": 3.5}}
+        said = []
+        for r in (trial, {**trial, "puback_us": {"p50": 71.5, "p99": 72.5}}):
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                run.say("window", r, None, "extra")
+            said.append(out.getvalue().split())
+        self.assertEqual(said[1], said[0][:-1] + ["71.5", "72.5", "extra"])
 
     def test_what_stands_beside_a_scenario_is_one_and_is_no_larger(self):
         names = {s.name: s for s in scenario.every()}
