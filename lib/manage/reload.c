@@ -265,7 +265,8 @@ end(struct pw_reload *r)
 	if (o.nb_changed == 0)
 		reload_say(&o, "%s says what was in force", r->file);
 	else
-		reload_say(&o, "%s is in force: %u keys are others", r->file, o.nb_changed);
+		reload_say(&o, "%s is in force: %u %s", r->file, o.nb_changed,
+			   o.nb_changed == 1 ? "key differs" : "keys differ");
 	PW_LOG(manage, NOTICE, "reload: %s", o.text[0]);
 	for (uint32_t i = 0; i < o.nb_changed && i < PW_RELOAD_LINES; i++)
 		PW_LOG(manage, NOTICE, "reload: changed: %s", o.changed[i]);

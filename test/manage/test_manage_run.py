@@ -200,12 +200,16 @@ def reload_by_telemetry(prefix, conf, write):
         check(sorted(r["changed"]) == ["brokers[0] (z is new)", "brokers[1].ack_timeout", "limits.drain_deadline",
                                        "limits.idle_timeout", "log.level", "routes[1] (route-2 is new)"],
               "reload: it says what is different")
+        check(r["text"].endswith("c.yaml is in force: 6 keys differ"), "reload: and how many keys are")
         # The second one that is taken once had brokers numbered as in the file, so that all moved.
         names = [x["broker"] for x in t.ask("/pubwire/ledger_brokers").values() if isinstance(x, dict)]
         check(names == ["a", "b", "z"] and t.ask("/pubwire/logs")["total"] == 4,
               "reload: brokers that stay keep their places, and their logs")
         check(t.ask("/pubwire/drain")["deadline_ms"] == 2000, "reload: telemetry tells of what is in force")
         check(set(t.ask("/pubwire/log_level").values()) == {"debug"}, "reload: the log level is the new one")
+        write(more)
+        r = reload(t)
+        check(r["text"].endswith("c.yaml is in force: 1 key differs"), "reload: one key is one")
         write(more.replace("idle_timeout: 1m", "idle_timeout: 2m, max_connections: 2000, message_rate: 5"))
         r = reload(t)
         check(r["state"] == "refused" and r["text"].count("needs a restart") == 2 and

@@ -45,7 +45,7 @@ struct pw_reload_result {
 	/** Why it was refused, a line for each reason; or what was done. */
 	char text[PW_RELOAD_LINES][PW_RELOAD_LINE_LEN];
 	uint32_t nb_text;
-	char changed[PW_RELOAD_LINES][PW_RELOAD_KEY_LEN]; /**< keys that are others */
+	char changed[PW_RELOAD_LINES][PW_RELOAD_KEY_LEN]; /**< keys that differ */
 	uint32_t nb_changed; /**< all of them; the first PW_RELOAD_LINES have a name */
 };
 
