@@ -353,6 +353,7 @@ flood_create(struct flood *f, const struct options *o)
 		fprintf(stderr, "pktgen: no memory for %u --buffers; give EAL more\n", o->buffers);
 		return -1;
 	}
+	f->out.queues = f->in.queues = 1;
 	f->out.range = o->clients;
 	f->out.link = o->link;
 	f->out.peer = o->target;

@@ -23,14 +23,21 @@ net_open(struct net *net, const char *device, const struct pw_mem *mem, char *er
 {
 	struct pw_port_conf conf = {
 		.device = device,
-		.nb_workers = 1,
+		.nb_workers = (uint16_t)net->queues,
 		.rx_desc = RINGS,
 		.tx_desc = RINGS,
 		.disable_caps = PW_PORT_TX_TSO | PW_PORT_RX_RSS,
 	};
 
+	int rc = pw_port_open(&net->port, &conf, mem, err, err_len);
+
 	net->mem = mem;
-	return pw_port_open(&net->port, &conf, mem, err, err_len);
+	if (rc < 0 || (net->port.nb_rxq == net->queues && net->port.nb_txq == net->queues))
+		return rc;
+	snprintf(err, err_len, "%s has %u receive and %u send queues; --queues %u", device,
+		 net->port.nb_rxq, net->port.nb_txq, net->queues);
+	pw_port_close(&net->port);
+	return -ENOTSUP;
 }
 
 void
@@ -217,7 +224,8 @@ net_receive(struct net *net, struct rte_mbuf **tcp, uint32_t *frames)
 {
 	struct rte_mbuf *rx[NET_BURST];
 
-	*frames = rte_eth_rx_burst(net->port.id, 0, rx, NET_BURST);
+	*frames = rte_eth_rx_burst(net->port.id, (uint16_t)net->next_queue, rx, NET_BURST);
+	net->next_queue = (net->next_queue + 1) % net->queues;
 	return net_input(net, rx, *frames, tcp);
 }
 
@@ -286,43 +294,82 @@ net_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t n
 	return net_send(net, m) ? 0 : -ENOBUFS;
 }
 
-/* What the driver's checks refuse would block all behind it. */
-static uint32_t
-prepared(struct net *net, struct rte_mbuf **m, uint32_t n)
+/* The queue for a frame: of a flow always the same, that which a NIC with RSS would choose. */
+static uint16_t
+queue_of(const struct net *net, const struct rte_mbuf *m)
 {
-	uint32_t good = n;
+	if (net->send_queue != NET_BY_HASH)
+		return (uint16_t)net->send_queue;
+	return net->queues == 1 ? 0 : pw_port_worker_of_frame(&net->port, m);
+}
+
+/* What the driver's checks refuse would block all behind it: it is dropped. */
+static uint32_t
+send_by(struct net *net, uint16_t queue, struct rte_mbuf **m, uint32_t *n)
+{
+	uint64_t bytes = 0;
+	uint32_t good = *n, sent;
 
 	if (net->port.caps & (PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM))
-		good = rte_eth_tx_prepare(net->port.id, 0, m, (uint16_t)n);
-	if (good > 0)
-		return good;
-	net->n.drop_other++;
-	rte_pktmbuf_free(m[0]);
-	net->backlog_first = (net->backlog_first + 1) % NET_BACKLOG;
-	net->backlog_n--;
-	return 0;
+		good = rte_eth_tx_prepare(net->port.id, queue, m, (uint16_t)*n);
+	if (good == 0) {
+		net->n.drop_other++;
+		rte_pktmbuf_free(m[0]);
+		return *n = 1;
+	}
+	*n = good;
+	/* They are the driver's once they are sent. */
+	for (uint32_t i = 0; i < good; i++)
+		bytes += m[i]->pkt_len;
+	sent = rte_eth_tx_burst(net->port.id, queue, m, (uint16_t)good);
+	for (uint32_t i = sent; i < good; i++)
+		bytes -= m[i]->pkt_len;
+	net->n.frames_out += sent;
+	net->n.bytes_out += bytes;
+	return sent;
+}
+
+/* A burst of n frames sorted by their queues; what finds no room is left behind, in its order. */
+static uint32_t
+send_sorted(struct net *net, struct rte_mbuf **burst, uint32_t n)
+{
+	struct rte_mbuf *m[NET_QUEUES][NET_BURST];
+	uint32_t of[NET_QUEUES] = {0}, left = n;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint16_t q = queue_of(net, burst[i]);
+
+		m[q][of[q]++] = burst[i];
+	}
+	for (uint32_t q = 0; q < net->queues; q++) {
+		uint32_t done = 0;
+
+		while (done < of[q]) {
+			uint32_t some = of[q] - done, sent;
+
+			sent = send_by(net, (uint16_t)q, m[q] + done, &some);
+			done += sent;
+			if (sent < some)
+				break;
+		}
+		while (of[q] > done)
+			burst[--left] = m[q][--of[q]];
+	}
+	return left;
 }
 
 void
 net_flush(struct net *net)
 {
 	while (net->backlog_n > 0) {
-		uint32_t run = RTE_MIN(net->backlog_n, NET_BACKLOG - net->backlog_first);
+		uint32_t run = RTE_MIN(net->backlog_n, NET_BACKLOG - net->backlog_first), sent;
 		struct rte_mbuf **m = &net->backlog[net->backlog_first];
-		uint64_t bytes = 0;
-		uint32_t sent;
 
-		run = prepared(net, m, RTE_MIN(run, (uint32_t)NET_BURST));
-		if (run == 0)
-			continue;
-		/* They are the driver's once they are sent. */
-		for (uint32_t i = 0; i < run; i++)
-			bytes += m[i]->pkt_len;
-		sent = rte_eth_tx_burst(net->port.id, 0, m, (uint16_t)run);
-		for (uint32_t i = sent; i < run; i++)
-			bytes -= m[i]->pkt_len;
-		net->n.frames_out += sent;
-		net->n.bytes_out += bytes;
+		run = RTE_MIN(run, (uint32_t)NET_BURST);
+		if (net->queues > 1 && net->send_queue == NET_BY_HASH)
+			sent = send_sorted(net, m, run);
+		else
+			sent = send_by(net, queue_of(net, m[0]), m, &run);
 		net->backlog_first = (net->backlog_first + sent) % NET_BACKLOG;
 		net->backlog_n -= sent;
 		if (sent < run)

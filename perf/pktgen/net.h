@@ -22,6 +22,8 @@
 
 #define NET_TTL	    64
 #define NET_BURST   64
+#define NET_QUEUES  8
+#define NET_BY_HASH UINT32_MAX
 #define NET_BACKLOG 4096 /* frames that wait for room in the send queue */
 #define NET_BUSY    512	 /* so many, and nothing new should be begun */
 
@@ -48,6 +50,9 @@ struct net {
 	struct net_range range; /* addresses that are ours */
 	uint32_t link;		/* address of ours on the link, host order */
 	uint32_t peer;		/* next hop; 0: whoever asks for one of ours */
+	uint32_t queues;	/* of the port, each way; 1 to NET_QUEUES */
+	uint32_t send_queue;	/* what all is sent by; NET_BY_HASH: each flow by its own */
+	uint32_t next_queue;	/* that is received from */
 	struct rte_ether_addr peer_mac;
 	bool resolved;
 	uint64_t ask_due; /* ns */
@@ -57,7 +62,7 @@ struct net {
 	struct rte_mbuf *backlog[NET_BACKLOG];
 };
 
-/* Open the device. 0; or -errno with a line in err. The range, link and peer are set before. */
+/* Open the device. 0; or -errno with a line in err. What is chosen above is set before. */
 int net_open(struct net *net, const char *device, const struct pw_mem *mem, char *err,
 	     size_t err_len);
 void net_close(struct net *net);
@@ -66,8 +71,9 @@ void net_close(struct net *net);
 bool net_ready(struct net *net, uint64_t now);
 
 /*
- * One burst of received frames: ARP is answered, TCP for our addresses is left in tcp (NET_BURST of
- * room) as pw_tcp_input() takes it. *frames receives how many frames there were.
+ * One burst of received frames, of each queue in turn: ARP is answered, TCP for our addresses is
+ * left in tcp (NET_BURST of room) as pw_tcp_input() takes it. *frames receives how many frames
+ * there were.
  */
 uint32_t net_receive(struct net *net, struct rte_mbuf **tcp, uint32_t *frames);
 

@@ -24,6 +24,10 @@
 	X(broker, "broker", "ADDRESS[:PORT]", "10.78.0.11:1883", "first broker, others follow")    \
 	X(brokers, "brokers", "N", "1", "brokers, up to 16")                                       \
 	X(fanout, "fanout", "all|one", "all", "how many of them a message is for")                 \
+	X(queues, "queues", "N", "1", "of each port, each way, up to 8; a memif needs the peer's") \
+	X(devices_queue, "devices-queue", "Q|hash", "hash",                                        \
+	  "by which devices send; hash: each flow by its own, as RSS has it")                      \
+	X(brokers_queue, "brokers-queue", "Q|hash", "hash", "the same of brokers")                 \
 	X(mode, "mode", "mqtt|l2|l3|syn", "mqtt", "l2, l3, syn: frames without state, see below")  \
 	X(frame, "frame", "BYTES", "64", "of a mode without state, 38 (l3: 66) to 1514")           \
 	X(tcp, "tcp", "full|light", "full",                                                        \
@@ -51,7 +55,7 @@
 	  "the same, until the device has PUBACK or PUBCOMP")
 
 #define OPTION_ENUM(id, name, arg, def, text) OPT_##id,
-enum { OPT_HELP = 256, OPT_QUIET, OPT_HOLD, OPTIONS(OPTION_ENUM) OPT_END };
+enum { OPT_HELP = 256, OPT_QUIET, OPT_HOLD, OPT_YIELD, OPTIONS(OPTION_ENUM) OPT_END };
 
 static void
 help(void)
@@ -75,6 +79,8 @@ help(void)
 	       "a memif\n"
 	       "                                    that polls may not survive that the other end "
 	       "goes\n"
+	       "  --yield                           let others have the CPU after a turn without "
+	       "work\n"
 	       "  --help\n\n"
 	       "--mode l2 and l3 send frames from --devices-port, with --rate or --window, and\n"
 	       "expect them at --brokers-port: what lies between passes them on, as testpmd does.\n"
@@ -155,6 +161,13 @@ endpoint(const char *name, const char *text, uint32_t *addr, uint16_t *port)
 		return -1;
 	*port = (uint16_t)n;
 	return 0;
+}
+
+static int
+queue(const char *name, const char *text, uint32_t *out)
+{
+	*out = NET_BY_HASH;
+	return strcmp(text, "hash") == 0 ? 0 : number32(name, text, 0, NET_QUEUES - 1, out);
 }
 
 static int
@@ -247,6 +260,12 @@ take_network(struct options *o, int opt, const char *name, const char *a)
 		return endpoint(name, a, &o->broker, &o->broker_port);
 	case OPT_brokers:
 		return number32(name, a, 1, OPTIONS_BROKERS, &o->brokers);
+	case OPT_queues:
+		return number32(name, a, 1, NET_QUEUES, &o->queues);
+	case OPT_devices_queue:
+		return queue(name, a, &o->devices_queue);
+	case OPT_brokers_queue:
+		return queue(name, a, &o->brokers_queue);
 	case OPT_mode:
 		i = word(name, a, "mqtt|l2|l3|syn");
 		o->mode = (enum options_mode)i;
@@ -379,6 +398,19 @@ check(struct options *o)
 				"with --qos 1 or 2 and --mode mqtt\n");
 		return -1;
 	}
+	if (o->mode != MODE_MQTT && o->queues > 1) {
+		fprintf(stderr, "pktgen: --queues: '%u'; expected 1 with a --mode without state\n",
+			o->queues);
+		return -1;
+	}
+	if ((o->devices_queue != NET_BY_HASH && o->devices_queue >= o->queues) ||
+	    (o->brokers_queue != NET_BY_HASH && o->brokers_queue >= o->queues)) {
+		fprintf(stderr,
+			"pktgen: --devices-queue, --brokers-queue: expected hash, or a number "
+			"below --queues %u\n",
+			o->queues);
+		return -1;
+	}
 	if (o->silent + o->slow > 100) {
 		fprintf(stderr,
 			"pktgen: --silent and --slow: %u and %u percent; expected 100 at "
@@ -408,6 +440,7 @@ options_read(struct options *o, int argc, char **argv, int *rest)
 		OPTIONS(OPTION_LONG){"help", no_argument, NULL, OPT_HELP},
 		{"quiet", no_argument, NULL, OPT_QUIET},
 		{"hold", no_argument, NULL, OPT_HOLD},
+		{"yield", no_argument, NULL, OPT_YIELD},
 		{NULL, 0, NULL, 0}};
 	int opt, index;
 
@@ -419,6 +452,9 @@ options_read(struct options *o, int argc, char **argv, int *rest)
 		.broker = 0x0a4e000b, /* 10.78.0.11 */
 		.broker_port = 1883,
 		.brokers = 1,
+		.queues = 1,
+		.devices_queue = NET_BY_HASH,
+		.brokers_queue = NET_BY_HASH,
 		.connections = 100,
 		.connect_rate = 20000,
 		.keepalive = 60,
@@ -442,6 +478,8 @@ options_read(struct options *o, int argc, char **argv, int *rest)
 			o->quiet = true;
 		else if (opt == OPT_HOLD)
 			o->hold = true;
+		else if (opt == OPT_YIELD)
+			o->yield = true;
 		else if (opt == '?' || take(o, opt, longs[index].name, optarg) < 0)
 			return -1;
 	}

@@ -35,6 +35,7 @@ struct options {
 	const char *devices_port, *brokers_port; /* names of ethdevs */
 	uint32_t target;			 /* host order, as all addresses here */
 	uint16_t target_port;
+	uint32_t queues, devices_queue, brokers_queue; /* see net.h */
 	struct net_range clients;
 	uint32_t link; /* of the devices' port */
 	uint32_t broker;
@@ -64,7 +65,8 @@ struct options {
 	uint32_t buffers;
 	const char *json, *percentiles, *puback_percentiles;
 	bool quiet;
-	bool hold; /* keep the ports until the standard input ends */
+	bool yield; /* who shares the CPU may have it after a turn without work */
+	bool hold;  /* keep the ports until the standard input ends */
 };
 
 /*

@@ -4,6 +4,7 @@
  * while frames wait for the port, and, without a rate, while the window of messages is full; so
  * what is found is what pubwire takes without loss.
  */
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -285,6 +286,8 @@ run_measure(struct run *r, const bool *stop)
 		r->total_cycles += after - before;
 		r->busy_cycles += work > 0 ? after - before : 0;
 		before = after;
+		if (work == 0 && r->o->yield)
+			sched_yield();
 		if (i % PROGRESS_TURNS == 0)
 			report_progress(r);
 		if (__atomic_load_n(stop, __ATOMIC_RELAXED) && r->phase < RUN_LEAVE)
@@ -341,6 +344,9 @@ open_ports(struct run *r)
 	const struct options *o = r->o;
 	char err[256] = "";
 
+	r->devices_net.queues = r->brokers_net.queues = o->queues;
+	r->devices_net.send_queue = o->devices_queue;
+	r->brokers_net.send_queue = o->brokers_queue;
 	r->devices_net.range = o->clients;
 	r->devices_net.link = o->link;
 	r->devices_net.peer = o->target;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pubwire, testpmd and pktgen on two CPUs, joined by two memif of one socket."""
+"""pubwire, testpmd and pktgen on two CPUs, or three, joined by two memif of one socket."""
 
 import contextlib
 import json
@@ -28,8 +28,8 @@ MEASURED = ("measuring", "waiting for the last messages")
 
 CONFIG = """
 instance: perf
-workers: {{lcores: [{cpu}], main_cpu: {cpu}, idle: poll}}
-memory: {{packet_buffers: 16384, header_buffers: 8192, indirect_buffers: 16384}}
+workers: {{{roles}, main_cpu: {cpu}, idle: {idle}}}
+memory: {{packet_buffers: {buffers}, header_buffers: 8192, indirect_buffers: 16384}}
 limits: {{max_connections: {connections}}}
 ports:
   - {{name: devices, device: net_memif0, addresses: [10.77.0.1/16]}}
@@ -41,14 +41,16 @@ routes: [{{filter: "#", brokers: [{names}]}}]
 """
 
 
-def configuration(cpu, s, connections=None):
-    """pubwire's for a scenario, or for other so many connections, with one worker on a CPU."""
+def configuration(cpus, s, connections=None, shared=False):
+    """pubwire's for a scenario, or for other so many connections, with a worker on each of the CPUs. Where they share
+    one with the generator they leave it while there is nothing to do."""
     if connections is None:
         connections = s.connections
     names = [f"b{i}" for i in range(s.brokers)]
     brokers = "\n".join(f"  - {{name: {n}, address: 10.78.0.{11 + i}, restart_timeout: [100ms, 200ms]}}"
                         for i, n in enumerate(names))
-    return CONFIG.format(cpu=cpu, connections=connections + 64, brokers=brokers, names=", ".join(names))
+    roles = f"devices: [{cpus[0]}], brokers: [{cpus[1]}]" if s.split else f"lcores: {cpus}"
+    return CONFIG.format(cpu=cpus[0], roles=roles, idle="adaptive" if shared else "poll", buffers=16384 * len(cpus), connections=connections + 64, brokers=brokers, names=", ".join(names))
 
 
 class Lacking(Exception):
@@ -77,9 +79,13 @@ class Bench:
 
     def __init__(self, build, cpus, no_huge):
         allowed = sorted(os.sched_getaffinity(0))
-        self.cpus = [int(c) for c in cpus.split(",")] if cpus else allowed[:2]
-        if len(self.cpus) != 2 or not set(self.cpus) <= set(allowed):
-            raise Lacking(f"two CPUs are needed, one for pubwire and one for the generator; there are {allowed}")
+        chosen = [int(c) for c in cpus.split(",")] if cpus else allowed[:3]
+        if len(chosen) not in (2, 3) or not set(chosen) <= set(allowed):
+            raise Lacking("two CPUs are needed, one for pubwire and one for the generator, or a third for a second worker; "
+                          f"there are {allowed}")
+        self.cpus = chosen[:2]
+        self.shared = len(chosen) == 2  # a second worker's CPU is the generator's
+        self.second = chosen[-1]
         self.no_huge = no_huge
         self.huge = False
         self.pubwire_bin = self.program(build, "app/pubwire")
@@ -123,10 +129,10 @@ class Bench:
 
     def conditions(self, s):
         """Choose the pages, and say what a reader has to know of the machine."""
-        need = (s.connections * 2000 + (300 << 20)) * 5 // 4
+        need = (s.connections * 2000 + (200 + 100 * s.workers << 20)) * 5 // 4
         self.huge = not self.no_huge and free_hugepages() >= need
         load = os.getloadavg()[0]
-        self.megabytes = [(s.connections * 1300 >> 20) + 200, (s.connections * 700 >> 20) + 250]
+        self.megabytes = [(s.connections * 1300 >> 20) + 100 + 100 * s.workers, (s.connections * 700 >> 20) + 250]
         with open("/proc/meminfo", encoding="ascii") as f:
             available = int(re.search(r"MemAvailable:\s+(\d+)", f.read()).group(1)) >> 10
         if not self.huge and sum(self.megabytes) > available:
@@ -134,7 +140,12 @@ class Bench:
         pages = "2 MiB" if self.huge else "4 KiB (not enough hugepages are free: figures are lower)"
         if self.no_huge:
             pages = "4 KiB (--no-huge: figures are lower)"
-        self.words = (f"{cpu_model()}, pubwire on CPU {self.cpus[0]}, generator on CPU {self.cpus[1]}, pages of "
+        where = f"pubwire on CPU {self.cpus[0]}, generator on CPU {self.cpus[1]}"
+        if s.workers == 2:
+            where = f"pubwire on CPUs {self.cpus[0]} and {self.second}, generator on CPU {self.cpus[1]}"
+            if self.shared:
+                where += " too (nothing can scale, as worker 1 has what the generator leaves it)"
+        self.words = (f"{cpu_model()}, {where}, pages of "
                       f"{pages}, memif with copies, other work: load {load:.1f}")
         return {"cpu": cpu_model(), "hugepages": self.huge, "load_before": load}
 
@@ -239,7 +250,8 @@ class Bench:
 
     @contextlib.contextmanager
     def pubwire(self, s, connections=None):
-        config = self.write("pubwire.yaml", configuration(self.cpus[0], s, connections))
+        config = self.write("pubwire.yaml", configuration([self.cpus[0], self.second][:s.workers], s, connections,
+                                                          s.workers == 2 and self.shared))
         eal = self.eal("pw", None, "server", 0)
         with self.running("pubwire", [self.pubwire_bin, "--config", config, "--", *eal], "is running",
                           lambda p: p.terminate(), self.environ) as p:
@@ -250,14 +262,34 @@ class Bench:
         if p.returncode != 0 or "0 packet, 0 header, 0 indirect" not in self.said("pubwire"):
             raise Failed(f"pubwire does not end well:\n{self.said('pubwire')}")
 
-    def cycles(self):
-        """Of pubwire's worker so far: those of turns that found work, and all."""
+    def workers(self, s):
+        """Of each worker so far: role, cycles of turns that found work, all, CPU time, frames that it gave to the other."""
+        out = []
         try:
             with Telemetry(self.prefix + "pw") as t:
-                w = t.ask("/pubwire/workers")["0"]
-                return w["busy_cycles"], w["total_cycles"]
+                rows, at = t.ask("/pubwire/workers"), time.monotonic()
+                for w in range(s.workers):
+                    row = rows[str(w)]
+                    counts = t.ask(f"/pubwire/counters,{w}")["worker"]
+                    out.append({"role": row["role"], "busy": row["busy_cycles"], "total": row["total_cycles"], "at": at,
+                                "cpu_ns": row["cpu_ns"], "handed_over": counts["steered_out"]})
         except (TelemetryError, KeyError, TypeError) as e:
             raise Failed(f"telemetry: {e}") from e
+        return out
+
+    def cost(self, s, before, after, messages):
+        """What each worker spent on a message of the run. Where the generator takes its CPU amid a turn, the turn's cycles are
+        the generator's too; CPU time is the worker's alone, but has the turns that found nothing: the lesser is nearer."""
+        out = []
+        for w, (a, b) in enumerate(zip(before, after)):
+            d = {key: b[key] - a[key] for key in ("busy", "total", "at", "cpu_ns", "handed_over")}
+            at_most = w == 1 and self.shared
+            cycles = d["busy"]
+            if at_most:
+                cycles = min(cycles, d["cpu_ns"] / 1e9 * d["total"] / max(d["at"], 1e-9))
+            out.append({"role": b["role"], "cycles": cycles / max(1, messages), "at_most": at_most,
+                        "busy_share": d["busy"] / max(1, d["total"]), "handed_over": d["handed_over"] / max(1, messages)})
+        return out
 
     def allocated(self):
         """Bytes that pubwire has from EAL's heap; all of them are taken at start."""
@@ -294,7 +326,7 @@ class Bench:
 
         def begins(phase):
             if phase in MEASURED:
-                at[phase] = self.cycles()
+                at[phase] = self.workers(s)
                 if watch:
                     watch(phase == MEASURED[0])
             elif phase == LEAVES:
@@ -304,6 +336,8 @@ class Bench:
         options = s.options() + ["--warmup", "0.5", "--seconds", str(seconds)]
         if s.connections > 20000:
             options += ["--clients", "10.77.1.1-10.77.255.250"]
+        if s.workers == 2 and self.shared:
+            options += ["--yield"]
         r = self.generate(self.pubwire(s), options + (["--rate", str(int(rate))] if rate else []), begins)
         order, sink = r["order"], r["sink"]
         wrong = {**{k: order[k] for k in ("late", "duplicate", "stale")},
@@ -316,7 +350,7 @@ class Bench:
         r["copies"] = s.brokers
         r["drops"] = drops
         r["heap"] = at.get(LEAVES, 0)
-        busy, total = (b - a for a, b in zip(at[MEASURED[0]], at[MEASURED[1]]))
-        r["cycles"] = busy / max(1, r["sent_per_second"] * r["seconds"])
-        r["pubwire_busy_share"] = busy / max(1, total)
+        r["workers"] = self.cost(s, *(at[phase] for phase in MEASURED), r["sent_per_second"] * r["seconds"])
+        r["cycles"] = sum(w["cycles"] for w in r["workers"])
+        r["pubwire_busy_share"] = max(w["busy_share"] for w in r["workers"])
         return r

@@ -170,7 +170,7 @@ class PubwireAfPacket(Forwarder):
         self.program = ""
 
     def argv(self, b, s):
-        text = bench.configuration(b.cpus[0], s).replace("net_memif", "net_af_packet")
+        text = bench.configuration(b.cpus[:1], s).replace("net_memif", "net_af_packet")
         eal = [a for a in b.eal("pw", None, "server", 0) if "net_memif" not in a]
         # A ring that holds all that is on its way.
         eal += [f"--vdev=net_af_packet{i},iface={dev},qpairs=1,blocksz=131072,framesz=2048,framecnt=8192,qdisc_bypass=1"

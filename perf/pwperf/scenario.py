@@ -11,7 +11,8 @@ DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))),
 KEYS = {
     "load": {"payload": str, "tcp": str, "connections": int, "qos": int, "per-segment": (int, str), "inflight": int,
              "window": int, "brokers": int, "protocol": str, "keepalive": int, "silent": int, "slow": int, "churn": int,
-             "rate": int},
+             "rate": int, "queues": int, "devices-queue": (int, str), "brokers-queue": (int, str)},
+    "pubwire": {"workers": int, "split": bool},
     "measure": {"search": bool, "wire": bool, "percent": list, "rates": list, "beside": str},
 }
 
@@ -40,7 +41,7 @@ class Scenario:
         for section, keys in text.items():
             known = KEYS.get(section)
             if known is None or not isinstance(keys, dict):
-                raise Bad(f"{path}: {section}: expected about, load, measure", broken=True)
+                raise Bad(f"{path}: {section}: expected about, load, pubwire, measure", broken=True)
             for key, value in keys.items():
                 # A truth value is a number to Python.
                 if (key not in known or not isinstance(value, known[key])
@@ -48,6 +49,11 @@ class Scenario:
                     raise Bad(f"{path}: {section}.{key} = {value!r}: expected one of {', '.join(known)}, "
                               "of its type", broken=True)
         self.load = text.get("load", {})
+        pubwire = text.get("pubwire", {})
+        self.workers = pubwire.get("workers", 1)
+        self.split = pubwire.get("split", False)  # the first serves devices, the second brokers
+        if self.workers not in (1, 2) or self.split and self.workers != 2:
+            raise Bad(f"{path}: pubwire: expected workers = 1 or 2, and split only with 2", broken=True)
         measure = text.get("measure", {})
         self.search = measure.get("search", True)
         self.wire = measure.get("wire", True)

@@ -17,7 +17,7 @@ from importlib.util import module_from_spec, spec_from_loader
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(REPO, "perf"))
-from pwperf import scenario, search  # noqa: E402
+from pwperf import bench, scenario, search  # noqa: E402
 
 BUILD = ""
 
@@ -73,7 +73,8 @@ class Scenarios(unittest.TestCase):
 
     def test_what_is_not_understood_is_refused_by_key(self):
         for text, key in (('[load]\npayloads = "64"', "payloads"), ("[load]\nqos = true", "qos"),
-                          ('[load]\nqos = "1"', "qos"), ("[lode]\nqos = 1", "lode"), ("= 1", None)):
+                          ('[load]\nqos = "1"', "qos"), ("[lode]\nqos = 1", "lode"),
+                          ("[pubwire]\nworkers = 3", "workers"), ("[pubwire]\nsplit = true", "split"), ("= 1", None)):
             with tempfile.NamedTemporaryFile("w", suffix=".toml") as f:
                 f.write(text)
                 f.flush()
@@ -130,6 +131,50 @@ class Scenarios(unittest.TestCase):
         self.assertEqual(idle["connected"], 10000)
         self.assertGreater(idle["bytes_per_connection"], 256)
         self.assertLess(idle["bytes_per_connection"], 4096)
+
+    def test_pktgen_refuses_queues_that_are_not_there(self):
+        pktgen = os.path.join(BUILD, "perf", "pktgen", "pktgen")
+        ports = ["--devices-port", "a", "--brokers-port", "b"]
+        for argv, key in ((["--devices-queue", "1"], "--devices-queue"), (["--brokers-queue", "nine"], "--brokers-queue"),
+                          (["--queues", "2", "--mode", "l2"], "--queues")):
+            r = subprocess.run([pktgen, *ports, *argv], capture_output=True, text=True, check=False)
+            self.assertEqual(r.returncode, 64, argv)
+            self.assertIn(key, r.stderr)
+
+    def test_frames_of_two_workers_come_by_the_queues_that_the_scenario_says(self):
+        handed, roles = {}, {}
+        try:
+            with bench.Bench(BUILD, None, True) as b:
+                for name in ("cross-lcore", "two-workers"):
+                    s = scenario.load(name)
+                    b.conditions(s)
+                    self.assertIn("nothing can scale" if b.shared else f"CPUs {b.cpus[0]} and", b.words)
+                    w = b.trial(s, 0.3, may_lose=True)["workers"]
+                    handed[name] = [x["handed_over"] for x in w]
+                    roles[name] = {x["role"] for x in w}
+                    self.assertGreater(min(x["cycles"] for x in w), 0)
+        except bench.Lacking as e:
+            self.skipTest(str(e))
+        self.assertGreater(handed["cross-lcore"][0], 0.1)
+        self.assertEqual(handed["cross-lcore"][1], 0)
+        self.assertLess(max(handed["two-workers"]), 0.01)
+        self.assertEqual(roles, {name: {"devices+brokers"} for name in roles})
+
+    def test_split_workers_are_told_apart(self):
+        with tempfile.TemporaryDirectory() as d:
+            out = os.path.join(d, "json")
+            r = subprocess.run([os.path.join(REPO, "perf", "run"), "split", "--seconds", "0.3", "--no-huge", "--no-wire", "--build",
+                                BUILD, "--json", out], capture_output=True, text=True, check=False)
+            if r.returncode == 77:
+                self.skipTest(r.stdout.strip().splitlines()[-1])
+            self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+            with open(out, encoding="utf-8") as f:
+                result = json.load(f)
+        workers = result["window"]["workers"]
+        self.assertEqual([w["role"] for w in workers], ["devices", "brokers"])
+        self.assertEqual([w["handed_over"] for w in workers], [0, 0])
+        self.assertIn("worker 1 (brokers):", r.stdout)
+        self.assertEqual(result["beside"]["scenario"], "one-64")
 
     def test_a_scenario_runs_and_gives_its_figures(self):
         with tempfile.TemporaryDirectory() as d:
