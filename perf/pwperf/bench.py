@@ -129,10 +129,12 @@ class Bench:
 
     def conditions(self, s):
         """Choose the pages, and say what a reader has to know of the machine."""
-        need = (s.connections * 2000 + (200 + 100 * s.workers << 20)) * 5 // 4
+        # Beside those that pktgen has by default.
+        buffers = max(0, s.load.get("buffers", 0) - 16384) * 2600
+        need = (s.connections * 2000 + buffers + (200 + 100 * s.workers << 20)) * 5 // 4
         self.huge = not self.no_huge and free_hugepages() >= need
         load = os.getloadavg()[0]
-        self.megabytes = [(s.connections * 1300 >> 20) + 100 + 100 * s.workers, (s.connections * 700 >> 20) + 250]
+        self.megabytes = [(s.connections * 1300 >> 20) + 100 + 100 * s.workers, (s.connections * 700 + buffers >> 20) + 250]
         with open("/proc/meminfo", encoding="ascii") as f:
             available = int(re.search(r"MemAvailable:\s+(\d+)", f.read()).group(1)) >> 10
         if not self.huge and sum(self.megabytes) > available:

@@ -10,8 +10,8 @@ DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))),
 # Keys of a section, with the types that their values may have. Those of load are options of pktgen.
 KEYS = {
     "load": {"payload": str, "tcp": str, "connections": int, "qos": int, "per-segment": (int, str), "inflight": int,
-             "window": int, "brokers": int, "protocol": str, "keepalive": int, "silent": int, "slow": int, "churn": int,
-             "rate": int, "queues": int, "devices-queue": (int, str), "brokers-queue": (int, str)},
+             "window": int, "buffers": int, "brokers": int, "protocol": str, "keepalive": int, "silent": int, "slow": int,
+             "churn": int, "rate": int, "queues": int, "devices-queue": (int, str), "brokers-queue": (int, str)},
     "pubwire": {"workers": int, "split": bool},
     "measure": {"search": bool, "wire": bool, "percent": list, "rates": list, "beside": str},
 }

@@ -198,10 +198,11 @@ test_line_is_not_cut_within_a_character(void **state)
 
 	(void)state;
 	for (uint32_t len = 1018; len <= 1023; len++) {
-		char what[1100];
+		char what[1200];
 
 		/* U+20AC of three bytes ends at each of the places around the cut. */
-		snprintf(what, sizeof(what), "%s\xe2\x82\xac%s", text_of(len - 3), text_of(50));
+		snprintf(what, sizeof(what), "%.1024s\xe2\x82\xac%.50s", text_of(len - 3),
+			 text_of(50));
 		is = written(what, false);
 		assert_true(strlen(is) <= 1023);
 		assert_string_equal(is + strlen(is) - 3, "...");
