@@ -50,7 +50,8 @@ def configuration(cpus, s, connections=None, shared=False):
     brokers = "\n".join(f"  - {{name: {n}, address: 10.78.0.{11 + i}, restart_timeout: [100ms, 200ms]}}"
                         for i, n in enumerate(names))
     roles = f"devices: [{cpus[0]}], brokers: [{cpus[1]}]" if s.split else f"lcores: {cpus}"
-    return CONFIG.format(cpu=cpus[0], roles=roles, idle="adaptive" if shared else "poll", buffers=16384 * len(cpus), connections=connections + 64, brokers=brokers, names=", ".join(names))
+    return CONFIG.format(cpu=cpus[0], roles=roles, idle="adaptive" if shared else "poll", buffers=16384 * len(cpus),
+                         connections=connections + 64, brokers=brokers, names=", ".join(names))
 
 
 class Lacking(Exception):

@@ -63,7 +63,8 @@ def plans(build):
     what a file leaves out by default, which is the small profile ("default")."""
     out = {}
     for n in (*PLANNED, None):
-        text = bench.CONFIG.format(cpu=0, connections=n, names="b0", brokers="  - {name: b0, address: 10.78.0.11}")
+        # Beside those of a scenario it has room for 64.
+        text = bench.configuration([0], scenario.load("one-64"), (n or 0) - 64)
         if n is None:
             text = "".join(line for line in text.splitlines(True) if not re.match(r"memory:|limits:", line))
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
