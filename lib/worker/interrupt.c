@@ -30,6 +30,7 @@
 #define WAIT_RETRY    (1 * NS_PER_MS)	/* a ring was full; who empties it rings no bell */
 #define SOURCES	      (2 * PW_WIRE_MAX_IFACES)
 #define EVENTS	      (SOURCES + 1)
+#define UNTOLD_WAIT   (20 * NS_PER_MS) /* a NIC tells of a frame much sooner, however it gathers */
 #define UNTOLD_MAX    4 /* one frame may come between a time-out and the look: so many do not */
 
 static_assert(PW_FORWARD_MAX_WORKERS <= 64, "a bit each in worker.told");
@@ -335,7 +336,7 @@ worker_wait(struct worker *w, uint64_t now)
 		took = (uint64_t)((double)took * 1e9 / (double)rte_get_tsc_hz());
 		idle_woke_late(&w->idle, took - RTE_MIN(took, (uint64_t)ms * NS_PER_MS));
 		weigh_wait(w);
-		w->timed_out = true;
+		w->timed_out = took >= UNTOLD_WAIT;
 		w->rx_then = w->count.rx_frames;
 		return; /* armed as it is, the next turn is the look before the next wait */
 	}

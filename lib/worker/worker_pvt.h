@@ -139,7 +139,7 @@ struct worker {
 	uint64_t wait_cpu;	/* ns of its thread's CPU time when a wait began */
 	uint64_t rx_then;	/* rx_frames when a time-out ended the last wait */
 	uint8_t untold;		/* such waits, one after the other, that frames were found behind */
-	bool timed_out;		/* a time-out ended the last wait, and no turn has followed it */
+	bool timed_out;		/* a long last wait, which a time-out ended */
 	clockid_t cpu_clock;	/* of its thread, once clock_known */
 	bool clock_known;	/* atomic: any thread reads it */
 	uint64_t longest_sleep; /* atomic, ns: for telemetry */
