@@ -13,9 +13,13 @@ import time
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "scripts"))
+from . import machine  # noqa: E402
 from pwlab.telemetry import Telemetry, TelemetryError, socket_path  # noqa: E402
 
 PATIENCE = 60
+# How long is looked at what else runs, and how much of it is nothing.
+OTHERS_S = 0.3
+QUIET = 0.03
 PAGE = 2 << 20
 KINDS = ("release", "profile", "debug", "asan", "clang")  # of scripts/build
 # A ring of memif holds 1024 frames: more on their way would be testpmd's to drop.
@@ -80,7 +84,7 @@ class Bench:
 
     def __init__(self, build, cpus, no_huge):
         allowed = sorted(os.sched_getaffinity(0))
-        chosen = [int(c) for c in cpus.split(",")] if cpus else allowed[:3]
+        chosen = cpus or allowed[:3]
         if len(chosen) not in (2, 3) or not set(chosen) <= set(allowed):
             raise Lacking("two CPUs are needed, one for pubwire and one for the generator, or a third for a second worker; "
                           f"there are {allowed}")
@@ -152,6 +156,15 @@ class Bench:
                       f"{pages}, memif with copies, other work: load {load:.1f}")
         return {"cpu": cpu_model(), "hugepages": self.huge, "load_before": load}
 
+    def others(self, why=""):
+        """{CPU: share of a moment in which it was not idle}, before anything of ours runs; said where it is more than a little."""
+        busy = machine.busy(self.cpus, OTHERS_S)
+        for cpu, share in busy.items():
+            if share > QUIET:
+                print(f"CPU {cpu} was busy {share:.0%} of the time with nothing running here; other work disturbs what is measured"
+                      + why, flush=True)
+        return busy
+
     def eal(self, name, cpu, role, which):
         """Its arguments; cpu None: pubwire chooses its lcores by its configuration."""
         args = ["--no-pci", f"--file-prefix={self.prefix}{name}"] + (["--lcores", cpu] if cpu is not None else [])
@@ -175,9 +188,9 @@ class Bench:
                 time.sleep(0.02)
             yield p
         finally:
-            if p.poll() is None:
-                stop(p)
             try:
+                if p.poll() is None:
+                    stop(p)
                 p.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 p.kill()
@@ -197,9 +210,7 @@ class Bench:
                                       "--hold", "--json", out, *options, "--",
                                       *self.eal("gen", f"{self.cpus[1]}", "client", 1), "--no-telemetry"],
                                      stdin=subprocess.PIPE, stdout=words, stderr=subprocess.PIPE, text=True)
-                stack.callback(p.stderr.close)
-                stack.callback(p.wait)
-                stack.callback(p.stdin.close)
+                stack.callback(self.abandon, p)
                 for line in p.stderr:
                     said.append(line)
                     if line.startswith(HOLDS):
@@ -214,6 +225,19 @@ class Bench:
         with open(out, encoding="utf-8") as f:
             return json.load(f)
 
+    @staticmethod
+    def abandon(p):
+        """End a generator whose run has not ended."""
+        if p.poll() is None:
+            p.terminate()
+        p.stdin.close()
+        try:
+            p.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+        p.stderr.close()
+
     # Wire: testpmd in pubwire's place.
 
     def testpmd_passes(self, frame, seconds):
@@ -224,7 +248,7 @@ class Bench:
         argv = ["stdbuf", "-oL", self.testpmd, *self.eal("pmd", lcores, "server", 0), "--main-lcore", str(main), "--no-telemetry",
                 "--", "--forward-mode=macswap", "--nb-cores=1", "--total-num-mbufs=16384", "--disable-link-check",
                 "--rxd=1024", "--txd=1024"]
-        pmd = self.running("testpmd", argv, "Press enter to exit", lambda p: p.communicate(b"\n"))
+        pmd = self.running("testpmd", argv, "Press enter to exit", lambda p: p.communicate(b"\n", PATIENCE))
         r = self.generate(pmd, ["--mode", "l2", "--frame", str(frame), "--window", str(WIRE_WINDOW),
                                 "--warmup", "0.2", "--seconds", str(seconds / 2)])
         if r["came_per_second"] == 0:

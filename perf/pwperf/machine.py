@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 BUILD_OPTIONS = ("buildtype", "b_lto", "cpu_instruction_set", "b_sanitize")
@@ -66,6 +67,18 @@ def dpdk(program):
     r = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     m = re.search(r"DPDK (\S+)", r.stdout)
     return m.group(1) if m else "unknown"
+
+
+def busy(cpus, seconds):
+    """{CPU: the share of some time in which it was not idle}. What a hypervisor takes away is idle: nothing of this host runs."""
+    def idle():
+        with open("/proc/stat", encoding="ascii") as f:
+            rows = {row[0]: row for row in (line.split() for line in f)}
+        return {cpu: sum(int(rows[f"cpu{cpu}"][i]) for i in (4, 5, 8)) / os.sysconf("SC_CLK_TCK") for cpu in cpus}
+    before, start = idle(), time.monotonic()
+    time.sleep(seconds)
+    after, wall = idle(), time.monotonic() - start
+    return {cpu: min(1.0, max(0.0, 1 - (after[cpu] - before[cpu]) / wall)) for cpu in cpus}
 
 
 def today():

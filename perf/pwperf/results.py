@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from . import bench, machine, scenario, stats
+from . import bench, command, machine, scenario, stats
 
 # In rounds, with the window full; and once, as each takes long or searches.
 OFTEN = ("one-64", "full-64", "one-1024", "qos1-256", "one-256", "one-4096", "full-256", "qos2-256", "brokers-1", "brokers-2",
@@ -19,7 +19,6 @@ SEARCHED = ("latency",)
 PEERS = ("one-64", "full-64", "one-1024", "qos1-256", "brokers-4", "latency")
 # Connections of which the plan of memory is asked for.
 PLANNED = (100, 1000, 10000, 100000, 1000000)
-LACKING = 77
 
 
 class Bad(Exception):
@@ -128,11 +127,9 @@ class Directory:
         """(exit status, last line, seconds) of a job; its result is in the directory if it gave one."""
         part, began = self.file(job.name + ".part"), time.monotonic()
         try:
-            r = subprocess.run([*job.argv, "--json", part], cwd=machine.REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               text=True, check=False)
-            rc, said = r.returncode, r.stdout
+            rc, said = command.output([*job.argv, "--json", part], cwd=machine.REPO)
         except FileNotFoundError:
-            rc, said = LACKING, f"there is no {job.argv[0]}"
+            rc, said = command.LACKING, f"there is no {job.argv[0]}"
         with open(self.file(job.name + ".txt"), "w", encoding="utf-8") as f:
             f.write(said)
         last = (said.strip().splitlines() or [""])[-1]
@@ -144,7 +141,7 @@ class Directory:
                 os.unlink(leftover)
         if not done:
             with open(self.file(job.name + ".skipped"), "w", encoding="utf-8") as f:
-                f.write(last.removeprefix("skipped: ") if rc == LACKING else f"failed: {last}")
+                f.write(last.removeprefix("skipped: ") if rc == command.LACKING else f"failed: {last}")
         return rc, last, time.monotonic() - began
 
 

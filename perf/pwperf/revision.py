@@ -3,22 +3,23 @@
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
 
-from . import bench
+from . import bench, command
 from .machine import REPO
 
 DIR = os.path.join(REPO, "build", "compare")
 KEEP = 6
 
 
-def done(argv, cwd=REPO, **kw):
-    r = subprocess.run(argv, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **kw)
-    if r.returncode:
-        raise bench.Failed(f"{shlex.join(argv)}: {r.stdout[-2000:]}")
-    return r.stdout
+def done(argv, cwd=REPO, **more):
+    rc, said = command.output(argv, cwd=cwd, **more)
+    if rc:
+        raise bench.Failed(f"{shlex.join(argv)}: {said[-2000:]}")
+    return said
 
 
 class Unknown(Exception):
@@ -31,6 +32,20 @@ def commit(rev):
     if r.returncode:
         raise Unknown(f"{rev}: git knows no such revision; `.` is the working tree")
     return r.stdout.strip()
+
+
+def benches(rev):
+    """The names of a revision's perf/micro, by its sources; it need not be built."""
+    path = "perf/micro/micro.h"
+    if rev == ".":
+        try:
+            with open(os.path.join(REPO, path), encoding="utf-8") as f:
+                text = f.read()
+        except FileNotFoundError:
+            text = ""
+    else:
+        text = subprocess.run(["git", "-C", REPO, "show", f"{commit(rev)}:{path}"], capture_output=True, text=True, check=False).stdout
+    return re.findall(r'\bX\(\w+,\s*"([^"]+)"', text)
 
 
 def sources(rev, where):

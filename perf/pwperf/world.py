@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 
 from .bench import Failed, Lacking
 
@@ -117,14 +116,3 @@ class World:
     def inside(self, ns, cpu, argv):
         """The command line that runs argv as a host of this world."""
         return ["ip", "netns", "exec", ns, "taskset", "-c", str(cpu), *argv]
-
-
-def busy(cpu, seconds):
-    """The share of some time in which a CPU was not idle."""
-    def idle():
-        with open("/proc/stat", encoding="ascii") as f:
-            row = next(line.split() for line in f if line.startswith(f"cpu{cpu} "))
-        return (int(row[4]) + int(row[5]) + int(row[8])) / os.sysconf("SC_CLK_TCK")
-    before, start = idle(), time.monotonic()
-    time.sleep(seconds)
-    return max(0.0, 1 - (idle() - before) / (time.monotonic() - start))
