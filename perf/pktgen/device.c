@@ -286,8 +286,17 @@ on_lite_gone(void *ctx, uint32_t i, uint64_t now)
 	gone(d, &d->dev[i], now);
 }
 
-static const struct lite_ops lite_ops = {
-	.connected = on_lite_connected, .readable = on_lite_readable, .gone = on_lite_gone};
+static void
+on_lite_again(void *ctx, uint32_t i, const struct lite_note *note, uint8_t *p, uint32_t len)
+{
+	(void)ctx;
+	publish_again(i, note, p, len);
+}
+
+static const struct lite_ops lite_ops = {.connected = on_lite_connected,
+					 .readable = on_lite_readable,
+					 .gone = on_lite_gone,
+					 .again = on_lite_again};
 
 void
 devices_use_tcp(struct devices *d, struct pw_tcp *tcp)

@@ -119,6 +119,9 @@ struct publish_due {
 uint32_t devices_publish(struct devices *d, uint32_t n, const struct publish_due *due,
 			 uint32_t per_segment);
 
+/* Write anew what was sent with a note. */
+void publish_again(uint32_t device, const struct lite_note *note, uint8_t *p, uint32_t len);
+
 /* Send what is due of halves; returns how many. */
 uint32_t devices_send_halves(struct devices *d, uint64_t now);
 

@@ -10,8 +10,9 @@
  * timeout of 200 ms.
  *
  * A connection is the number of its device, which its address and port tell, so nothing is looked
- * up. A segment is one buffer, built once and kept until it is acknowledged. Upcalls are made from
- * lite_input() and lite_advance().
+ * up. A segment that the application writes in place (lite_begin()) keeps no buffer: where it is
+ * lost, the application writes it again. Upcalls are made from lite_input() and lite_advance(),
+ * and again() from all that sends.
  */
 
 #include <stdbool.h>
@@ -39,9 +40,15 @@
 	X(drop_no_conn, "Segments for no connection")                                              \
 	X(drop_seq, "Segments behind a gap, or that came before")                                  \
 	X(drop_ack, "Segments with an unacceptable acknowledgement")                               \
+	X(kept_full, "Times that nothing could be sent for what is not acknowledged yet")          \
 	X(drop_no_buffer, "Segments not built because a pool was empty")
 
 PW_COUNTER_STRUCT(lite_counters, LITE_COUNTERS);
+
+/* What an application wants to know of a segment when it has to write it again. */
+struct lite_note {
+	uint64_t word[4];
+};
 
 struct lite_ops {
 	void (*connected)(void *ctx, uint32_t i, uint64_t now);
@@ -49,6 +56,9 @@ struct lite_ops {
 	void (*readable)(void *ctx, uint32_t i, uint64_t now);
 	/* Last upcall; broken where this side has not closed. */
 	void (*gone)(void *ctx, uint32_t i, uint64_t now);
+	/* The len bytes that were committed with this note, as they were. */
+	void (*again)(void *ctx, uint32_t i, const struct lite_note *note, uint8_t *p,
+		      uint32_t len);
 };
 
 struct lite_conf {
@@ -80,15 +90,21 @@ uint32_t lite_each(const struct lite *l);
 void lite_input(struct lite *l, struct rte_mbuf **m, uint32_t n, uint64_t now);
 void lite_advance(struct lite *l, uint64_t now);
 
-/* Queue bytes: what the peer's window has room for leaves at once. All, or -ENOBUFS, -EPIPE. */
+/*
+ * Queue bytes: what the peer's window has room for leaves at once. All, or -ENOBUFS, -EPIPE. Half
+ * of the buffers of the pool are kept at most for what is sent so.
+ */
 int lite_send(struct lite *l, uint32_t i, const void *data, uint32_t len);
 
 /*
- * The same for what fits into a segment, without a copy: where to write up to len bytes, NULL for
- * want of a buffer or of a connection; then how many they are.
+ * The same for what fits into a segment and can be written again, without a copy: where to write
+ * up to len bytes, NULL for want of a buffer or of a connection; then how many they are.
  */
 uint8_t *lite_begin(struct lite *l, uint32_t i, uint32_t len);
-void lite_commit(struct lite *l, uint32_t i, uint32_t len);
+void lite_commit(struct lite *l, uint32_t i, uint32_t len, const struct lite_note *note);
+
+/* What a connection has, into the cache: it will be sent from in a moment. */
+void lite_prefetch(const struct lite *l, uint32_t i);
 
 /* Bytes that fit into a segment. */
 uint32_t lite_mss(const struct lite *l);

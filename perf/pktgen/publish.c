@@ -3,6 +3,11 @@
  * Publishing, and the window of exchanges of QoS 1 and 2. Packet identifiers of a device count
  * round from 1 to 65535, so an answer finds its place in the window by subtraction.
  */
+#include <string.h>
+
+#include <rte_debug.h>
+#include <rte_prefetch.h>
+
 #include <pubwire/mqtt/frame.h>
 
 #include "clock.h"
@@ -17,12 +22,33 @@
 #define HALF_WAIT (100 * CLOCK_MS)
 #define UNSENT	  65536 /* bytes that a device may have on their way before it waits */
 
+#define AHEAD	  8 /* devices whose turn comes soon are brought into the cache */
+
 static uint8_t out[PAYLOAD_MAX + MSS + SHAPE_HEAD];
+
+/* Messages of a segment, by what they can be written from, and again where it was lost. */
+struct batch {
+	uint64_t first; /* stamps: see struct publish_due */
+	double step;
+	uint32_t done;
+	uint32_t seq;
+	uint16_t turn; /* of their shapes */
+	uint16_t id;
+	uint16_t n;
+};
+
+static_assert(sizeof(struct batch) <= sizeof(struct lite_note), "lite keeps it");
+
+static uint16_t
+id_after(uint16_t id, uint32_t ahead)
+{
+	return (uint16_t)((id - 1 + ahead) % IDS + 1);
+}
 
 static uint16_t
 id_at(const struct device *dev, uint32_t ahead)
 {
-	return (uint16_t)((dev->first - 1 + ahead) % IDS + 1);
+	return id_after(dev->first, ahead);
 }
 
 static void
@@ -98,33 +124,65 @@ begin(struct devices *d, uint32_t device, uint32_t n)
 	return lite_begin(d->lite, device, mss);
 }
 
+static uint64_t
+stamp_of(const struct batch *b, uint32_t k)
+{
+	return b->first + (uint64_t)((b->done + k) * b->step);
+}
+
+static uint8_t *
+write_message(const struct batch *b, uint32_t k, uint8_t *p, uint32_t device)
+{
+	return shape_write(shape_at(b->turn + k), p, device, id_after(b->id, k), b->seq + k,
+			   stamp_of(b, k));
+}
+
+void
+publish_again(uint32_t device, const struct lite_note *note, uint8_t *p, uint32_t len)
+{
+	const uint8_t *end = p + len;
+	struct batch b;
+
+	memcpy(&b, note, sizeof(b));
+	for (uint32_t k = 0; k < b.n; k++)
+		p = write_message(&b, k, p, device);
+	RTE_VERIFY(p == end);
+}
+
 /* One segment's worth of a device; returns the messages. */
 static uint32_t
 send_some(struct devices *d, struct device *dev, uint32_t n, const struct publish_due *due,
 	  uint32_t done)
 {
-	uint32_t device = (uint32_t)(dev - d->dev), sent = 0, bytes = 0;
+	uint32_t device = (uint32_t)(dev - d->dev), bytes = 0;
 	const bool full = d->o->per_segment == OPTIONS_FULL;
 	uint8_t *direct = d->lite != NULL ? begin(d, device, n) : NULL;
 	uint8_t *start = direct != NULL ? direct : out, *p = start;
+	struct batch b = {.first = due->first,
+			  .step = due->step,
+			  .done = done,
+			  .seq = dev->seq,
+			  .turn = shape_turn(),
+			  .id = id_at(dev, dev->inflight)};
+	uint32_t sent;
 
-	while (sent < n) {
-		const struct shape *s = shape_next();
-		uint64_t stamp = due->first + (uint64_t)((done + sent) * due->step);
+	for (; b.n < n; b.n++) {
+		const struct shape *s = shape_at(b.turn + b.n);
 
-		if (p + s->total > start + sizeof(out))
+		if (p + s->total > (full && b.n > 0 ? start + MSS : start + sizeof(out)))
 			break;
 		if (d->o->qos > 0)
-			*device_due(d, dev, dev->inflight + sent) = stamp;
-		p = shape_write(s, p, device, id_at(dev, dev->inflight + sent), dev->seq + sent,
-				stamp);
+			*device_due(d, dev, dev->inflight + b.n) = stamp_of(&b, b.n);
+		p = write_message(&b, b.n, p, device);
 		bytes += s->payload;
-		sent++;
-		if (full && (uint32_t)(p - start) + s->total > MSS)
-			break;
 	}
+	sent = b.n;
+	shape_took(sent);
 	if (direct != NULL) {
-		lite_commit(d->lite, device, (uint32_t)(p - start));
+		struct lite_note note = {0};
+
+		memcpy(&note, &b, sizeof(b));
+		lite_commit(d->lite, device, (uint32_t)(p - start), &note);
 	} else if (sent == 0 || device_send(d, dev, out, (uint32_t)(p - out)) < 0) {
 		d->count.no_buffer++;
 		return 0;
@@ -214,6 +272,16 @@ devices_send_halves(struct devices *d, uint64_t now)
 	return done;
 }
 
+static void
+fetch(const struct devices *d, uint32_t device)
+{
+	if (device >= d->opened)
+		return;
+	rte_prefetch0(&d->dev[device]);
+	if (d->lite != NULL)
+		lite_prefetch(d->lite, device);
+}
+
 uint32_t
 devices_publish(struct devices *d, uint32_t n, const struct publish_due *due, uint32_t per_segment)
 {
@@ -225,6 +293,7 @@ devices_publish(struct devices *d, uint32_t n, const struct publish_due *due, ui
 		uint32_t most;
 
 		d->next = d->next + 1 < d->opened ? d->next + 1 : 0;
+		fetch(d, d->next + AHEAD);
 		most = RTE_MIN(RTE_MIN(room(d, dev), per_segment), n - done);
 		if (dev->slow && !dev->half_listed && most > 0) {
 			done += send_slowly(d, dev, due->first + (uint64_t)(done * due->step),

@@ -69,10 +69,31 @@ shapes_init(const struct options *o)
 	}
 }
 
+uint16_t
+shape_turn(void)
+{
+	return (uint16_t)(next_turn % TURNS);
+}
+
+const struct shape *
+shape_at(uint32_t number)
+{
+	return &shape[turn[number % TURNS]];
+}
+
+void
+shape_took(uint32_t n)
+{
+	next_turn += n;
+}
+
 const struct shape *
 shape_next(void)
 {
-	return &shape[turn[next_turn++ % TURNS]];
+	const struct shape *s = shape_at(next_turn);
+
+	shape_took(1);
+	return s;
 }
 
 uint32_t

@@ -26,8 +26,14 @@ struct shape {
 /* Prepare what the options ask for; after payload_init(). */
 void shapes_init(const struct options *o);
 
-/* The shape of the next message, by the weights of its sizes. */
+/*
+ * The shape of the next message, by the weights of its sizes. Or step by step: the number of the
+ * next one, the shape of a number, and that so many were taken.
+ */
 const struct shape *shape_next(void);
+uint16_t shape_turn(void);
+const struct shape *shape_at(uint32_t turn);
+void shape_took(uint32_t n);
 
 /* Bytes of the largest packet. */
 uint32_t shapes_largest(void);

@@ -9,8 +9,10 @@
 
 #include <cmocka.h>
 
+#include <rte_ip.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
+#include <rte_tcp.h>
 
 #include <pubwire/base/pool.h>
 #include <pubwire/tcp/tcp.h>
@@ -27,6 +29,8 @@
 #define PORT	   1883
 #define PEER	   0x0a4d0001u
 #define STREAM	   20000
+#define SHUT_MS	   150000 /* longer than all retransmissions of a segment */
+#define BUFFERS	   2047
 
 uint64_t clock_mult;
 
@@ -42,7 +46,7 @@ static struct world {
 	/* What the far end has been sent, by device; it sends as much back. */
 	uint32_t got[CONNS], back[CONNS], sent_back[CONNS];
 	bool read;
-	uint32_t connected, gone, far_gone;
+	uint32_t connected, gone, far_gone, again;
 	struct pw_tcp_conn *conn[CONNS];
 	uint32_t accepted;
 } w;
@@ -142,7 +146,17 @@ gone(void *ctx, uint32_t i, uint64_t now)
 	w.gone++;
 }
 
-static const struct lite_ops ops = {.connected = connected, .readable = readable, .gone = gone};
+static void
+again(void *ctx, uint32_t i, const struct lite_note *note, uint8_t *p, uint32_t len)
+{
+	(void)ctx;
+	for (uint32_t k = 0; k < len; k++)
+		p[k] = byte_at(i, (uint32_t)note->word[0] + k);
+	w.again++;
+}
+
+static const struct lite_ops ops = {
+	.connected = connected, .readable = readable, .gone = gone, .again = again};
 
 /* What one side has sent, less what is lost, as the other one finds it in its port. */
 static uint32_t
@@ -185,7 +199,7 @@ static int
 setup(void **state)
 {
 	const struct pw_mem_conf mem = {
-		.name = "lite", .pkt = 2047, .hdr = 1023, .ind = 2047, .socket = SOCKET_ID_ANY};
+		.name = "lite", .pkt = BUFFERS, .hdr = 1023, .ind = 2047, .socket = SOCKET_ID_ANY};
 	const struct pw_addr peer = net_addr(PEER);
 	struct pw_tcp_conf tcp = {
 		.name = "far",
@@ -268,7 +282,7 @@ send_piece(uint32_t i, uint32_t *at)
 	for (uint32_t k = 0; k < n; k++)
 		(direct != NULL ? direct : bytes)[k] = byte_at(i, *at + k);
 	if (direct != NULL)
-		lite_commit(w.lite, i, n);
+		lite_commit(w.lite, i, n, &(struct lite_note){.word = {*at}});
 	else
 		assert_int_equal(lite_send(w.lite, i, bytes, n), 0);
 	*at += n;
@@ -335,6 +349,7 @@ test_streams_arrive_whole_where_a_tenth_is_lost(void **state)
 	(void)state;
 	exchange(100);
 	assert_true(lite_counters(w.lite)->retransmits > 0);
+	assert_true(w.again > 0);
 }
 
 static void
@@ -347,8 +362,10 @@ test_no_more_leaves_than_the_peers_window_takes(void **state)
 	w.read = false;
 	while (at < STREAM)
 		send_piece(0, &at);
-	for (uint32_t k = 0; k < 3000; k++)
+	/* RFC 9293 3.8.6.1: however long it is shut, a peer that answers is there. */
+	for (uint32_t k = 0; k < SHUT_MS; k++)
 		step();
+	assert_int_equal(w.gone, 0);
 	assert_true(pw_tcp_rx_len(w.conn[0]) <= pw_tcp_rx_window(w.tcp));
 	assert_true(lite_unacked(w.lite, 0) > 0);
 	assert_int_equal(pw_tcp_counters(w.tcp)->drop_window, 0);
@@ -385,6 +402,129 @@ test_who_is_reset_or_never_answered_is_gone(void **state)
 	assert_int_equal(lite_conns(w.lite), CONNS - 2);
 }
 
+static void
+test_more_may_be_unacknowledged_than_there_are_buffers(void **state)
+{
+	uint32_t at[CONNS] = {0}, before, sent = 0;
+	struct rte_mbuf *m[NET_BURST];
+
+	(void)state;
+	connect_all();
+	for (uint32_t k = 0; k < 100; k++)
+		step();
+	before = rte_mempool_avail_count(w.mem.pkt);
+	/* All of it is lost behind the port, and so are the acknowledgements. */
+	w.lose = 1000;
+	for (uint32_t k = 0; k < BUFFERS / CONNS + 1; k++) {
+		for (uint32_t i = 0; i < CONNS; i++, sent++) {
+			uint8_t *p = lite_begin(w.lite, i, 1);
+
+			assert_non_null(p);
+			*p = byte_at(i, at[i]);
+			lite_commit(w.lite, i, 1, &(struct lite_note){.word = {at[i]++}});
+		}
+		while (w.near.backlog_n > 0)
+			assert_int_equal(carry(&w.near, &w.far, m), 0);
+	}
+	assert_true(sent > BUFFERS);
+	assert_true(rte_mempool_avail_count(w.mem.pkt) >= before - 1);
+	w.lose = 0;
+	for (uint32_t k = 0; k < 400000; k++) {
+		uint32_t whole = 0;
+
+		for (uint32_t i = 0; i < CONNS; i++)
+			whole += w.got[i] == at[i];
+		if (whole == CONNS)
+			break;
+		step();
+	}
+	for (uint32_t i = 0; i < CONNS; i++)
+		assert_int_equal(w.got[i], at[i]);
+}
+
+static void
+test_who_sends_copies_leaves_half_of_the_buffers_to_others(void **state)
+{
+	struct rte_mbuf *m[NET_BURST];
+	uint32_t sent = 0;
+	int rc = 0;
+
+	(void)state;
+	connect_all();
+	w.lose = 1000;
+	for (uint32_t k = 0; k < BUFFERS && rc == 0; k++) {
+		rc = lite_send(w.lite, k % CONNS, "x", 1);
+		sent += rc == 0;
+		while (w.near.backlog_n > 0)
+			assert_int_equal(carry(&w.near, &w.far, m), 0);
+	}
+	assert_int_equal(rc, -ENOBUFS);
+	assert_int_equal(sent, BUFFERS / 2);
+	assert_int_equal(lite_counters(w.lite)->kept_full, 1);
+	assert_int_equal(lite_counters(w.lite)->drop_no_buffer, 0);
+}
+
+/* A segment of a peer's in buffers of so few bytes of payload each, as net_input() leaves it. */
+static struct rte_mbuf *
+chained(const struct rte_mbuf *syn, uint32_t seq, const uint8_t *bytes, uint32_t len, uint32_t each)
+{
+	struct rte_mbuf *first = rte_pktmbuf_copy(syn, w.mem.pkt, 0, 54);
+	struct rte_ipv4_hdr *ip;
+	struct rte_tcp_hdr *th;
+	uint32_t a;
+
+	assert_non_null(first);
+	ip = rte_pktmbuf_mtod_offset(first, struct rte_ipv4_hdr *, 14);
+	th = (struct rte_tcp_hdr *)(ip + 1);
+	first->l2_len = 14;
+	first->l3_len = sizeof(*ip);
+	a = ip->src_addr;
+	ip->src_addr = ip->dst_addr;
+	ip->dst_addr = a;
+	RTE_SWAP(th->src_port, th->dst_port);
+	th->recv_ack = rte_cpu_to_be_32(rte_be_to_cpu_32(th->sent_seq) + 1);
+	th->sent_seq = rte_cpu_to_be_32(seq);
+	th->data_off = 5 << 4;
+	th->tcp_flags = len == 0 ? RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG : RTE_TCP_ACK_FLAG;
+	th->rx_win = 0xffff;
+	for (uint32_t at = 0; at < len; at += each) {
+		uint32_t n = RTE_MIN(each, len - at);
+		struct rte_mbuf *m = rte_pktmbuf_alloc(w.mem.pkt);
+
+		assert_non_null(m);
+		memcpy(rte_pktmbuf_append(m, (uint16_t)n), bytes + at, n);
+		assert_int_equal(rte_pktmbuf_chain(first, m), 0);
+	}
+	return first;
+}
+
+static void
+test_a_segment_in_several_buffers_of_which_some_came_before_is_taken_once(void **state)
+{
+	struct rte_mbuf *syn, *m;
+	uint8_t bytes[100];
+
+	(void)state;
+	for (uint32_t k = 0; k < sizeof(bytes); k++)
+		bytes[k] = byte_at(0, k);
+	assert_int_equal(lite_connect(w.lite, 0, w.near.range.first, FIRST_PORT, w.now), 0);
+	assert_int_equal(w.near.backlog_n, 1);
+	syn = w.near.backlog[w.near.backlog_first];
+	m = chained(syn, 999, NULL, 0, 1);
+	lite_input(w.lite, &m, 1, w.now);
+	assert_int_equal(w.connected, 1);
+	/* 40 bytes are new, then 50 of which these are the first, cut in another way, then all. */
+	m = chained(syn, 1000, bytes, 40, 40);
+	lite_input(w.lite, &m, 1, w.now);
+	m = chained(syn, 1000, bytes, 50, 20);
+	lite_input(w.lite, &m, 1, w.now);
+	assert_int_equal(w.back[0], 50);
+	m = chained(syn, 1010, bytes + 10, 90, 30);
+	lite_input(w.lite, &m, 1, w.now);
+	assert_int_equal(w.back[0], 100);
+	assert_int_equal(lite_counters(w.lite)->bytes_in, 100);
+}
+
 int
 main(void)
 {
@@ -394,6 +534,10 @@ main(void)
 		LITE_TEST(test_streams_arrive_whole_where_a_tenth_is_lost),
 		LITE_TEST(test_no_more_leaves_than_the_peers_window_takes),
 		LITE_TEST(test_who_is_reset_or_never_answered_is_gone),
+		LITE_TEST(test_more_may_be_unacknowledged_than_there_are_buffers),
+		LITE_TEST(test_who_sends_copies_leaves_half_of_the_buffers_to_others),
+		LITE_TEST(
+			test_a_segment_in_several_buffers_of_which_some_came_before_is_taken_once),
 	};
 
 	test_eal_init();

@@ -10,10 +10,13 @@
 
 #include <cmocka.h>
 
+#include <rte_ip.h>
 #include <rte_mbuf.h>
+#include <rte_tcp.h>
 
 #include <pubwire/mqtt/packet.h>
 
+#include "clock.h"
 #include "device.h"
 #include "eal.h"
 #include "frames.h"
@@ -275,6 +278,96 @@ test_the_end_of_an_exchange_is_measured_from_when_it_was_due(void **state)
 	assert_int_equal(dev[1].inflight, 0);
 }
 
+/* The peer acknowledges a frame, as net_input() leaves it. */
+static struct rte_mbuf *
+answer_to(const struct rte_mbuf *frame)
+{
+	struct rte_mbuf *m = rte_pktmbuf_copy(frame, pool, 0, 54);
+	struct rte_ipv4_hdr *ip;
+	struct rte_tcp_hdr *th;
+	uint32_t len;
+
+	assert_non_null(m);
+	m->l2_len = 14;
+	m->l3_len = sizeof(*ip);
+	ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, 14);
+	ip->dst_addr = ip->src_addr;
+	th = (struct rte_tcp_hdr *)(ip + 1);
+	len = th->tcp_flags & RTE_TCP_SYN_FLAG ? 1 : frame->data_len - 66u;
+	th->dst_port = th->src_port;
+	th->recv_ack = rte_cpu_to_be_32(rte_be_to_cpu_32(th->sent_seq) + len);
+	th->sent_seq = rte_cpu_to_be_32(th->tcp_flags & RTE_TCP_SYN_FLAG ? 0 : 1);
+	th->data_off = 5 << 4;
+	th->tcp_flags = (th->tcp_flags & RTE_TCP_SYN_FLAG) | RTE_TCP_ACK_FLAG;
+	th->rx_win = 0xffff;
+	return m;
+}
+
+static struct rte_mbuf *
+last_sent(struct net *net)
+{
+	assert_true(net->backlog_n > 0);
+	return net->backlog[(net->backlog_first + --net->backlog_n) % NET_BACKLOG];
+}
+
+/* Messages are written anew then: with their numbers, stamps, sizes and identifiers of before. */
+static void
+test_a_segment_is_the_same_when_it_is_sent_again(void **state)
+{
+	struct options o = {.topic = "a/%d",
+			    .nb_sizes = 3,
+			    .size = {{24, 1}, {100, 2}, {33, 3}},
+			    .connections = 1,
+			    .connect_rate = 1,
+			    .qos = 1,
+			    .inflight = 32,
+			    .keepalive = 600,
+			    .version = PW_MQTT_5,
+			    .per_segment = 5,
+			    .clients = {0x0a4d0101, 0x0a4d0101}};
+	static struct net net = {.port.mtu = 1500, .range = {0x0a4d0101, 0x0a4d0101}};
+	const struct publish_due due = {.first = 12345, .step = 1234.5, .now = CLOCK_S};
+	const struct pw_mem mem = {.pkt = pool};
+	uint64_t now = CLOCK_S;
+	struct rte_mbuf *sent, *again, *m;
+	struct devices d;
+
+	(void)state;
+	net.mem = &mem;
+	shapes_init(&o);
+	assert_int_equal(devices_create(&d, &o, now), 0);
+	assert_int_equal(devices_use_lite(&d, &net, now), 0);
+	(void)devices_turn(&d, now);
+	/* SYN, and CONNECT, whose own answer is not needed here. */
+	for (uint32_t k = 0; k < 2; k++) {
+		sent = last_sent(&net);
+		m = answer_to(sent);
+		rte_pktmbuf_free(sent);
+		lite_input(d.lite, &m, 1, now);
+	}
+	d.dev[0].state = DEVICE_UP;
+	for (uint32_t seq = 0; seq < 30; seq += 5) {
+		assert_int_equal(devices_publish(&d, 5, &due, 5), 5);
+		sent = last_sent(&net);
+		now += CLOCK_S;
+		lite_advance(d.lite, now);
+		again = last_sent(&net);
+		assert_ptr_not_equal(again, sent);
+		assert_int_equal(again->data_len, sent->data_len);
+		assert_memory_equal(rte_pktmbuf_mtod_offset(again, uint8_t *, 66),
+				    rte_pktmbuf_mtod_offset(sent, uint8_t *, 66),
+				    sent->data_len - 66u);
+		m = answer_to(sent);
+		rte_pktmbuf_free(sent);
+		rte_pktmbuf_free(again);
+		lite_input(d.lite, &m, 1, now);
+		assert_int_equal(lite_unacked(d.lite, 0), 0);
+	}
+	assert_int_equal(net.backlog_n, 0);
+	devices_destroy(&d);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
 /* A generator that took the repetition for the missing one would end before that has come. */
 static void
 test_what_comes_twice_is_delivered_once(void **state)
@@ -346,6 +439,7 @@ main(void)
 		cmocka_unit_test(test_a_shape_is_a_publish_of_its_device),
 		cmocka_unit_test(test_answers_settle_what_was_sent_and_nothing_else),
 		cmocka_unit_test(test_the_end_of_an_exchange_is_measured_from_when_it_was_due),
+		cmocka_unit_test(test_a_segment_is_the_same_when_it_is_sent_again),
 		cmocka_unit_test(test_what_comes_twice_is_delivered_once),
 		cmocka_unit_test(test_options_out_of_range_are_refused),
 	};
@@ -353,7 +447,8 @@ main(void)
 
 	test_eal_init();
 	payload_init();
-	pool = rte_pktmbuf_pool_create("test", 511, 0, 0, 2048, SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create("test", 511, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM,
+				       SOCKET_ID_ANY);
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	rte_mempool_free(pool);
 	return rc;
