@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "micro.h"
+#include "values.h"
 
 #define EX_USAGE  64
 #define MEGABYTES 900
@@ -63,15 +64,13 @@ want(const char *name)
 }
 
 static uint32_t
-number(const char *text, const char *what, uint32_t max)
+number(const char *option, const char *text, uint32_t most)
 {
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
+	uint32_t n;
 
-	if (*text >= '0' && *text <= '9' && *end == '\0' && n >= 1 && n <= max)
-		return (uint32_t)n;
-	fprintf(stderr, "micro: %s: expected a number from 1 to %u, got %s\n", what, max, text);
-	exit(EX_USAGE);
+	if (value_number32(option, text, 1, most, &n) < 0)
+		exit(EX_USAGE);
+	return n;
 }
 
 struct choice {
@@ -98,9 +97,9 @@ options(int argc, char **argv, struct choice *c)
 			want(optarg);
 			only = true;
 		} else if (o == 'r') {
-			repeat = number(optarg, "--repetitions", MICRO_MAX_REPEAT);
+			repeat = number("repetitions", optarg, MICRO_MAX_REPEAT);
 		} else if (o == 'n') {
-			rounds = number(optarg, "--rounds", MICRO_MAX_ROUNDS);
+			rounds = number("rounds", optarg, MICRO_MAX_ROUNDS);
 		} else if (o == 's') {
 			micro_options.brief = true;
 		} else if (o == 'p') {

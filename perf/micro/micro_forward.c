@@ -21,9 +21,11 @@
 #include "session_pvt.h"
 #include "stats.h"
 #include "upstream_pvt.h"
+#include "values.h"
 #include "world.h"
 
 #define FANS	    4 /* 1, 2, 4, 8 brokers */
+#define EX_USAGE    64
 #define MAX_REPEAT  31
 #define MAX_ROUNDS  300
 #define HELD_ROUNDS 8
@@ -241,13 +243,72 @@ buffers(void)
 }
 
 static void
-usage(void)
+usage(FILE *f)
 {
-	bench_die("usage: micro_forward [-s] [-a] [-r REPETITIONS] [-p PAYLOAD [-q QOS] [-V 4|5] "
-		  "[-d DEVICES] [-b MESSAGES] [-k COPY_BREAK]]\n"
-		  "  -s  short, to see that it runs\n"
-		  "  -a  apart: where the cycles go\n"
-		  "  -p  only this, of 32 devices with a message each unless -d and -b say more");
+	fprintf(f,
+		"usage: micro_forward [-s] [-a] [-r REPETITIONS] [-d DEVICES] [-b MESSAGES] "
+		"[-k COPY_BREAK] [-p PAYLOAD [-q QOS] [-V 4|5]]\n"
+		"Cycles of a worker for one message, by brokers, QoS and size.\n"
+		"  -s  short, to see that it runs\n"
+		"  -a  apart: where the cycles go\n"
+		"  -r  a figure is the median of so many, 1 to %u (7)\n"
+		"  -d, -b  so many devices (32), with so many messages at a time (1)\n"
+		"  -p  only this payload, 1 to %u bytes, with QoS 1 and MQTT 3.1.1 unless -q and\n"
+		"      -V say more\n"
+		"  -k  frames shorter than this are copied into the log (the default of "
+		"copy_break)\n"
+		"Exit status: 0; 1 it could not go on, or packet buffers were missing; 64 usage.\n",
+		MAX_REPEAT, BENCH_MAX_PAYLOAD);
+}
+
+static uint32_t
+number(int option, uint32_t least, uint32_t most)
+{
+	uint32_t n;
+
+	if (value_number32((const char[]){(char)option, '\0'}, optarg, least, most, &n) < 0)
+		exit(EX_USAGE);
+	return n;
+}
+
+static void
+options(int argc, char **argv, struct bench_conf *c)
+{
+	bool one = false;
+	int o;
+
+	while ((o = getopt(argc, argv, "sar:p:q:V:d:b:k:h")) != -1) {
+		if (o == 's') {
+			nb_rounds = nb_warm = nb_repeat = 1;
+		} else if (o == 'a') {
+			parts = true;
+		} else if (o == 'r') {
+			nb_repeat = number(o, 1, MAX_REPEAT);
+		} else if (o == 'p') {
+			c->payload = number(o, 1, BENCH_MAX_PAYLOAD);
+		} else if (o == 'q') {
+			c->qos = (uint8_t)number(o, 0, 2);
+		} else if (o == 'V') {
+			c->version = (uint8_t)number(o, 4, 5);
+		} else if (o == 'd') {
+			c->devices = number(o, 1, BENCH_MAX_DEVICES);
+		} else if (o == 'b') {
+			c->batch = number(o, 1, BENCH_MAX_BATCH);
+		} else if (o == 'k') {
+			c->copy_break = number(o, 1, UINT32_MAX);
+		} else {
+			usage(o == 'h' ? stdout : stderr);
+			exit(o == 'h' ? 0 : EX_USAGE);
+		}
+		one = one || o == 'q' || o == 'V';
+	}
+	if (optind == argc && (!one || c->payload != 0))
+		return;
+	if (optind < argc)
+		fprintf(stderr, "micro_forward: '%s'; expected options alone\n", argv[optind]);
+	else
+		fprintf(stderr, "micro_forward: -q and -V are of one size; expected -p PAYLOAD\n");
+	exit(EX_USAGE);
 }
 
 int
@@ -255,32 +316,8 @@ main(int argc, char **argv)
 {
 	struct bench_conf c = {
 		.devices = 32, .batch = 1, .version = PW_MQTT_3_1_1, .qos = 1, .payload = 0};
-	int o;
 
-	while ((o = getopt(argc, argv, "sar:p:q:V:d:b:k:")) != -1) {
-		uint32_t n = optarg != NULL ? (uint32_t)strtoul(optarg, NULL, 10) : 0;
-
-		if (o == 's')
-			nb_rounds = nb_warm = nb_repeat = 1;
-		else if (o == 'a')
-			parts = true;
-		else if (o == 'r' && n >= 1 && n <= MAX_REPEAT)
-			nb_repeat = n;
-		else if (o == 'p')
-			c.payload = n;
-		else if (o == 'q' && n <= 2)
-			c.qos = (uint8_t)n;
-		else if (o == 'V' && (n == 4 || n == 5))
-			c.version = (uint8_t)n;
-		else if (o == 'd' && n >= 1 && n <= BENCH_MAX_DEVICES)
-			c.devices = n;
-		else if (o == 'b' && n >= 1 && n <= BENCH_MAX_BATCH)
-			c.batch = n;
-		else if (o == 'k' && n >= 1)
-			c.copy_break = n;
-		else
-			usage();
-	}
+	options(argc, argv, &c);
 	bench_init(16383, 512);
 	about();
 	if (c.payload != 0) {

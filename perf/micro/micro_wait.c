@@ -14,9 +14,10 @@
 #include "stats.h"
 #include "world.h"
 
-#define LOG    1024
-#define TURNS  1000
-#define REPEAT 5
+#define EX_USAGE 64
+#define LOG	 1024
+#define TURNS	 1000
+#define REPEAT	 5
 
 /* Cycles a message while brokers answer. */
 static uint64_t
@@ -64,8 +65,15 @@ measure(uint32_t waiting)
 int
 main(int argc, char **argv)
 {
-	bool brief = argc > 1 && strcmp(argv[1], "-s") == 0;
+	bool brief = argc == 2 && strcmp(argv[1], "-s") == 0;
 
+	if (argc > 1 && !brief) {
+		fprintf(stderr,
+			"micro_wait: '%s'; expected -s alone, to see that it runs, or "
+			"nothing\n",
+			argv[argc > 2 ? 2 : 1]);
+		return EX_USAGE;
+	}
 	bench_init(brief ? 8191 : 131071, brief ? 512 : 2048);
 	printf("devices that wait; cycles of a turn, median (tenth and ninetieth percentile); of a "
 	       "message once they are read, least of %u\n",

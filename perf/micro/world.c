@@ -13,12 +13,11 @@
 #include "eal.h"
 #include "world_pvt.h"
 
-#define US	    UINT64_C(1000)
-#define BURST	    32 /* as a worker takes them */
-#define QUEUE	    131072
-#define WINDOW	    (1u << 20)
-#define TOPIC	    "plant/7/line/12/press/temperature"
-#define MAX_PAYLOAD 65536
+#define US     UINT64_C(1000)
+#define BURST  32 /* as a worker takes them */
+#define QUEUE  131072
+#define WINDOW (1u << 20)
+#define TOPIC  "plant/7/line/12/press/temperature"
 
 /* Segments on their way. */
 struct queue {
@@ -44,7 +43,7 @@ static struct device device[BENCH_MAX_DEVICES];
 static uint64_t nb_sent; /* messages of QoS 1 and 2 */
 static uint64_t now = 1000000 * US;
 static struct queue to_device, to_broker, from_device, from_broker;
-static uint8_t publish[MAX_PAYLOAD + 64];
+static uint8_t publish[BENCH_MAX_PAYLOAD + 64];
 static uint32_t publish_len, publish_id_at;
 
 void

@@ -14,6 +14,7 @@
 #define BENCH_MAX_BROKERS 8
 #define BENCH_MAX_DEVICES 110000
 #define BENCH_MAX_BATCH	  64
+#define BENCH_MAX_PAYLOAD 65536
 
 /* Where the cycles of a worker's turn go. */
 #define BENCH_PARTS(X)                                                                             \

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -16,18 +15,7 @@
 #include "report.h"
 #include "run.h"
 #include "shape.h"
-
-#define EXIT_DIRTY 2
-#define EXIT_USAGE 64
-
-static bool stop;
-
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-}
+#include "stop.h"
 
 /* The descriptors of EAL follow its own name. */
 static int
@@ -55,7 +43,7 @@ hold(const struct options *o)
 }
 
 static int
-measure(const struct options *o)
+measure(const struct options *o, const bool *stop)
 {
 	struct run *r = rte_zmalloc("run", sizeof(*r), 64);
 	int rc = EXIT_FAILURE;
@@ -65,7 +53,7 @@ measure(const struct options *o)
 		return rc;
 	}
 	if (run_create(r, o) == 0) {
-		bool done = run_measure(r, &stop) == 0;
+		bool done = run_measure(r, stop) == 0;
 
 		rc = !done ? EXIT_FAILURE : report_clean(r) ? EXIT_SUCCESS : EXIT_DIRTY;
 		if (report_result(r) < 0)
@@ -79,7 +67,7 @@ measure(const struct options *o)
 }
 
 static int
-flood(const struct options *o)
+flood(const struct options *o, const bool *stop)
 {
 	struct flood *f = rte_zmalloc("flood", sizeof(*f), 64);
 	int rc = EXIT_FAILURE;
@@ -89,7 +77,7 @@ flood(const struct options *o)
 		return rc;
 	}
 	if (flood_create(f, o) == 0) {
-		flood_run(f, &stop);
+		flood_run(f, stop);
 		rc = flood_clean(f) ? EXIT_SUCCESS : EXIT_DIRTY;
 		if (flood_report(f) < 0)
 			rc = EXIT_FAILURE;
@@ -104,7 +92,7 @@ flood(const struct options *o)
 int
 main(int argc, char **argv)
 {
-	struct sigaction act = {.sa_handler = on_signal};
+	const bool *stop;
 	struct options o;
 	int rest, rc = options_read(&o, argc, argv, &rest);
 
@@ -117,10 +105,9 @@ main(int argc, char **argv)
 	pw_log_init();
 	clock_init();
 	payload_init();
-	shapes_init(&o);
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	rc = o.mode == MODE_MQTT ? measure(&o) : flood(&o);
+	shapes_init(o.version, o.qos, o.topic, o.size, o.nb_sizes);
+	stop = stop_on_signals();
+	rc = o.mode == MODE_MQTT ? measure(&o, stop) : flood(&o, stop);
 	rte_eal_cleanup();
 	return rc;
 }

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <pubwire/mqtt/frame.h>
-#include <pubwire/mqtt/topic.h>
 
 #include "options.h"
 #include "payload.h"
+#include "values.h"
 
 /* Long options that take an argument: name, its placeholder, default, text. */
 #define OPTIONS(X)                                                                                 \
@@ -91,83 +87,10 @@ help(void)
 }
 
 static int
-refuse(const char *name, const char *value, const char *expected)
-{
-	fprintf(stderr, "pktgen: --%s: '%s'; expected %s\n", name, value, expected);
-	return -1;
-}
-
-static int
-number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out)
-{
-	char expected[64], *end;
-
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	if (errno == 0 && end != text && *end == '\0' && text[0] != '-' && *out >= min &&
-	    *out <= max)
-		return 0;
-	snprintf(expected, sizeof(expected), "%llu to %llu", (unsigned long long)min,
-		 (unsigned long long)max);
-	return refuse(name, text, expected);
-}
-
-static int
-number32(const char *name, const char *text, uint32_t min, uint32_t max, uint32_t *out)
-{
-	uint64_t n;
-
-	if (number(name, text, min, max, &n) < 0)
-		return -1;
-	*out = (uint32_t)n;
-	return 0;
-}
-
-static int
-seconds(const char *name, const char *text, double min, double *out)
-{
-	char *end;
-
-	*out = strtod(text, &end);
-	if (end == text || *end != '\0' || !isfinite(*out) || *out < min || *out > 86400)
-		return refuse(name, text, "a number of seconds, up to 86400");
-	return 0;
-}
-
-static int
-address(const char *name, const char *text, uint32_t *out)
-{
-	struct in_addr a;
-
-	if (inet_pton(AF_INET, text, &a) != 1)
-		return refuse(name, text, "an IPv4 address");
-	*out = ntohl(a.s_addr);
-	return 0;
-}
-
-static int
-endpoint(const char *name, const char *text, uint32_t *addr, uint16_t *port)
-{
-	char host[32];
-	const char *colon = strchr(text, ':');
-	uint64_t n;
-
-	snprintf(host, sizeof(host), "%.*s", (int)(colon != NULL ? colon - text : 31), text);
-	if (address(name, host, addr) < 0)
-		return -1;
-	if (colon == NULL)
-		return 0;
-	if (number(name, colon + 1, 1, UINT16_MAX, &n) < 0)
-		return -1;
-	*port = (uint16_t)n;
-	return 0;
-}
-
-static int
 queue(const char *name, const char *text, uint32_t *out)
 {
 	*out = NET_BY_HASH;
-	return strcmp(text, "hash") == 0 ? 0 : number32(name, text, 0, NET_QUEUES - 1, out);
+	return strcmp(text, "hash") == 0 ? 0 : value_number32(name, text, 0, NET_QUEUES - 1, out);
 }
 
 static int
@@ -177,13 +100,13 @@ range(const char *name, const char *text, struct net_range *out)
 	const char *dash = strchr(text, '-');
 
 	snprintf(first, sizeof(first), "%.*s", (int)(dash != NULL ? dash - text : 31), text);
-	if (address(name, first, &out->first) < 0)
+	if (value_address(name, first, &out->first) < 0)
 		return -1;
 	out->last = out->first;
-	if (dash != NULL && address(name, dash + 1, &out->last) < 0)
+	if (dash != NULL && value_address(name, dash + 1, &out->last) < 0)
 		return -1;
 	if (out->last < out->first)
-		return refuse(name, text, "FIRST-LAST, the lower one first");
+		return value_refuse(name, text, "FIRST-LAST, the lower one first");
 	return 0;
 }
 
@@ -196,29 +119,18 @@ sizes(const char *name, const char *text, struct options *o)
 	o->nb_sizes = 0;
 	for (char *p = strtok_r(copy, ",", &save); p != NULL; p = strtok_r(NULL, ",", &save)) {
 		char *colon = strchr(p, ':');
-		struct options_size *s = &o->size[o->nb_sizes];
+		struct shape_size *s = &o->size[o->nb_sizes];
 
-		if (o->nb_sizes++ == OPTIONS_SIZES)
-			return refuse(name, text, "at most 16 sizes");
+		if (o->nb_sizes++ == SHAPE_SIZES)
+			return value_refuse(name, text, "at most 16 sizes");
 		if (colon != NULL)
 			*colon = '\0';
 		s->weight = 1;
-		if (number32(name, p, PAYLOAD_MIN, PAYLOAD_MAX, &s->bytes) < 0 ||
-		    (colon != NULL && number32(name, colon + 1, 1, 1000, &s->weight) < 0))
+		if (value_number32(name, p, PAYLOAD_MIN, PAYLOAD_MAX, &s->bytes) < 0 ||
+		    (colon != NULL && value_number32(name, colon + 1, 1, 1000, &s->weight) < 0))
 			return -1;
 	}
-	return o->nb_sizes > 0 ? 0 : refuse(name, text, "BYTES or BYTES:WEIGHT,...");
-}
-
-static int
-topic(const char *name, const char *text, struct options *o)
-{
-	size_t len = strlen(text);
-
-	o->topic = text;
-	if (len > 100 || !pw_mqtt_topic_valid((const uint8_t *)text, (uint32_t)len))
-		return refuse(name, text, "a topic of 1 to 100 bytes, without wildcards");
-	return 0;
+	return o->nb_sizes > 0 ? 0 : value_refuse(name, text, "BYTES or BYTES:WEIGHT,...");
 }
 
 /* One of several words; its index. */
@@ -235,7 +147,7 @@ word(const char *name, const char *text, const char *words)
 			return i;
 		w += n + (w[n] == '|');
 	}
-	return refuse(name, text, words);
+	return value_refuse(name, text, words);
 }
 
 static int
@@ -251,17 +163,17 @@ take_network(struct options *o, int opt, const char *name, const char *a)
 		o->brokers_port = a;
 		return 0;
 	case OPT_target:
-		return endpoint(name, a, &o->target, &o->target_port);
+		return value_endpoint(name, a, &o->target, &o->target_port);
 	case OPT_clients:
 		return range(name, a, &o->clients);
 	case OPT_link:
-		return address(name, a, &o->link);
+		return value_address(name, a, &o->link);
 	case OPT_broker:
-		return endpoint(name, a, &o->broker, &o->broker_port);
+		return value_endpoint(name, a, &o->broker, &o->broker_port);
 	case OPT_brokers:
-		return number32(name, a, 1, OPTIONS_BROKERS, &o->brokers);
+		return value_number32(name, a, 1, OPTIONS_BROKERS, &o->brokers);
 	case OPT_queues:
-		return number32(name, a, 1, NET_QUEUES, &o->queues);
+		return value_number32(name, a, 1, NET_QUEUES, &o->queues);
 	case OPT_devices_queue:
 		return queue(name, a, &o->devices_queue);
 	case OPT_brokers_queue:
@@ -271,7 +183,7 @@ take_network(struct options *o, int opt, const char *name, const char *a)
 		o->mode = (enum options_mode)i;
 		return RTE_MIN(i, 0);
 	case OPT_frame:
-		return number32(name, a, 38, 1514, &o->frame);
+		return value_number32(name, a, 38, 1514, &o->frame);
 	case OPT_fanout:
 		i = word(name, a, "all|one");
 		o->fanout_one = i == 1;
@@ -293,17 +205,17 @@ take_devices(struct options *o, int opt, const char *name, const char *a)
 		o->light = i == 1;
 		return RTE_MIN(i, 0);
 	case OPT_connections:
-		return number32(name, a, 1, OPTIONS_CONNECTIONS, &o->connections);
+		return value_number32(name, a, 1, OPTIONS_CONNECTIONS, &o->connections);
 	case OPT_connect_rate:
-		return number32(name, a, 1, 10000000, &o->connect_rate);
+		return value_number32(name, a, 1, 10000000, &o->connect_rate);
 	case OPT_churn:
-		return number32(name, a, 0, 1000000, &o->churn);
+		return value_number32(name, a, 0, 1000000, &o->churn);
 	case OPT_silent:
-		return number32(name, a, 0, 100, &o->silent);
+		return value_number32(name, a, 0, 100, &o->silent);
 	case OPT_slow:
-		return number32(name, a, 0, 100, &o->slow);
+		return value_number32(name, a, 0, 100, &o->slow);
 	case OPT_keepalive:
-		if (number32(name, a, 2, UINT16_MAX, &n) < 0)
+		if (value_number32(name, a, 2, UINT16_MAX, &n) < 0)
 			return -1;
 		o->keepalive = (uint16_t)n;
 		return 0;
@@ -327,19 +239,20 @@ take_messages(struct options *o, int opt, const char *name, const char *a)
 		o->qos = (uint8_t)i;
 		return RTE_MIN(i, 0);
 	case OPT_topic:
-		return topic(name, a, o);
+		return value_topic(name, a, &o->topic);
 	case OPT_payload:
 		return sizes(name, a, o);
 	case OPT_per_segment:
 		o->per_segment = OPTIONS_FULL;
-		return strcmp(a, "full") == 0 ? 0 : number32(name, a, 1, 1024, &o->per_segment);
+		return strcmp(a, "full") == 0 ? 0
+					      : value_number32(name, a, 1, 1024, &o->per_segment);
 	case OPT_rate:
 		o->rate = 0;
-		return strcmp(a, "max") == 0 ? 0 : number(name, a, 1, 1000000000, &o->rate);
+		return strcmp(a, "max") == 0 ? 0 : value_number(name, a, 1, 1000000000, &o->rate);
 	case OPT_window:
-		return number32(name, a, 1, 1000000, &o->window);
+		return value_number32(name, a, 1, 1000000, &o->window);
 	case OPT_inflight:
-		return number32(name, a, 1, 64, &o->inflight);
+		return value_number32(name, a, 1, 64, &o->inflight);
 	default:
 		return 1;
 	}
@@ -358,11 +271,11 @@ take(struct options *o, int opt, const char *name, const char *a)
 		return rc;
 	switch (opt) {
 	case OPT_warmup:
-		return seconds(name, a, 0, &o->warmup);
+		return value_seconds(name, a, 0, &o->warmup);
 	case OPT_seconds:
-		return seconds(name, a, 0.1, &o->seconds);
+		return value_seconds(name, a, 0.1, &o->seconds);
 	case OPT_buffers:
-		return number32(name, a, 4096, 4000000, &o->buffers);
+		return value_number32(name, a, 4096, 4000000, &o->buffers);
 	case OPT_json:
 		o->json = a;
 		return 0;

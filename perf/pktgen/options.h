@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "net.h"
+#include "shape.h"
 
-#define OPTIONS_SIZES	    16
 #define OPTIONS_BROKERS	    16 /* what a stack of lib/tcp listens to */
 #define OPTIONS_CONNECTIONS 4000000
 #define OPTIONS_FULL	    UINT32_MAX
@@ -20,12 +20,6 @@ enum options_mode {
 	MODE_L2,  /* Ethernet, of a type for experiments */
 	MODE_L3,  /* UDP over IPv4 */
 	MODE_SYN, /* TCP connection requests */
-};
-
-/* A payload size and its weight among the others. */
-struct options_size {
-	uint32_t bytes;
-	uint32_t weight;
 };
 
 struct options {
@@ -54,7 +48,7 @@ struct options {
 
 	uint8_t qos;
 	const char *topic;
-	struct options_size size[OPTIONS_SIZES];
+	struct shape_size size[SHAPE_SIZES];
 	uint32_t nb_sizes;
 	uint32_t per_segment; /* messages, OPTIONS_FULL: as many as fit */
 	uint64_t rate;	      /* messages a second, 0: as many as go */

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
+#include "figures.h"
 #include "report.h"
-
-static const uint32_t quantile[] = {5000, 9000, 9900, 9990, 10000};
-static const char *const quantile_name[] = {"p50", "p90", "p99", "p99_9", "max"};
 
 void
 report_progress(const struct run *r)
@@ -34,18 +31,6 @@ report_phase(const struct run *r)
 {
 	if (!r->o->quiet)
 		fprintf(stderr, "pktgen: begins: %s\n", run_phase_str(r->phase));
-}
-
-static double
-rate(uint64_t n, uint64_t ns)
-{
-	return ns == 0 ? 0 : (double)n * CLOCK_S / (double)ns;
-}
-
-static double
-share(uint64_t part, uint64_t all)
-{
-	return all == 0 ? 0 : (double)part / (double)all;
 }
 
 bool
@@ -96,18 +81,9 @@ print_settings(FILE *f, const struct options *o)
 }
 
 static void
-print_quantiles(FILE *f, const char *name, const struct pw_hist *h)
+print_json(FILE *f, const void *of)
 {
-	fprintf(f, "  \"%s\": {\"count\": %" PRIu64, name, h->count);
-	for (uint32_t i = 0; i < RTE_DIM(quantile); i++)
-		fprintf(f, ", \"%s\": %.1f", quantile_name[i],
-			(double)pw_hist_quantile(h, quantile[i]) / 1000);
-	fprintf(f, "},\n");
-}
-
-static void
-print_json(FILE *f, const struct run *r)
-{
+	const struct run *r = of;
 	const struct order_counts n = sink_counts(&r->sink);
 
 	fprintf(f, "{\n  \"clean\": %s,\n  \"failure\": \"%s\",\n",
@@ -119,18 +95,15 @@ print_json(FILE *f, const struct run *r)
 		"  \"window_full_share\": %.3f,\n  \"behind_us\": %.1f,\n"
 		"  \"generator_busy_share\": %.3f,\n",
 		(double)r->measured_ns / CLOCK_S, r->connect_s, r->peak_up,
-		rate(r->sent, r->measured_ns), rate(r->sink.measured, r->measured_ns),
-		share(r->full_turns, r->turns), (double)r->behind / 1000,
-		share(r->busy_cycles, r->total_cycles));
-	fprintf(f, "  \"lost\": %" PRIu64 ",\n  \"order\": {", run_lost(r));
-#define REPORT_ORDER(name, text)                                                                   \
-	fprintf(f, "%s\"" #name "\": %" PRIu64, strcmp(#name, "missing") != 0 ? ", " : "", n.name);
-	ORDER_COUNTS(REPORT_ORDER)
-#undef REPORT_ORDER
-	fprintf(f, "},\n");
-	print_quantiles(f, "latency_us", &r->sink.latency);
+		figures_rate(r->sent, r->measured_ns),
+		figures_rate(r->sink.measured, r->measured_ns),
+		figures_share(r->full_turns, r->turns), (double)r->behind / 1000,
+		figures_share(r->busy_cycles, r->total_cycles));
+	fprintf(f, "  \"lost\": %" PRIu64 ",\n", run_lost(r));
+	figures_order_json(f, &n);
+	figures_latency_json(f, "latency_us", &r->sink.latency);
 	if (r->o->qos > 0)
-		print_quantiles(f, "puback_us", &r->devices.puback);
+		figures_latency_json(f, "puback_us", &r->devices.puback);
 	print_table(f, "devices", &r->devices.count, device_counters_desc);
 	print_table(f, "sink", &r->sink.count, sink_counters_desc);
 	print_table(f, "devices_port", &r->devices_net.n, net_counters_desc);
@@ -178,25 +151,19 @@ print_percentiles(FILE *f, const struct pw_hist *h)
 }
 
 static void
-print_latency(FILE *f, const struct run *r)
+print_latency(FILE *f, const void *of)
 {
+	const struct run *r = of;
+
 	print_percentiles(f, &r->sink.latency);
 }
 
 static void
-print_puback(FILE *f, const struct run *r)
+print_puback(FILE *f, const void *of)
 {
-	print_percentiles(f, &r->devices.puback);
-}
+	const struct run *r = of;
 
-static void
-say_quantiles(FILE *f, const char *what, const struct pw_hist *h)
-{
-	fprintf(f, "%s of %" PRIu64 " messages, us:", what, h->count);
-	for (uint32_t i = 0; i < RTE_DIM(quantile); i++)
-		fprintf(f, " %s %.1f", quantile_name[i],
-			(double)pw_hist_quantile(h, quantile[i]) / 1000);
-	fprintf(f, "\n");
+	print_percentiles(f, &r->devices.puback);
 }
 
 static void
@@ -207,56 +174,41 @@ print_words(FILE *f, const struct run *r)
 	if (r->failure[0] != '\0')
 		fprintf(f, "ended early: %s\n", r->failure);
 	fprintf(f, "%.0f messages/s sent, %.0f/s delivered, over %.2f s; %u connected in %.2f s\n",
-		rate(r->sent, r->measured_ns), rate(r->sink.measured, r->measured_ns),
-		(double)r->measured_ns / CLOCK_S, r->peak_up, r->connect_s);
-	say_quantiles(f, "latency", &r->sink.latency);
+		figures_rate(r->sent, r->measured_ns),
+		figures_rate(r->sink.measured, r->measured_ns), (double)r->measured_ns / CLOCK_S,
+		r->peak_up, r->connect_s);
+	figures_latency_words(f, "latency", &r->sink.latency);
 	if (r->o->qos > 0)
-		say_quantiles(f, r->o->qos == 1 ? "until PUBACK" : "until PUBCOMP",
-			      &r->devices.puback);
+		figures_latency_words(f, r->o->qos == 1 ? "until PUBACK" : "until PUBCOMP",
+				      &r->devices.puback);
 	fprintf(f, "%" PRIu64 " lost", run_lost(r));
-#define REPORT_WORDS(name, text) fprintf(f, ", %" PRIu64 " " #name, n.name);
-	ORDER_COUNTS(REPORT_WORDS)
-#undef REPORT_WORDS
+	figures_order_words(f, &n);
 	fprintf(f, ", %" PRIu64 " corrupt, %" PRIu64 " marked DUP: %s\n", r->sink.count.corrupt,
 		r->sink.count.marked_dup, report_clean(r) ? "clean" : "NOT CLEAN");
 	fprintf(f, "generator busy %.0f %%, %s in %.0f %% of its turns\n",
-		100 * share(r->busy_cycles, r->total_cycles),
+		100 * figures_share(r->busy_cycles, r->total_cycles),
 		r->o->rate == 0 ? "its window full" : "held up",
-		100 * share(r->full_turns, r->turns));
-}
-
-static int
-to_file(const char *name, const struct run *r, void (*print)(FILE *, const struct run *))
-{
-	FILE *f;
-
-	if (name == NULL)
-		return 0;
-	f = strcmp(name, "-") == 0 ? stdout : fopen(name, "w");
-	if (f == NULL) {
-		fprintf(stderr, "pktgen: %s: %s\n", name, strerror(errno));
-		return -1;
-	}
-	print(f, r);
-	if (ferror(f) || (f == stdout ? fflush(f) : fclose(f)) != 0) {
-		fprintf(stderr, "pktgen: %s: %s\n", name, strerror(errno));
-		return -1;
-	}
-	return 0;
+		100 * figures_share(r->full_turns, r->turns));
 }
 
 int
 report_result(const struct run *r)
 {
+	const struct {
+		const char *path;
+		void (*print)(FILE *, const void *);
+	} file[] = {
+		{r->o->json, print_json},
+		{r->o->percentiles, print_latency},
+		{r->o->puback_percentiles, print_puback},
+	};
 	bool json_out = r->o->json != NULL && strcmp(r->o->json, "-") == 0;
 	int rc = 0;
 
 	print_words(json_out ? stderr : stdout, r);
-	if (to_file(r->o->json, r, print_json) < 0)
-		rc = -1;
-	if (to_file(r->o->percentiles, r, print_latency) < 0)
-		rc = -1;
-	if (to_file(r->o->puback_percentiles, r, print_puback) < 0)
-		rc = -1;
+	for (uint32_t i = 0; i < RTE_DIM(file); i++) {
+		if (file[i].path != NULL && figures_write(file[i].path, file[i].print, r) < 0)
+			rc = -1;
+	}
 	return rc;
 }

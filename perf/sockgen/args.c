@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <rte_common.h>
 
 #include <pubwire/mqtt/frame.h>
-#include <pubwire/mqtt/topic.h>
 
 #include "args.h"
 #include "payload.h"
+#include "values.h"
 
 /* Options whose argument is a number: name, field, least, most, text. */
 #define NUMBERS(X)                                                                                 \
@@ -70,89 +66,14 @@ help(void)
 }
 
 static int
-refuse(const char *name, const char *value, const char *expected)
-{
-	fprintf(stderr, "sockgen: --%s: '%s'; expected %s\n", name, value, expected);
-	return -1;
-}
-
-static int
-number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out)
-{
-	char expected[64], *end;
-
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	if (errno == 0 && end != text && *end == '\0' && text[0] != '-' && *out >= min &&
-	    *out <= max)
-		return 0;
-	snprintf(expected, sizeof(expected), "%llu to %llu", (unsigned long long)min,
-		 (unsigned long long)max);
-	return refuse(name, text, expected);
-}
-
-static int
-number32(const char *name, const char *text, uint32_t min, uint32_t max, uint32_t *out)
-{
-	uint64_t n;
-
-	if (number(name, text, min, max, &n) < 0)
-		return -1;
-	*out = (uint32_t)n;
-	return 0;
-}
-
-static int
-seconds(const char *name, const char *text, double min, double *out)
-{
-	char *end;
-
-	*out = strtod(text, &end);
-	if (end == text || *end != '\0' || !isfinite(*out) || *out < min || *out > 86400)
-		return refuse(name, text, "a number of seconds, up to 86400");
-	return 0;
-}
-
-static int
-endpoint(const char *name, const char *text, uint32_t *addr, uint16_t *port)
-{
-	char host[32];
-	const char *colon = strchr(text, ':');
-	struct in_addr in;
-	uint32_t n;
-
-	snprintf(host, sizeof(host), "%.*s", (int)(colon != NULL ? colon - text : 31), text);
-	if (inet_pton(AF_INET, host, &in) != 1)
-		return refuse(name, text, "an IPv4 address, and :PORT");
-	*addr = ntohl(in.s_addr);
-	if (colon == NULL)
-		return 0;
-	if (number32(name, colon + 1, 1, UINT16_MAX, &n) < 0)
-		return -1;
-	*port = (uint16_t)n;
-	return 0;
-}
-
-static int
-topic(const char *name, const char *text, struct options *o)
-{
-	size_t len = strlen(text);
-
-	o->topic = text;
-	if (len > 100 || !pw_mqtt_topic_valid((const uint8_t *)text, (uint32_t)len))
-		return refuse(name, text, "a topic of 1 to 100 bytes, without wildcards");
-	return 0;
-}
-
-static int
 pids(const char *name, char *text, struct args *a)
 {
 	char *save = NULL;
 
 	for (char *p = strtok_r(text, ",", &save); p != NULL; p = strtok_r(NULL, ",", &save)) {
 		if (a->nb_pids == ARGS_PIDS)
-			return refuse(name, p, "at most 32 processes");
-		if (number32(name, p, 1, INT32_MAX, &a->pid[a->nb_pids++]) < 0)
+			return value_refuse(name, p, "at most 32 processes");
+		if (value_number32(name, p, 1, INT32_MAX, &a->pid[a->nb_pids++]) < 0)
 			return -1;
 	}
 	return 0;
@@ -165,23 +86,25 @@ take_load(struct options *o, int opt, const char *name, const char *text)
 
 	switch (opt) {
 	case OPT_qos:
-		if (number32(name, text, 0, 1, &n) < 0)
+		if (value_number32(name, text, 0, 1, &n) < 0)
 			return -1;
 		o->qos = (uint8_t)n;
 		return 0;
 	case OPT_topic:
-		return topic(name, text, o);
+		return value_topic(name, text, &o->topic);
 	case OPT_per_segment:
 		o->per_segment = OPTIONS_FULL;
-		return strcmp(text, "full") == 0 ? 0
-						 : number32(name, text, 1, 1024, &o->per_segment);
+		return strcmp(text, "full") == 0
+			       ? 0
+			       : value_number32(name, text, 1, 1024, &o->per_segment);
 	case OPT_rate:
 		o->rate = 0;
-		return strcmp(text, "max") == 0 ? 0 : number(name, text, 1, 1000000000, &o->rate);
+		return strcmp(text, "max") == 0 ? 0
+						: value_number(name, text, 1, 1000000000, &o->rate);
 	case OPT_warmup:
-		return seconds(name, text, 0, &o->warmup);
+		return value_seconds(name, text, 0, &o->warmup);
 	default:
-		return seconds(name, text, 0.1, &o->seconds);
+		return value_seconds(name, text, 0.1, &o->seconds);
 	}
 }
 
@@ -196,9 +119,9 @@ take(struct args *a, int opt, const char *name, char *text)
 		a->brokers_netns = text;
 		return 0;
 	case OPT_target:
-		return endpoint(name, text, &a->o.target, &a->o.target_port);
+		return value_endpoint(name, text, &a->o.target, &a->o.target_port);
 	case OPT_broker:
-		return endpoint(name, text, &a->o.broker, &a->o.broker_port);
+		return value_endpoint(name, text, &a->o.broker, &a->o.broker_port);
 	case OPT_pids:
 		return pids(name, text, a);
 	case OPT_json:
@@ -222,7 +145,7 @@ take_number(struct args *a, int which, const char *text)
 #undef NUMBER_ROW
 	};
 
-	return number32(row[which].name, text, row[which].min, row[which].max, row[which].at);
+	return value_number32(row[which].name, text, row[which].min, row[which].max, row[which].at);
 }
 
 int
@@ -271,7 +194,7 @@ args_read(struct args *a, int argc, char **argv)
 			rc = opt == '?' ? -1 : take(a, opt, longs[index].name, optarg);
 	}
 	if (rc == 0 && optind < argc)
-		rc = refuse("help", argv[optind], "options alone");
-	a->o.size[0] = (struct options_size){a->payload, 1};
+		rc = value_refuse("help", argv[optind], "options alone");
+	a->o.size[0] = (struct shape_size){a->payload, 1};
 	return rc;
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -11,18 +10,7 @@
 #include "payload.h"
 #include "report.h"
 #include "shape.h"
-
-#define EXIT_DIRTY 2
-#define EXIT_USAGE 64
-
-static bool stop;
-
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-}
+#include "stop.h"
 
 /* A device and, behind a proxy, a broker's connection each. */
 static int
@@ -43,13 +31,13 @@ allow_sockets(uint32_t connections)
 }
 
 static int
-measure(const struct args *a)
+measure(const struct args *a, const bool *stop)
 {
 	struct gen *g = calloc(1, sizeof(*g));
 	int rc = EXIT_FAILURE;
 
 	if (g != NULL && gen_create(g, a) == 0) {
-		gen_run(g, &stop);
+		gen_run(g, stop);
 		rc = g->failure != NULL ? EXIT_FAILURE : gen_clean(g) ? EXIT_SUCCESS : EXIT_DIRTY;
 		if (report_gen(g) < 0)
 			rc = EXIT_FAILURE;
@@ -63,7 +51,6 @@ measure(const struct args *a)
 int
 main(int argc, char **argv)
 {
-	struct sigaction act = {.sa_handler = on_signal};
 	struct args a;
 	int rc = args_read(&a, argc, argv);
 
@@ -72,8 +59,6 @@ main(int argc, char **argv)
 	if (allow_sockets(a.o.connections) < 0)
 		return EXIT_FAILURE;
 	payload_init();
-	shapes_init(&a.o);
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	return measure(&a);
+	shapes_init(a.o.version, a.o.qos, a.o.topic, a.o.size, a.o.nb_sizes);
+	return measure(&a, stop_on_signals());
 }

@@ -84,12 +84,28 @@ class Options(unittest.TestCase):
     def test_what_is_unknown_is_refused_and_what_was_expected_is_said(self):
         for args, words in (
             (["--only", "nonsense"], "--list names them"),
-            (["--repetitions", "0"], "expected a number from 1 to"),
-            (["--rounds", "9x"], "expected a number from 1 to"),
+            (["--repetitions", "0"], "--repetitions: '0'; expected 1 to"),
+            (["--rounds", "9x"], "--rounds: '9x'; expected 1 to"),
             (["nonsense"], "usage:"),
         ):
             p = run(*args)
             self.assertEqual(p.returncode, 64, args)
+            self.assertIn(words, p.stderr)
+
+    def test_the_programs_beside_it_refuse_what_they_do_not_understand(self):
+        for name, args, words in (
+            ("micro_forward", ["here"], "'here'; expected options"),
+            ("micro_forward", ["-s", "-p", "0"], "-p: '0'; expected 1 to"),
+            ("micro_forward", ["-s", "-p", "64x"], "-p: '64x'; expected 1 to"),
+            ("micro_forward", ["-s", "-p", "64", "-q", "3"], "-q: '3'; expected 0 to 2"),
+            ("micro_forward", ["-s", "-q", "1"], "expected -p"),
+            ("micro_forward", ["-x"], "usage:"),
+            ("micro_wait", ["-x"], "expected -s"),
+            ("micro_wait", ["-s", "-s"], "expected -s alone"),
+        ):
+            p = subprocess.run([os.path.join(os.path.dirname(MICRO), name), *args], capture_output=True, text=True, timeout=100,
+                               check=False)
+            self.assertEqual(p.returncode, 64, (name, args, p.stderr))
             self.assertIn(words, p.stderr)
 
     def test_with_one_cpu_nothing_hops_and_it_says_so(self):

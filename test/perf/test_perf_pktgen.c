@@ -199,7 +199,7 @@ test_a_shape_is_a_publish_of_its_device(void **state)
 
 		o.qos = (uint8_t)(i % 3);
 		o.version = i < 3 ? PW_MQTT_3_1_1 : PW_MQTT_5;
-		shapes_init(&o);
+		shapes_init(o.version, o.qos, o.topic, o.size, o.nb_sizes);
 		s = shape_next();
 		slice.len = (uint16_t)(shape_write(s, p, 1234567, 77, 3, 4) - p);
 		b.len = slice.len;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef PKTGEN_ORDER_H
-#define PKTGEN_ORDER_H
+#ifndef LOAD_ORDER_H
+#define LOAD_ORDER_H
 
 /*
  * Which messages of one sender have come, and in which order. Sequence numbers count from 0; what

@@ -13,53 +13,54 @@
 #define DIGITS 7
 #define TURNS  1024
 
-static struct shape shape[OPTIONS_SIZES];
+static struct shape shape[SHAPE_SIZES];
 static uint8_t turn[TURNS]; /* shapes, by weight, shuffled */
 static uint32_t next_turn;
 static uint32_t largest;
 
 static void
-build(struct shape *s, const struct options *o, uint32_t payload)
+build(struct shape *s, uint8_t version, uint8_t qos, const char *name, uint32_t payload)
 {
 	char topic[128];
-	const char *mark = strstr(o->topic, "%d");
+	const char *mark = strstr(name, "%d");
 	int n;
 
 	*s = (struct shape){.payload = payload, .filler_check = payload_filler_check(payload)};
 	if (mark != NULL)
-		snprintf(topic, sizeof(topic), "%.*s%0*d%s", (int)(mark - o->topic), o->topic,
-			 DIGITS, 0, mark + 2);
+		snprintf(topic, sizeof(topic), "%.*s%0*d%s", (int)(mark - name), name, DIGITS, 0,
+			 mark + 2);
 	else
-		snprintf(topic, sizeof(topic), "%s", o->topic);
-	n = pw_mqtt_encode_publish(s->head, sizeof(s->head), o->version, false, o->qos, false,
+		snprintf(topic, sizeof(topic), "%s", name);
+	n = pw_mqtt_encode_publish(s->head, sizeof(s->head), version, false, qos, false,
 				   (struct pw_mqtt_str){topic, (uint32_t)strlen(topic)}, 1, NULL,
 				   payload);
 	RTE_VERIFY(n > 0); /* topics have 100 bytes at most */
 	s->head_len = (uint16_t)n;
 	s->total = (uint32_t)n + payload;
 	/* The topic ends where the identifier and, in 5.0, the length of no properties stand. */
-	n -= o->version == PW_MQTT_5 ? 1 : 0;
-	if (o->qos > 0) {
+	n -= version == PW_MQTT_5 ? 1 : 0;
+	if (qos > 0) {
 		n -= 2;
 		s->id_at = (uint16_t)n;
 	}
 	if (mark != NULL)
-		s->digits_at = (uint16_t)(n - (int)strlen(topic) + (mark - o->topic));
+		s->digits_at = (uint16_t)(n - (int)strlen(topic) + (mark - name));
 }
 
 void
-shapes_init(const struct options *o)
+shapes_init(uint8_t version, uint8_t qos, const char *topic, const struct shape_size *size,
+	    uint32_t n)
 {
 	uint32_t sum = 0, at = 0, x = 1;
 
 	largest = 0;
-	for (uint32_t i = 0; i < o->nb_sizes; i++) {
-		build(&shape[i], o, o->size[i].bytes);
+	for (uint32_t i = 0; i < n; i++) {
+		build(&shape[i], version, qos, topic, size[i].bytes);
 		largest = RTE_MAX(largest, shape[i].total);
-		sum += o->size[i].weight;
+		sum += size[i].weight;
 	}
-	for (uint32_t i = 0, upto = 0; i < o->nb_sizes; i++) {
-		upto += o->size[i].weight;
+	for (uint32_t i = 0, upto = 0; i < n; i++) {
+		upto += size[i].weight;
 		for (; at < (uint64_t)upto * TURNS / sum; at++)
 			turn[at] = (uint8_t)i;
 	}

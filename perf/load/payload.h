@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef PKTGEN_PAYLOAD_H
-#define PKTGEN_PAYLOAD_H
+#ifndef LOAD_PAYLOAD_H
+#define LOAD_PAYLOAD_H
 
 /*
  * What stands in a message: who sent it, its number, when it was due, and bytes that are known to

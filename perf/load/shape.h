@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef PKTGEN_SHAPE_H
-#define PKTGEN_SHAPE_H
+#ifndef LOAD_SHAPE_H
+#define LOAD_SHAPE_H
 
 /*
  * PUBLISH packets as they are sent: what stands before the payload is encoded once for each size,
@@ -9,9 +9,8 @@
 
 #include <stdint.h>
 
-#include "options.h"
-
-#define SHAPE_HEAD 160
+#define SHAPE_HEAD  160
+#define SHAPE_SIZES 16
 
 struct shape {
 	uint32_t payload;      /* bytes */
@@ -23,8 +22,18 @@ struct shape {
 	uint8_t head[SHAPE_HEAD];
 };
 
-/* Prepare what the options ask for; after payload_init(). */
-void shapes_init(const struct options *o);
+/* A payload size and its weight among the others. */
+struct shape_size {
+	uint32_t bytes;
+	uint32_t weight;
+};
+
+/*
+ * Prepare messages of 1 to SHAPE_SIZES sizes; after payload_init(). Where the topic has "%d" stands
+ * the device's number, in seven digits. version: enum pw_mqtt_version.
+ */
+void shapes_init(uint8_t version, uint8_t qos, const char *topic, const struct shape_size *size,
+		 uint32_t n);
 
 /*
  * The shape of the next message, by the weights of its sizes. Or step by step: the number of the
