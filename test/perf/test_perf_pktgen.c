@@ -334,7 +334,7 @@ test_a_segment_is_the_same_when_it_is_sent_again(void **state)
 
 	(void)state;
 	net.mem = &mem;
-	shapes_init(&o);
+	shapes_init(o.version, o.qos, o.topic, o.size, o.nb_sizes);
 	assert_int_equal(devices_create(&d, &o, now), 0);
 	assert_int_equal(devices_use_lite(&d, &net, now), 0);
 	(void)devices_turn(&d, now);
