@@ -3,7 +3,9 @@
  * Building segments. A segment with payload is a header buffer and, behind it, one indirect buffer
  * for each piece of a slice: payload is read in place, never written, never prepended to, so any
  * number of transmissions may be on their way at once. Where the path takes fewer segments than
- * that, the payload is copied behind the header into one packet buffer, and counted.
+ * that, the payload is copied behind the header into one packet buffer, and counted. So are the few
+ * bytes of an acknowledgement of MQTT, into the header buffer: a second buffer and its place in a
+ * transmit ring are dearer than they.
  */
 #include <errno.h>
 
@@ -15,6 +17,15 @@
 #include "stack_pvt.h"
 
 #define PIECES_MAX 64 /* indirect buffers in one segment */
+
+#define BESIDE_MAX 68 /* bytes that the longest header leaves of a header buffer */
+
+/* How the payload of a segment lies. */
+enum shape {
+	BY_REFERENCE,
+	LINEAR, /* too many pieces for the path */
+	BESIDE, /* in what the header leaves of its buffer */
+};
 
 /* The same for a segment of a connection, which remembers why nobody answers. */
 static int
@@ -131,25 +142,36 @@ put_conn_header(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, uin
 	c->flags |= due;
 }
 
-/* A segment with payload in one of the two shapes; *len may come back smaller. */
+/* A buffer of the pool with a header in it and behind that the payload, as far as there is room. */
+static struct rte_mbuf *
+copied_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mempool *pool, uint32_t header,
+	    struct tx_place *at, uint32_t seq, uint32_t *len)
+{
+	struct rte_mbuf *m = pw_tcp_header_mbuf(t, pool, header);
+
+	if (m == NULL)
+		return NULL;
+	*len = RTE_MIN(*len, (uint32_t)rte_pktmbuf_tailroom(m));
+	copy_payload(c, m, at, seq, *len);
+	return m;
+}
+
+/* A segment with payload in one of the shapes; *len may come back smaller. */
 static struct rte_mbuf *
 payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32_t seq,
-	     uint32_t *len, bool *copied, const struct sack_out *sack)
+	     uint32_t *len, enum shape *shape, const struct sack_out *sack)
 {
 	uint32_t header = header_len(c, sack),
-		 limit = RTE_MIN(c->max_segs - 1u, (uint32_t)PIECES_MAX);
-	uint32_t pieces = count_pieces(c, *at, seq, *len, limit);
+		 limit = RTE_MIN(c->max_segs - 1u, (uint32_t)PIECES_MAX), pieces;
 	struct rte_mbuf *m;
 
-	*copied = pieces > limit;
-	if (*copied) {
-		m = pw_tcp_header_mbuf(t, t->conf.mem->pkt, header);
-		if (m == NULL)
-			return NULL;
-		*len = RTE_MIN(*len, (uint32_t)rte_pktmbuf_tailroom(m));
-		copy_payload(c, m, at, seq, *len);
-		return m;
-	}
+	*shape = BESIDE;
+	if (*len <= BESIDE_MAX)
+		return copied_mbuf(t, c, t->conf.mem->hdr, header, at, seq, len);
+	pieces = count_pieces(c, *at, seq, *len, limit);
+	*shape = pieces > limit ? LINEAR : BY_REFERENCE;
+	if (*shape == LINEAR)
+		return copied_mbuf(t, c, t->conf.mem->pkt, header, at, seq, len);
 	m = pw_tcp_header_mbuf(t, t->conf.mem->hdr, header);
 	if (m == NULL)
 		return NULL;
@@ -160,18 +182,34 @@ payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint3
 	return m;
 }
 
+static void
+count_bytes(struct pw_tcp *t, enum shape shape, uint32_t len)
+{
+	t->count.bytes_out += len;
+	switch (shape) {
+	case BY_REFERENCE:
+		t->count.bytes_by_ref += len;
+		return;
+	case LINEAR:
+		t->count.bytes_linearised += len;
+		return;
+	case BESIDE:
+		t->count.bytes_beside += len;
+	}
+}
+
 int
 pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32_t seq,
 	    uint32_t *len, uint8_t flags, bool rtx)
 {
 	uint32_t want = *len;
-	bool copied;
+	enum shape shape;
 	struct sack_out sack;
 	struct rte_mbuf *m;
 
 	/* RFC 6691 3: options take from the payload, never the other way. */
 	pw_tcp_sack_gather(t, c, c->mss - RTE_MIN(*len, (uint32_t)c->mss), &sack);
-	m = payload_mbuf(t, c, at, seq, len, &copied, &sack);
+	m = payload_mbuf(t, c, at, seq, len, &shape, &sack);
 	if (m == NULL)
 		return -ENOBUFS;
 	if (*len < want)
@@ -179,11 +217,7 @@ pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32
 	put_conn_header(t, c, m, seq, flags | TCP_ACK, &sack);
 	if (emit_conn(t, c, m) != 0)
 		return XMIT_LOST;
-	t->count.bytes_out += *len;
-	if (copied)
-		t->count.bytes_linearised += *len;
-	else
-		t->count.bytes_by_ref += *len;
+	count_bytes(t, shape, *len);
 	t->count.retransmits += rtx;
 	c->retransmits += rtx;
 	return 0;

@@ -74,6 +74,31 @@ slices_beyond_what_a_port_takes_are_linearised(void **state)
 	PEER(s, .flags = A, .seq = 1, .ack = 5001, .win = 65535);
 }
 
+/* A buffer, and in most drivers a place in a ring, less for each acknowledgement of MQTT. */
+static void
+a_few_bytes_leave_in_the_buffer_of_their_header(void **state)
+{
+	const struct pw_tcp_counters *n;
+	struct script *s;
+
+	(void)state;
+	script.max_segs = 1;
+	s = script_open(NULL);
+	n = pw_tcp_counters(s->t);
+	script_accept(s);
+	script_send(s, 0, 4);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1, .len = 4, .data = script_bytes(0));
+	assert_int_equal(n->bytes_beside, 4);
+	script_send(s, 4, 68);
+	EXPECT(s, .flags = A, .seq = 5, .ack = 1, .len = 68, .data = script_bytes(4));
+	assert_int_equal(n->bytes_beside, 72);
+	assert_int_equal(n->bytes_linearised, 0);
+	script_send(s, 72, 69);
+	EXPECT(s, .flags = A, .seq = 73, .ack = 1, .len = 69, .data = script_bytes(72));
+	assert_int_equal(n->bytes_linearised, 69);
+	PEER(s, .flags = A, .seq = 1, .ack = 142, .win = 65535);
+}
+
 static void
 partial_acknowledgement_splits_a_slice(void **state)
 {
@@ -593,6 +618,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SCRIPT(small_slices_leave_as_full_segments),
 		SCRIPT(slices_beyond_what_a_port_takes_are_linearised),
+		SCRIPT(a_few_bytes_leave_in_the_buffer_of_their_header),
 		SCRIPT(partial_acknowledgement_splits_a_slice),
 		SCRIPT(initial_window_is_ten_segments),
 		SCRIPT(timeout_retransmits_with_doubling_intervals),

@@ -147,6 +147,7 @@ struct pw_tcp_conf {
 	X(bytes_out, "Payload bytes sent, retransmissions included")                               \
 	X(bytes_by_ref, "Payload bytes sent as references to the buffers they arrived in")         \
 	X(bytes_linearised, "Payload bytes copied because the port takes too few segments")        \
+	X(bytes_beside, "Payload bytes copied behind their header, being few")                     \
 	X(active_opens, "Connections opened by this side")                                         \
 	X(passive_opens, "Connections accepted")                                                   \
 	X(open_failures, "Connections that never became established")                              \
