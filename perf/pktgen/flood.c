@@ -90,7 +90,7 @@ compose(struct flood *f, struct rte_mbuf *m, uint64_t now)
 {
 	uint32_t len = f->o->mode == MODE_SYN ? 60 : f->o->frame;
 	uint8_t *p = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)len);
-	struct payload_stamp s = {.sent = now, .seq = f->seq, .size = len};
+	struct payload_stamp s = {.sent = flood_due(f, now), .seq = f->seq, .size = len};
 
 	memcpy(p, f->head, f->head_len);
 	if (f->o->mode != MODE_L2)
@@ -98,7 +98,7 @@ compose(struct flood *f, struct rte_mbuf *m, uint64_t now)
 	if (f->o->mode == MODE_SYN) {
 		memset(p + f->head_len, 0, len - f->head_len);
 	} else {
-		s.check = f->seq ^ (uint32_t)now;
+		s.check = f->seq ^ (uint32_t)s.sent;
 		memcpy(p + f->head_len, &s, sizeof(s));
 	}
 	f->seq++;
@@ -153,6 +153,9 @@ receive(struct flood *f, uint64_t now)
 	struct rte_mbuf *m[NET_BURST];
 	uint32_t n = rte_eth_rx_burst(f->in.port.id, 0, m, NET_BURST);
 
+	/* A second reading: what left in this turn may have come. */
+	if (n > 0)
+		now = clock_now();
 	for (uint32_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint32_t i = 0; i < n; i++)
@@ -224,14 +227,10 @@ link_up(struct flood *f, const bool *stop)
 
 /* Frames that may leave now. */
 static uint32_t
-allowed(const struct flood *f, uint64_t begun, uint32_t sent, uint64_t now)
+allowed(const struct flood *f, uint64_t now)
 {
-	uint64_t due;
-
-	if (f->o->rate != 0) {
-		due = (uint64_t)((double)(now - begun) * (double)f->o->rate / CLOCK_S);
-		return due > sent ? (uint32_t)RTE_MIN(due - sent, (uint64_t)BURST) : 0;
-	}
+	if (f->o->rate != 0)
+		return (uint32_t)RTE_MIN(flood_owed(f, now), (uint64_t)BURST);
 	if (f->o->mode == MODE_SYN)
 		return BURST;
 	return f->seq - f->came < f->o->window ? f->o->window - (uint32_t)(f->seq - f->came) : 0;
@@ -240,20 +239,18 @@ allowed(const struct flood *f, uint64_t begun, uint32_t sent, uint64_t now)
 void
 flood_run(struct flood *f, const bool *stop)
 {
-	uint64_t now, begun, before, last, came;
-	uint32_t first;
+	uint64_t now, before, last, came;
 
 	if (!link_up(f, stop))
 		return;
-	begun = now = clock_now();
-	f->from = begun + (uint64_t)(f->o->warmup * CLOCK_S);
+	f->begun = now = clock_now();
+	f->from = f->begun + (uint64_t)(f->o->warmup * CLOCK_S);
 	f->to = f->from + (uint64_t)(f->o->seconds * CLOCK_S);
-	first = f->seq;
+	f->first = f->seq;
 	before = rte_rdtsc();
 	while (now < f->to && !__atomic_load_n(stop, __ATOMIC_RELAXED)) {
 		uint32_t seq = f->seq;
-		uint64_t work = turn(f, allowed(f, begun, f->seq - first, now)),
-			 after = rte_rdtsc();
+		uint64_t work = turn(f, allowed(f, now)), after = rte_rdtsc();
 
 		f->sent_then += now >= f->from ? f->seq - seq : 0;
 		f->total_cycles += after - before;
@@ -301,10 +298,11 @@ print_json(FILE *out, const struct flood *f)
 		f->counts.late, f->counts.duplicate, f->strange,
 		f->total_cycles > 0 ? (double)f->busy_cycles / (double)f->total_cycles : 0);
 	fprintf(out,
-		"  \"latency_us\": {\"count\": %" PRIu64 ", \"p50\": %.1f, \"p99\": %.1f, \"max\": "
-		"%.1f}\n}\n",
+		"  \"latency_us\": {\"count\": %" PRIu64 ", \"p50\": %.1f, \"p90\": %.1f, "
+		"\"p99\": %.1f, \"p99_9\": %.1f, \"max\": %.1f}\n}\n",
 		h->count, (double)pw_hist_quantile(h, 5000) / 1000,
-		(double)pw_hist_quantile(h, 9900) / 1000, (double)h->max / 1000);
+		(double)pw_hist_quantile(h, 9000) / 1000, (double)pw_hist_quantile(h, 9900) / 1000,
+		(double)pw_hist_quantile(h, 9990) / 1000, (double)h->max / 1000);
 }
 
 int

@@ -29,8 +29,7 @@ report_progress(const struct run *r)
 void
 report_phase(const struct run *r)
 {
-	if (!r->o->quiet)
-		fprintf(stderr, "pktgen: begins: %s\n", run_phase_str(r->phase));
+	fprintf(stderr, "pktgen: begins: %s\n", run_phase_str(r->phase));
 }
 
 bool

@@ -207,7 +207,7 @@ class Bench:
         with open(self.file("words"), "wb") as words, contextlib.ExitStack() as stack:
             with other:
                 p = subprocess.Popen([self.pktgen_bin, "--devices-port", "net_memif0", "--brokers-port", "net_memif1",
-                                      "--hold", "--json", out, *options, "--",
+                                      "--hold", "--quiet", "--json", out, *options, "--",
                                       *self.eal("gen", f"{self.cpus[1]}", "client", 1), "--no-telemetry"],
                                      stdin=subprocess.PIPE, stdout=words, stderr=subprocess.PIPE, text=True)
                 stack.callback(self.abandon, p)
@@ -240,7 +240,7 @@ class Bench:
 
     # Wire: testpmd in pubwire's place.
 
-    def testpmd_passes(self, frame, seconds):
+    def testpmd_passes(self, frame, seconds, rate=None):
         """Result of pktgen with frames of so many bytes and testpmd between its ports."""
         main = max(self.cpus) + 1
         lcores = f"{main}@{self.cpus[0]},{self.cpus[0]}@{self.cpus[0]}"
@@ -249,15 +249,16 @@ class Bench:
                 "--", "--forward-mode=macswap", "--nb-cores=1", "--total-num-mbufs=16384", "--disable-link-check",
                 "--rxd=1024", "--txd=1024"]
         pmd = self.running("testpmd", argv, "Press enter to exit", lambda p: p.communicate(b"\n", PATIENCE))
-        r = self.generate(pmd, ["--mode", "l2", "--frame", str(frame), "--window", str(WIRE_WINDOW),
-                                "--warmup", "0.2", "--seconds", str(seconds / 2)])
+        r = self.generate(pmd, ["--mode", "l2", "--frame", str(frame), *(["--rate", str(int(rate))] if rate else
+                                                                         ["--window", str(WIRE_WINDOW)]),
+                                "--warmup", "0.2", "--seconds", str(seconds)])
         if r["came_per_second"] == 0:
             raise Failed(f"testpmd passes nothing on:\n{self.said('testpmd')}")
         return r
 
     def wire64(self, seconds):
         """Frames of 64 bytes a second that testpmd passes on."""
-        return self.testpmd_passes(64, seconds)["came_per_second"]
+        return self.testpmd_passes(64, seconds / 2)["came_per_second"]
 
     def wire(self, s, seconds):
         """Frames a second that testpmd passes on, of 64 bytes and of a message's size; None without testpmd."""
@@ -266,12 +267,17 @@ class Bench:
             return None
         out = {}
         for name, frame in (("pps_64", 64), ("pps_same", s.frame())):
-            r = self.testpmd_passes(frame, seconds)
+            r = self.testpmd_passes(frame, seconds / 2)
             out[name] = r["came_per_second"]
             print(f"wire, {frame:>4} B            {r['came_per_second']:>11,.0f}  frames/s by testpmd macswap, "
                   f"{r['lost']} lost, p50 {r['latency_us']['p50']} us", flush=True)
         out["frame_same"] = s.frame()
         return out
+
+    def floor(self, s, seconds, rate):
+        """Percentiles of frames of a message's size that leave at this rate and that testpmd passes on: what the machine and the
+        generator make late without pubwire. None without testpmd."""
+        return self.testpmd_passes(s.frame(), seconds, rate)["latency_us"] if self.testpmd else None
 
     # pubwire.
 
@@ -346,14 +352,15 @@ class Bench:
         messages = {name: n for of_messages, name, n in found if of_messages}
         return messages or {name: n for _, name, n in found}
 
-    def trial(self, s, seconds, rate=None, may_lose=False, watch=None):
+    def trial(self, s, seconds, rate=None, may_lose=False, watch=None, cost=True):
         """One run against pubwire. Messages that are wrong end everything; lost ones only where none may be.
-        watch(begins) is called when what is measured begins, and when it has ended."""
+        watch(begins) is called when what is measured begins, and when it has ended. With cost workers are asked what they spent,
+        which takes milliseconds of a CPU where the measured time begins: not where percentiles count."""
         at, drops = {}, {}
 
         def begins(phase):
             if phase in MEASURED:
-                at[phase] = self.workers(s)
+                at[phase] = self.workers(s) if cost else None
                 if watch:
                     watch(phase == MEASURED[0])
             elif phase == LEAVES:
@@ -377,6 +384,8 @@ class Bench:
         r["copies"] = s.brokers
         r["drops"] = drops
         r["heap"] = at.get(LEAVES, 0)
+        if not cost:
+            return r
         r["workers"] = self.cost(s, *(at[phase] for phase in MEASURED), r["sent_per_second"] * r["seconds"])
         r["cycles"] = sum(w["cycles"] for w in r["workers"])
         r["pubwire_busy_share"] = max(w["busy_share"] for w in r["workers"])

@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "device.h"
 #include "eal.h"
+#include "flood.h"
 #include "frames.h"
 #include "options.h"
 #include "order.h"
@@ -427,6 +428,30 @@ test_options_out_of_range_are_refused(void **state)
 	assert_int_equal(o.size[1].bytes, 1024);
 }
 
+static void
+test_a_frame_that_leaves_late_is_stamped_with_when_it_was_due(void **state)
+{
+	const struct options o = {.rate = 10000}, unpaced = {0};
+	struct flood f = {.o = &o, .begun = 5000, .first = 77, .seq = 77};
+
+	(void)state;
+	assert_int_equal(flood_owed(&f, 5000), 1);
+	assert_int_equal(flood_due(&f, 5000), 5000);
+	f.seq++;
+	assert_int_equal(flood_owed(&f, 5000 + 99 * 1000), 0);
+	assert_int_equal(flood_owed(&f, 5000 + 101 * 1000), 1);
+	/* A wait of ten steps: ten are owed, each from its own time on. */
+	assert_int_equal(flood_owed(&f, 5000 + 1001 * 1000), 10);
+	for (uint32_t i = 1; i <= 10; i++, f.seq++)
+		assert_int_equal(flood_due(&f, 5000 + 1001 * 1000), 5000 + i * 100 * 1000);
+	assert_int_equal(flood_owed(&f, 5000 + 1001 * 1000), 0);
+	/* Without a rate, and before it begins, it is due when it leaves. */
+	f.o = &unpaced;
+	assert_int_equal(flood_due(&f, 4242), 4242);
+	f = (struct flood){.o = &o};
+	assert_int_equal(flood_due(&f, 4242), 4242);
+}
+
 int
 main(void)
 {
@@ -434,6 +459,7 @@ main(void)
 		cmocka_unit_test(test_messages_in_order_leave_no_trace),
 		cmocka_unit_test(test_gaps_repetitions_and_late_comers_are_told_apart),
 		cmocka_unit_test(test_a_gap_of_64_and_more_forgets_what_came_before),
+		cmocka_unit_test(test_a_frame_that_leaves_late_is_stamped_with_when_it_was_due),
 		cmocka_unit_test(test_every_byte_of_a_payload_counts),
 		cmocka_unit_test(test_packets_are_found_across_buffers),
 		cmocka_unit_test(test_a_shape_is_a_publish_of_its_device),
