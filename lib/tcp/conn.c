@@ -52,17 +52,24 @@ pw_tcp_peer_mss(const struct pw_tcp_seg *s)
 	return RTE_MAX(s->opts & SEG_OPT_MSS ? s->mss : MSS_DEFAULT, MSS_LEAST);
 }
 
+int
+pw_tcp_way(struct pw_tcp *t, const struct pw_addr *peer, struct pw_tcp_path *to)
+{
+	*to = (struct pw_tcp_path){.mtu = 0};
+	return t->conf.hooks.path(t->conf.hooks.ctx, peer, to);
+}
+
 struct pw_tcp_conn *
-pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash, uint16_t mtu,
-		uint16_t max_segs)
+pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash,
+		const struct pw_tcp_path *to)
 {
 	struct pw_tcp_conn *c = pw_pool_get(t->conns);
 
 	if (c == NULL)
 		return NULL;
 	c->flow = *flow;
-	c->mtu = mtu;
-	c->max_segs = (uint8_t)RTE_MAX(1, RTE_MIN(max_segs, UINT8_MAX));
+	c->mtu = to->mtu;
+	c->max_segs = (uint8_t)RTE_MAX(1, RTE_MIN(to->max_segs, UINT8_MAX));
 	c->state = PW_TCP_CLOSED;
 	c->rcv_scale = t->rcv_scale;
 	c->mss = RTE_MIN(pw_tcp_conn_max_mss(c), MSS_DEFAULT);

@@ -88,7 +88,7 @@ has_room(const struct pw_tcp *t)
  * told of a refusal: the peer repeats its SYN, or its first bytes, and by then there may be room.
  */
 static bool
-admissible(struct pw_tcp *t, const struct pw_tcp_seg *s, uint16_t *mtu, uint16_t *max_segs)
+admissible(struct pw_tcp *t, const struct pw_tcp_seg *s, struct pw_tcp_path *to)
 {
 	if (t->pressure >= 2) {
 		t->count.drop_syn_pressure++;
@@ -100,7 +100,7 @@ admissible(struct pw_tcp *t, const struct pw_tcp_seg *s, uint16_t *mtu, uint16_t
 		t->count.drop_syn_full++;
 		return false;
 	}
-	if (t->conf.hooks.path(t->conf.hooks.ctx, &s->flow.remote, mtu, max_segs) < 0) {
+	if (pw_tcp_way(t, &s->flow.remote, to) < 0) {
 		t->count.drop_tx_unreachable++;
 		return false;
 	}
@@ -110,13 +110,14 @@ admissible(struct pw_tcp *t, const struct pw_tcp_seg *s, uint16_t *mtu, uint16_t
 static void
 syn(struct pw_tcp *t, const struct pw_tcp_seg *s, struct tw_record *r)
 {
-	uint16_t mtu, max_segs, mss;
+	struct pw_tcp_path to;
+	uint16_t mss;
 
-	if (!admissible(t, s, &mtu, &max_segs))
+	if (!admissible(t, s, &to))
 		return;
 	if (r != NULL)
 		pw_tcp_tw_extend(t, r);
-	mss = pw_tcp_path_mss(&s->flow.remote, mtu);
+	mss = pw_tcp_path_mss(&s->flow.remote, to.mtu);
 	if (pw_tcp_send_syn_ack(t, s, pw_tcp_cookie(t, s, r, mss), mss) == 0)
 		t->count.cookies_sent++;
 }
@@ -140,12 +141,12 @@ static void
 complete(struct pw_tcp *t, const struct listener *l, struct pw_tcp_seg *s, struct tw_record *r,
 	 const struct pw_tcp_seg *request)
 {
-	uint16_t mtu, max_segs;
+	struct pw_tcp_path to;
 	struct pw_tcp_conn *c;
 
-	if (!admissible(t, s, &mtu, &max_segs))
+	if (!admissible(t, s, &to))
 		return;
-	c = pw_tcp_conn_new(t, &s->flow, (uint32_t)s->print, mtu, max_segs);
+	c = pw_tcp_conn_new(t, &s->flow, (uint32_t)s->print, &to);
 	if (c == NULL) {
 		t->count.drop_syn_full++;
 		return;

@@ -125,7 +125,8 @@ uint16_t
 pw_tcp_mtu_try(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	const struct tx_flight *f = c->flight;
-	uint16_t mtu, max_segs, size;
+	struct pw_tcp_path to;
+	uint16_t size;
 
 	if ((uint8_t)(minute(t) - c->mtu_at) <= RAISE_AFTER || c->rtos > 0)
 		return 0;
@@ -135,9 +136,8 @@ pw_tcp_mtu_try(struct pw_tcp *t, struct pw_tcp_conn *c)
 		return 0;
 	/* First what routers are known to allow; then what they may allow by now. */
 	size = RTE_MIN(c->mss_agreed, size_for(c, c->mtu));
-	if (size <= c->mss &&
-	    t->conf.hooks.path(t->conf.hooks.ctx, &c->flow.remote, &mtu, &max_segs) == 0)
-		size = RTE_MIN(c->mss_agreed, size_for(c, mtu));
+	if (size <= c->mss && pw_tcp_way(t, &c->flow.remote, &to) == 0)
+		size = RTE_MIN(c->mss_agreed, size_for(c, to.mtu));
 	if (size > c->mss)
 		return size;
 	c->mtu_at = minute(t);

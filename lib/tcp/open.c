@@ -50,8 +50,8 @@ pw_tcp_connect(struct pw_tcp *t, const struct pw_flow *flow, const struct pw_tcp
 	       void *ctx, uint64_t user, struct pw_tcp_conn **out, uint64_t now)
 {
 	struct pw_flow f = *flow;
-	uint16_t mtu, max_segs;
 	struct pw_tcp_conn *c;
+	struct pw_tcp_path to;
 	int rc;
 
 	tcp_set_now(t, now);
@@ -59,7 +59,7 @@ pw_tcp_connect(struct pw_tcp *t, const struct pw_flow *flow, const struct pw_tcp
 		return -ENOMEM;
 	if (!t->in_upcall)
 		pw_tcp_conn_reap(t);
-	if (t->conf.hooks.path(t->conf.hooks.ctx, &f.remote, &mtu, &max_segs) < 0)
+	if (pw_tcp_way(t, &f.remote, &to) < 0)
 		return -EHOSTUNREACH;
 	if (f.lport == 0) {
 		rc = choose_port(t, &f);
@@ -68,7 +68,7 @@ pw_tcp_connect(struct pw_tcp *t, const struct pw_flow *flow, const struct pw_tcp
 	}
 	if (in_use(t, &f))
 		return -EADDRINUSE;
-	c = pw_tcp_conn_new(t, &f, pw_tcp_flow_hash(t, &f), mtu, max_segs);
+	c = pw_tcp_conn_new(t, &f, pw_tcp_flow_hash(t, &f), &to);
 	if (c == NULL)
 		return -ENOMEM;
 	c->ops = ops;

@@ -229,8 +229,10 @@ void pw_tcp_tw_expire(struct pw_tcp *t);
 uint32_t pw_tcp_isn(const struct pw_tcp *t, const struct pw_flow *flow);
 
 /* conn.c: birth and death. */
+/** The way to a peer, as the hook says it now. 0 or -errno. */
+int pw_tcp_way(struct pw_tcp *t, const struct pw_addr *peer, struct pw_tcp_path *to);
 struct pw_tcp_conn *pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash,
-				    uint16_t mtu, uint16_t max_segs);
+				    const struct pw_tcp_path *to);
 void pw_tcp_conn_end(struct pw_tcp *t, struct pw_tcp_conn *c, enum pw_tcp_end why);
 /** Nothing is unread any more: `gone` is due if the connection has ended. */
 void pw_tcp_conn_read_up(struct pw_tcp *t, struct pw_tcp_conn *c);

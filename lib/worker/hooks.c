@@ -173,15 +173,15 @@ tcp_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t n
 }
 
 static int
-tcp_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+tcp_path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 {
 	const struct worker *w = ctx;
 	struct pw_wire_path path;
 	int rc = pw_wire_path(w->wire, dst, &path);
 
 	if (rc == 0) {
-		*mtu = path.mtu;
-		*max_segs = path.max_segs;
+		to->mtu = path.mtu;
+		to->max_segs = path.max_segs;
 	}
 	return rc;
 }

@@ -230,13 +230,13 @@ net_receive(struct net *net, struct rte_mbuf **tcp, uint32_t *frames)
 }
 
 int
-net_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+net_path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 {
 	const struct net *net = ctx;
 
 	(void)dst;
-	*mtu = net->port.mtu;
-	*max_segs = net->port.max_segs;
+	to->mtu = net->port.mtu;
+	to->max_segs = net->port.max_segs;
 	return 0;
 }
 

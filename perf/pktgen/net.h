@@ -18,6 +18,7 @@
 #include <pubwire/base/addr.h>
 #include <pubwire/base/counter.h>
 #include <pubwire/base/pool.h>
+#include <pubwire/tcp/tcp.h>
 #include <pubwire/wire/port.h>
 
 #define NET_TTL	    64
@@ -89,7 +90,7 @@ void net_sums(const struct net *net, struct rte_mbuf *m, struct rte_ipv4_hdr *ip
 
 /* Hooks of pw_tcp_conf, with struct net as context. */
 int net_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now);
-int net_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs);
+int net_path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to);
 
 /* Send what waits. */
 void net_flush(struct net *net);

@@ -146,12 +146,12 @@ wire_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t 
 }
 
 int
-wire_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *segs)
+wire_path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 {
 	RTE_SET_USED(ctx);
 	RTE_SET_USED(dst);
-	*mtu = 1500;
-	*segs = 40;
+	to->mtu = 1500;
+	to->max_segs = 40;
 	return 0;
 }
 

@@ -173,7 +173,7 @@ struct pw_addr wire_device(const struct device *d, uint8_t gen);
 struct pw_addr wire_worker(uint32_t k);
 struct pw_addr wire_broker(uint32_t b);
 int wire_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now);
-int wire_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *segs);
+int wire_path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to);
 uint64_t wire_next(const struct world *w);
 /** What has arrived by now goes to its stack. */
 void wire_deliver(struct world *w);

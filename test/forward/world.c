@@ -86,12 +86,12 @@ output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 }
 
 static int
-path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *segs)
+path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 {
 	(void)ctx;
 	(void)dst;
-	*mtu = 1500;
-	*segs = 40;
+	to->mtu = 1500;
+	to->max_segs = 40;
 	return 0;
 }
 

@@ -348,13 +348,13 @@ output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 }
 
 static int
-path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 {
 	const struct pd_world *w = ctx;
 
 	(void)dst;
-	*mtu = w->setup.mtu;
-	*max_segs = w->setup.max_segs;
+	to->mtu = w->setup.mtu;
+	to->max_segs = w->setup.max_segs;
 	return w->path_rc;
 }
 

@@ -146,14 +146,14 @@ output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t when)
 }
 
 static int
-way(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+way(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 {
 	struct pw_wire_path out;
 	int rc = pw_wire_path(((struct end *)ctx)->wire, dst, &out);
 
 	if (rc == 0) {
-		*mtu = out.mtu;
-		*max_segs = out.max_segs;
+		to->mtu = out.mtu;
+		to->max_segs = out.max_segs;
 	}
 	return rc;
 }

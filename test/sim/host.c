@@ -163,7 +163,7 @@ on_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t no
 }
 
 static int
-on_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+on_path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 {
 	const struct host *h = ctx;
 	struct pw_wire_path path;
@@ -171,8 +171,8 @@ on_path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
 
 	if (rc < 0)
 		return rc;
-	*mtu = path.mtu;
-	*max_segs = path.max_segs;
+	to->mtu = path.mtu;
+	to->max_segs = path.max_segs;
 	return 0;
 }
 

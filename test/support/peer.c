@@ -50,13 +50,13 @@ output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 }
 
 static int
-path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 {
 	struct pw_wire_path out;
 	int rc = pw_wire_path(((struct peer *)ctx)->wire, dst, &out);
 
-	*mtu = rc == 0 ? out.mtu : 0;
-	*max_segs = rc == 0 ? out.max_segs : 0;
+	to->mtu = rc == 0 ? out.mtu : 0;
+	to->max_segs = rc == 0 ? out.max_segs : 0;
 	return rc;
 }
 

@@ -141,13 +141,13 @@ output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 }
 
 static int
-path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 {
 	const struct sim_wire *w = ((struct sim_port *)ctx)->wire;
 
 	(void)dst;
-	*mtu = w->conf.mtu;
-	*max_segs = w->conf.max_segs;
+	to->mtu = w->conf.mtu;
+	to->max_segs = w->conf.max_segs;
 	return 0;
 }
 

@@ -187,13 +187,13 @@ output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 }
 
 static int
-path(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs)
+path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 {
 	const struct script *s = ctx;
 
 	(void)dst;
-	*mtu = s->mtu;
-	*max_segs = s->max_segs;
+	to->mtu = s->mtu;
+	to->max_segs = s->max_segs;
 	return s->path_rc;
 }
 

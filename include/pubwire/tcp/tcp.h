@@ -92,13 +92,19 @@ struct pw_tcp_ops {
 	void (*gone)(void *ctx, struct pw_tcp_conn *conn, enum pw_tcp_end why, uint64_t now);
 };
 
+/** What the way towards a peer takes. */
+struct pw_tcp_path {
+	uint16_t mtu;	   /**< bytes of IP packet */
+	uint16_t max_segs; /**< segments (buffers) a packet may have, at least 1 */
+};
+
 /** Where segments go and ports come from. */
 struct pw_tcp_hooks {
 	void *ctx;
 	/** As pw_wire_send_tcp(): ownership of m passes. 0 or -errno. */
 	int (*output)(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now);
-	/** MTU (bytes of IP packet) and segments a packet may have towards dst. 0 or -errno. */
-	int (*path)(void *ctx, const struct pw_addr *dst, uint16_t *mtu, uint16_t *max_segs);
+	/** The way towards dst, into *to, which is zero. 0 or -errno. */
+	int (*path)(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to);
 	/**
 	 * Choose flow->lport for an active open so that replies come back to this lcore; attempt
 	 * counts from 0 while the choices are found in use. NULL: any ephemeral port. 0 or
