@@ -84,6 +84,30 @@ test_empty_pool_says_so_and_counts(void **state)
 	pw_pool_destroy(p);
 }
 
+/* The index is found by a multiplication that depends on the size. */
+static void
+test_objects_of_any_size_are_told_apart(void **state)
+{
+	static const uint32_t size[] = {8, 24, 40, 56, 64, 192, 320, 448, 704, 4160};
+
+	(void)state;
+	for (uint32_t k = 0; k < RTE_DIM(size); k++) {
+		struct pw_pool *p = pw_pool_create("sizes", 9, size[k], SOCKET_ID_ANY);
+		void *o[9];
+
+		assert_non_null(p);
+		for (uint32_t i = 0; i < RTE_DIM(o); i++) {
+			o[i] = pw_pool_get(p);
+			assert_int_equal(pw_pool_index(p, o[i]), i);
+			assert_ptr_equal(pw_pool_at(p, i), o[i]);
+		}
+		for (uint32_t i = 0; i < RTE_DIM(o); i++)
+			pw_pool_put(p, o[i]);
+		assert_int_equal(stats(p).in_use, 0);
+		pw_pool_destroy(p);
+	}
+}
+
 static void
 test_objects_come_zeroed(void **state)
 {
@@ -155,6 +179,7 @@ main(void)
 		cmocka_unit_test(test_handle_goes_stale_when_its_object_is_put_back),
 		cmocka_unit_test(test_handles_of_nothing_find_nobody),
 		cmocka_unit_test(test_empty_pool_says_so_and_counts),
+		cmocka_unit_test(test_objects_of_any_size_are_told_apart),
 		cmocka_unit_test(test_objects_come_zeroed),
 		cmocka_unit_test(test_name_in_use_is_refused),
 		cmocka_unit_test(test_packet_pools_know_whether_all_is_back),

@@ -166,6 +166,25 @@ old_segment_does_not_change_the_window(void **state)
 	assert_int_equal(info.snd_wnd, 6000);
 }
 
+/* RFC 9293 3.10.7.4: SND.WL1 is that of the newest segment, also of one whose window is the same.
+ */
+static void
+old_bytes_with_new_ones_behind_them_do_not_change_the_window(void **state)
+{
+	struct script *s = script_open(NULL);
+	struct pw_tcp_info info;
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 5000, .len = 10);
+	PEER(s, .flags = A, .seq = 11, .ack = 1, .win = 5000, .len = 10);
+	PEER(s, .flags = A, .seq = 6, .ack = 1, .win = 100, .len = 20);
+	assert_int_equal(pw_tcp_rx_len(s->conn), 25);
+	pw_tcp_info(s->t, s->conn, &info);
+	assert_int_equal(info.snd_wnd, 5000);
+	script_consume(s, 25);
+}
+
 static void
 shrunk_window_stops_new_data_and_recovers(void **state)
 {
@@ -729,6 +748,7 @@ main(void)
 		SCRIPT(bare_segments_stay_within_a_shut_window),
 		SCRIPT(window_that_opens_within_what_was_sent_lets_the_rest_go),
 		SCRIPT(old_segment_does_not_change_the_window),
+		SCRIPT(old_bytes_with_new_ones_behind_them_do_not_change_the_window),
 		SCRIPT(shrunk_window_stops_new_data_and_recovers),
 		SCRIPT(small_window_holds_data_until_half_of_it_or_a_segment_fits),
 		SCRIPT(window_closes_as_bytes_stand_unread),
