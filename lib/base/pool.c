@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Objects, and beside them a row each of generation and free list. An object that is out has the
- * mark TAKEN for its successor, so that a second put and a handle of a free object show. The
- * generation grows at put; it starts at 1, so that no handle is 0.
+ * Objects, and beside them a word each: its generation, and the mark TAKEN while it is out, so that
+ * a second put and a handle of a free object show. The generation grows at put; it starts at 1, so
+ * that no handle is 0. What was put back forms a list through the last bytes of the objects, which
+ * nobody who looks at a pool from another thread follows anywhere; what was never out is beyond
+ * `fresh`, and its memory untouched.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,18 +17,14 @@
 #include <pubwire/base/pool.h>
 
 #define NIL   UINT32_MAX
-#define TAKEN (UINT32_MAX - 1)
-
-struct row {
-	uint32_t generation;
-	uint32_t next; /* index of the next free object, NIL at the end; TAKEN while out */
-};
+#define TAKEN (UINT32_C(1) << 31)
 
 struct pw_pool {
 	/* line 0: get and put */
 	uint8_t *objects;
-	struct row *rows;
-	uint32_t free; /* index of the first free object */
+	uint32_t *rows;
+	uint32_t free;	/* index of the object that was put back last, NIL: none */
+	uint32_t fresh; /* those from here on were never out */
 	uint32_t size;
 	uint32_t count;
 	uint32_t in_use; /* atomic stores of the owner, loads of anybody */
@@ -61,7 +59,7 @@ inverse(uint64_t odd)
 static size_t
 rows_bytes(uint32_t count)
 {
-	return RTE_ALIGN_CEIL((size_t)count * sizeof(struct row), (size_t)RTE_CACHE_LINE_SIZE);
+	return RTE_ALIGN_CEIL((size_t)count * sizeof(uint32_t), (size_t)RTE_CACHE_LINE_SIZE);
 }
 
 size_t
@@ -76,7 +74,7 @@ pw_pool_create(const char *name, uint32_t count, uint32_t size, int socket)
 	const struct rte_memzone *zone;
 	struct pw_pool *p;
 
-	if (count == 0 || count >= TAKEN || size == 0 || size > UINT32_MAX - RTE_CACHE_LINE_SIZE ||
+	if (count == 0 || count == NIL || size == 0 || size > UINT32_MAX - RTE_CACHE_LINE_SIZE ||
 	    strlen(name) >= RTE_MEMZONE_NAMESIZE) {
 		rte_errno = EINVAL;
 		return NULL;
@@ -92,11 +90,12 @@ pw_pool_create(const char *name, uint32_t count, uint32_t size, int socket)
 	p->count = count;
 	p->shift = (uint32_t)__builtin_ctz(p->size);
 	p->inverse = inverse(p->size >> p->shift);
-	p->rows = (struct row *)(p + 1);
+	p->rows = (uint32_t *)(p + 1);
+	p->free = NIL;
 	p->objects = (uint8_t *)p->rows + rows_bytes(count);
 	memcpy(p->name, name, strlen(name) + 1);
 	for (uint32_t i = 0; i < count; i++)
-		p->rows[i] = (struct row){.generation = 1, .next = i + 1 < count ? i + 1 : NIL};
+		p->rows[i] = 1;
 	return p;
 }
 
@@ -119,18 +118,28 @@ pw_pool_index(const struct pw_pool *p, const void *obj)
 	return (uint32_t)i;
 }
 
+/* Where a free object names the one that was put back before it. */
+static uint32_t *
+link_of(const struct pw_pool *p, uint32_t i)
+{
+	return (uint32_t *)(p->objects + (size_t)(i + 1) * p->size) - 1;
+}
+
 void *
 pw_pool_get(struct pw_pool *p)
 {
 	uint32_t i = p->free;
 	void *obj;
 
-	if (unlikely(i == NIL)) {
+	if (likely(i != NIL)) {
+		p->free = *link_of(p, i);
+	} else if (p->fresh < p->count) {
+		i = p->fresh++;
+	} else {
 		__atomic_store_n(&p->exhausted, p->exhausted + 1, __ATOMIC_RELAXED);
 		return NULL;
 	}
-	p->free = p->rows[i].next;
-	__atomic_store_n(&p->rows[i].next, TAKEN, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->rows[i], p->rows[i] | TAKEN, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->in_use, p->in_use + 1, __ATOMIC_RELAXED);
 	if (p->in_use > p->high)
 		__atomic_store_n(&p->high, p->in_use, __ATOMIC_RELAXED);
@@ -142,13 +151,12 @@ pw_pool_get(struct pw_pool *p)
 void
 pw_pool_put(struct pw_pool *p, void *obj)
 {
-	uint32_t i = pw_pool_index(p, obj);
-	struct row *row = &p->rows[i];
+	uint32_t i = pw_pool_index(p, obj), next;
 
-	assert(row->next == TAKEN);
-	if (++row->generation == 0)
-		row->generation = 1;
-	__atomic_store_n(&row->next, p->free, __ATOMIC_RELAXED);
+	assert(p->rows[i] & TAKEN);
+	next = (p->rows[i] + 1) & ~TAKEN;
+	__atomic_store_n(&p->rows[i], next != 0 ? next : 1, __ATOMIC_RELAXED);
+	*link_of(p, i) = p->free;
 	p->free = i;
 	__atomic_store_n(&p->in_use, p->in_use - 1, __ATOMIC_RELAXED);
 }
@@ -158,8 +166,8 @@ pw_pool_handle(const struct pw_pool *p, const void *obj)
 {
 	uint32_t i = pw_pool_index(p, obj);
 
-	assert(p->rows[i].next == TAKEN);
-	return (uint64_t)p->rows[i].generation << 32 | i;
+	assert(p->rows[i] & TAKEN);
+	return (uint64_t)(p->rows[i] & ~TAKEN) << 32 | i;
 }
 
 void *
@@ -167,7 +175,7 @@ pw_pool_find(const struct pw_pool *p, pw_handle h)
 {
 	uint32_t i = (uint32_t)h;
 
-	if (i >= p->count || p->rows[i].generation != h >> 32 || p->rows[i].next != TAKEN)
+	if (i >= p->count || p->rows[i] != ((uint32_t)(h >> 32) | TAKEN))
 		return NULL;
 	return p->objects + (size_t)i * p->size;
 }
@@ -175,14 +183,14 @@ pw_pool_find(const struct pw_pool *p, pw_handle h)
 void *
 pw_pool_at(const struct pw_pool *p, uint32_t index)
 {
-	assert(index < p->count && p->rows[index].next == TAKEN);
+	assert(index < p->count && (p->rows[index] & TAKEN));
 	return p->objects + (size_t)index * p->size;
 }
 
 void *
 pw_pool_peek(const struct pw_pool *p, uint32_t index)
 {
-	if (index >= p->count || __atomic_load_n(&p->rows[index].next, __ATOMIC_RELAXED) != TAKEN)
+	if (index >= p->count || !(__atomic_load_n(&p->rows[index], __ATOMIC_RELAXED) & TAKEN))
 		return NULL;
 	return p->objects + (size_t)index * p->size;
 }

@@ -61,7 +61,7 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 	m->pkt = mempool_bytes(c->pkt_buffers, RTE_PKTMBUF_HEADROOM + 2048);
 	m->hdr = mempool_bytes(c->hdr_buffers, RTE_PKTMBUF_HEADROOM + 128);
 	m->ind = mempool_bytes(c->ind_buffers, 0);
-	m->tcp = c->nb_workers * ((size_t)c->tcp.max_conns * pw_tcp_conn_size() +
+	m->tcp = c->nb_workers * (pw_tcp_conns_bytes(c->tcp.max_conns) +
 				  pw_tcp_time_wait_bytes(c->tcp.max_time_wait, c->tcp.max_conns) +
 				  pw_tcp_queue_bytes(c->tcp.max_tx_slices)) +
 		 pw_tcp_gaps_bytes(c->pkt_buffers / 8);

@@ -268,9 +268,12 @@ size_t
 pw_tcp_conn_size(void)
 {
 	const uint32_t many = 1u << 16;
-	size_t pool = pw_pool_bytes(2 * many, sizeof(struct pw_tcp_conn)) -
-		      pw_pool_bytes(many, sizeof(struct pw_tcp_conn));
 
-	/* Three halves of a place each, and up to twice that: a power of two of buckets. */
-	return pool / many + sizeof(struct table_bucket) / TABLE_WAYS * 3;
+	return (pw_tcp_conns_bytes(2 * many) - pw_tcp_conns_bytes(many)) / many;
+}
+
+size_t
+pw_tcp_conns_bytes(uint32_t max_conns)
+{
+	return pw_pool_bytes(max_conns, sizeof(struct pw_tcp_conn)) + pw_tcp_table_bytes(max_conns);
 }

@@ -68,7 +68,7 @@ input_chunk(struct pw_tcp *t, struct rte_mbuf **pkts, uint32_t n)
 			continue;
 		}
 		s->print = pw_tcp_flow_print(t, &s->flow);
-		rte_prefetch0(&t->table.bucket[s->print & t->table.mask]);
+		rte_prefetch0(&t->table.bucket[pw_tcp_table_at(&t->table, (uint32_t)s->print)]);
 		k++;
 	}
 	for (uint32_t i = 0; i < k; i++)

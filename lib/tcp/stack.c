@@ -158,7 +158,7 @@ pw_tcp_destroy(struct pw_tcp *t)
 	if (t == NULL)
 		return;
 	t->closing = true;
-	for (uint32_t i = 0; i <= t->table.mask; i++)
+	for (uint32_t i = 0; i < t->table.buckets; i++)
 		for (uint32_t k = 0; k < TABLE_WAYS; k++)
 			while (t->table.bucket[i].conn[k] != 0)
 				pw_tcp_conn_end(

@@ -50,9 +50,16 @@ static_assert(sizeof(struct table_bucket) == 64, "a look-up reads one line");
 
 struct conn_table {
 	struct table_bucket *bucket;
-	uint32_t mask; /**< buckets - 1 */
+	uint32_t buckets;
 	uint32_t count;
 };
+
+/** The bucket of a hash, whose upper bits choose it: no power of two of buckets is needed. */
+static inline uint32_t
+pw_tcp_table_at(const struct conn_table *tb, uint32_t hash)
+{
+	return (uint32_t)((uint64_t)hash * tb->buckets >> 32);
+}
 
 /** What is left of a connection that has ended. */
 struct tw_record {
@@ -189,6 +196,7 @@ tcp_set_now(struct pw_tcp *t, uint64_t now)
 }
 
 /* table.c: connections by flow. */
+size_t pw_tcp_table_bytes(uint32_t max);
 int pw_tcp_table_init(struct conn_table *tb, uint32_t max, int socket);
 void pw_tcp_table_fini(struct conn_table *tb);
 /** A keyed hash of a flow; its lower half is that of the table. */

@@ -17,17 +17,29 @@
 
 #define TABLE_FOUR (TABLE_WAYS / 2) /* tags in 64 bits */
 
+/* At most two thirds full. */
+static uint32_t
+buckets_for(uint32_t max)
+{
+	return (max + max / 2) / TABLE_WAYS + 2;
+}
+
+size_t
+pw_tcp_table_bytes(uint32_t max)
+{
+	return (size_t)buckets_for(max) * sizeof(struct table_bucket);
+}
+
 int
 pw_tcp_table_init(struct conn_table *tb, uint32_t max, int socket)
 {
-	/* At most two thirds full. */
-	uint32_t buckets = rte_align32pow2(RTE_MAX((max + max / 2) / TABLE_WAYS, 1u) + 1);
+	uint32_t buckets = buckets_for(max);
 
 	tb->bucket = rte_zmalloc_socket("pw_tcp_table", sizeof(*tb->bucket) * buckets,
 					RTE_CACHE_LINE_SIZE, socket);
 	if (tb->bucket == NULL)
 		return -ENOMEM;
-	tb->mask = buckets - 1;
+	tb->buckets = buckets;
 	tb->count = 0;
 	return 0;
 }
@@ -54,10 +66,16 @@ pw_tcp_flow_print(const struct pw_tcp *t, const struct pw_flow *flow)
 	return pw_siphash13(&t->key_table, v4, sizeof(v4));
 }
 
+static inline uint32_t
+bucket_after(const struct conn_table *tb, uint32_t at)
+{
+	return at + 1 < tb->buckets ? at + 1 : 0;
+}
+
 static inline uint16_t
 tag_of(uint32_t hash)
 {
-	return (uint16_t)(hash >> 16);
+	return (uint16_t)hash;
 }
 
 /*
@@ -100,7 +118,7 @@ same_flow(const struct pw_flow *a, const struct pw_flow *b)
 void
 pw_tcp_table_fetch(const struct pw_tcp *t, uint32_t hash)
 {
-	const struct table_bucket *b = &t->table.bucket[hash & t->table.mask];
+	const struct table_bucket *b = &t->table.bucket[pw_tcp_table_at(&t->table, hash)];
 	uint64_t mask = candidates(b, 0, hash);
 	uint32_t first = mask == 0 ? TABLE_FOUR : 0;
 	const uint8_t *c;
@@ -135,10 +153,10 @@ struct pw_tcp_conn *
 pw_tcp_table_find(const struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash)
 {
 	const struct conn_table *tb = &t->table;
-	uint32_t at = hash & tb->mask;
+	uint32_t at = pw_tcp_table_at(tb, hash);
 	struct pw_tcp_conn *c;
 
-	for (uint32_t n = 0; n <= tb->mask; n++, at = (at + 1) & tb->mask) {
+	for (uint32_t n = 0; n < tb->buckets; n++, at = bucket_after(tb, at)) {
 		const struct table_bucket *b = &tb->bucket[at];
 
 		c = find_among(t, b, 0, flow, hash);
@@ -156,10 +174,10 @@ void
 pw_tcp_table_add(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t hash)
 {
 	struct conn_table *tb = &t->table;
-	uint32_t at = hash & tb->mask;
+	uint32_t at = pw_tcp_table_at(tb, hash);
 
 	/* There are more places than connections in the pool: the walk ends. */
-	for (;; at = (at + 1) & tb->mask) {
+	for (;; at = bucket_after(tb, at)) {
 		struct table_bucket *b = &tb->bucket[at];
 
 		for (uint32_t i = 0; i < TABLE_WAYS; i++) {
@@ -189,14 +207,14 @@ void
 pw_tcp_table_remove(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
 	struct conn_table *tb = &t->table;
-	uint32_t at = pw_tcp_flow_hash(t, &c->flow) & tb->mask;
+	uint32_t at = pw_tcp_table_at(tb, pw_tcp_flow_hash(t, &c->flow));
 	uint32_t conn = pw_pool_index(t->conns, c) + 1;
 	uint32_t i;
 
 	while ((i = place_of(&tb->bucket[at], conn)) == TABLE_WAYS) {
 		assert(tb->bucket[at].passed > 0);
 		tb->bucket[at].passed--;
-		at = (at + 1) & tb->mask;
+		at = bucket_after(tb, at);
 	}
 	tb->bucket[at].conn[i] = 0;
 	__atomic_store_n(&tb->count, tb->count - 1, __ATOMIC_RELAXED);

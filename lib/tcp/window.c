@@ -83,9 +83,9 @@ void
 pw_tcp_window_sweep(struct pw_tcp *t)
 {
 	for (uint32_t n = 0; n < SWEEP_BUCKETS && t->nb_held != 0; n++) {
-		struct table_bucket *b = &t->table.bucket[t->held_sweep & t->table.mask];
+		struct table_bucket *b = &t->table.bucket[t->held_sweep];
 
-		t->held_sweep++;
+		t->held_sweep = t->held_sweep + 1 < t->table.buckets ? t->held_sweep + 1 : 0;
 		for (uint32_t i = 0; i < TABLE_WAYS; i++) {
 			struct pw_tcp_conn *c;
 

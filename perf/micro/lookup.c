@@ -34,7 +34,8 @@ round_of_table(struct lookup *l)
 	start = micro_time();
 	for (uint32_t i = 0; i < MICRO_BURST; i++) {
 		print[i] = pw_tcp_flow_print(rig.tcp, &flow[i]);
-		rte_prefetch0(&rig.tcp->table.bucket[print[i] & rig.tcp->table.mask]);
+		rte_prefetch0(&rig.tcp->table.bucket[pw_tcp_table_at(&rig.tcp->table,
+								     (uint32_t)print[i])]);
 	}
 	for (uint32_t i = 0; i < MICRO_BURST; i++)
 		pw_tcp_table_fetch(rig.tcp, (uint32_t)print[i]);

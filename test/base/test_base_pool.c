@@ -125,6 +125,43 @@ test_objects_come_zeroed(void **state)
 }
 
 static void
+test_an_object_costs_its_size_and_four_bytes(void **state)
+{
+	const uint32_t n = 1u << 16;
+
+	(void)state;
+	assert_int_equal((pw_pool_bytes(2 * n, 128) - pw_pool_bytes(n, 128)) / n, 128 + 4);
+}
+
+static void
+test_every_object_is_out_once_in_any_order(void **state)
+{
+	struct pw_pool *p = pw_pool_create("order", 5, 8, SOCKET_ID_ANY);
+	void *o[5];
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		o[i] = pw_pool_get(p);
+	pw_pool_put(p, o[0]);
+	pw_pool_put(p, o[2]);
+	assert_ptr_equal(pw_pool_get(p), o[2]); /* what went last comes first */
+	assert_ptr_equal(pw_pool_get(p), o[0]);
+	o[3] = pw_pool_get(p);
+	o[4] = pw_pool_get(p);
+	assert_null(pw_pool_get(p));
+	for (uint32_t i = 0; i < 5; i++) {
+		assert_non_null(o[i]);
+		for (uint32_t k = 0; k < i; k++)
+			assert_ptr_not_equal(o[i], o[k]);
+	}
+	for (uint32_t i = 0; i < 5; i++) {
+		pw_pool_put(p, o[i]);
+		assert_null(pw_pool_peek(p, pw_pool_index(p, o[i])));
+	}
+	pw_pool_destroy(p);
+}
+
+static void
 test_name_in_use_is_refused(void **state)
 {
 	struct pw_pool *p = pw_pool_create("twice", 1, 8, SOCKET_ID_ANY);
@@ -181,6 +218,8 @@ main(void)
 		cmocka_unit_test(test_empty_pool_says_so_and_counts),
 		cmocka_unit_test(test_objects_of_any_size_are_told_apart),
 		cmocka_unit_test(test_objects_come_zeroed),
+		cmocka_unit_test(test_an_object_costs_its_size_and_four_bytes),
+		cmocka_unit_test(test_every_object_is_out_once_in_any_order),
 		cmocka_unit_test(test_name_in_use_is_refused),
 		cmocka_unit_test(test_packet_pools_know_whether_all_is_back),
 	};

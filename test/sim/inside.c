@@ -172,7 +172,7 @@ inside_check(struct host *h)
 	struct pw_pool_stats stats;
 	uint32_t blocks = 0, ooo = 0, conns = 0;
 
-	for (uint32_t i = 0; i <= t->table.mask; i++) {
+	for (uint32_t i = 0; i < t->table.buckets; i++) {
 		for (uint32_t k = 0; k < TABLE_WAYS; k++) {
 			uint32_t id = t->table.bucket[i].conn[k];
 			const struct pw_tcp_conn *c;
@@ -242,7 +242,7 @@ held_by_conn(struct holders *k, const struct pw_tcp_conn *c)
 static void
 held_by_stack(struct holders *k, const struct pw_tcp *t)
 {
-	for (uint32_t i = 0; i <= t->table.mask; i++) {
+	for (uint32_t i = 0; i < t->table.buckets; i++) {
 		for (uint32_t way = 0; way < TABLE_WAYS; way++) {
 			uint32_t id = t->table.bucket[i].conn[way];
 

@@ -381,8 +381,11 @@ uint32_t pw_tcp_conns(const struct pw_tcp *t);
 /** Counters; readable from any thread. */
 const struct pw_tcp_counters *pw_tcp_counters(const struct pw_tcp *t);
 
-/** Bytes of one connection's state and, at most, of its places in the pool and the table. */
+/** Bytes of one connection's state and of its places in the pool and the table. */
 size_t pw_tcp_conn_size(void);
+
+/** The same of all connections that a stack may have. */
+size_t pw_tcp_conns_bytes(uint32_t max_conns);
 
 /** Bytes of a stack's TIME_WAIT records; as many as connections where max_time_wait is 0. */
 size_t pw_tcp_time_wait_bytes(uint32_t max_time_wait, uint32_t max_conns);
