@@ -16,7 +16,7 @@
 static void
 memory_row(FILE *out, const char *what, size_t bytes)
 {
-	fprintf(out, "  %-34s %10.2f MB\n", what, (double)bytes / 1e6);
+	fprintf(out, "  %-36s %10.2f MB\n", what, (double)bytes / 1e6);
 }
 
 void
@@ -31,13 +31,14 @@ app_report_memory(const struct pw_config *c, FILE *out)
 	memory_row(out, "indirect buffers", m.ind);
 	memory_row(out, "TCP's tables and send queues", m.tcp);
 	memory_row(out, "device sessions", m.sessions);
-	memory_row(out, "wills and delayed ends of sessions", m.wills);
+	memory_row(out, "wills, aliases, QoS 2, kept sessions", m.wills);
 	memory_row(out, "forward logs", m.logs);
 	if (c->http.on)
 		memory_row(out, "status page and metrics", m.http);
 	memory_row(out, "DPDK's own and tables, about", m.dpdk);
 	memory_row(out, "in all", m.total);
-	fprintf(out, "  an idle device connection takes %zu bytes of it\n", m.idle);
+	fprintf(out, "  an idle device connection takes %zu bytes of it, all told %zu\n", m.idle,
+		m.each);
 }
 
 void

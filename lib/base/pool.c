@@ -119,10 +119,10 @@ pw_pool_index(const struct pw_pool *p, const void *obj)
 }
 
 /* Where a free object names the one that was put back before it. */
-static uint32_t *
-link_of(const struct pw_pool *p, uint32_t i)
+static inline uint32_t *
+link_of(const struct pw_pool *p, void *obj)
 {
-	return (uint32_t *)(p->objects + (size_t)(i + 1) * p->size) - 1;
+	return (uint32_t *)((uint8_t *)obj + p->size) - 1;
 }
 
 void *
@@ -131,19 +131,21 @@ pw_pool_get(struct pw_pool *p)
 	uint32_t i = p->free;
 	void *obj;
 
-	if (likely(i != NIL)) {
-		p->free = *link_of(p, i);
-	} else if (p->fresh < p->count) {
+	if (unlikely(i == NIL)) {
+		if (p->fresh == p->count) {
+			__atomic_store_n(&p->exhausted, p->exhausted + 1, __ATOMIC_RELAXED);
+			return NULL;
+		}
 		i = p->fresh++;
+		obj = p->objects + (size_t)i * p->size;
 	} else {
-		__atomic_store_n(&p->exhausted, p->exhausted + 1, __ATOMIC_RELAXED);
-		return NULL;
+		obj = p->objects + (size_t)i * p->size;
+		p->free = *link_of(p, obj);
 	}
 	__atomic_store_n(&p->rows[i], p->rows[i] | TAKEN, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->in_use, p->in_use + 1, __ATOMIC_RELAXED);
 	if (p->in_use > p->high)
 		__atomic_store_n(&p->high, p->in_use, __ATOMIC_RELAXED);
-	obj = p->objects + (size_t)i * p->size;
 	memset(obj, 0, p->size);
 	return obj;
 }
@@ -156,7 +158,7 @@ pw_pool_put(struct pw_pool *p, void *obj)
 	assert(p->rows[i] & TAKEN);
 	next = (p->rows[i] + 1) & ~TAKEN;
 	__atomic_store_n(&p->rows[i], next != 0 ? next : 1, __ATOMIC_RELAXED);
-	*link_of(p, i) = p->free;
+	*link_of(p, obj) = p->free;
 	p->free = i;
 	__atomic_store_n(&p->in_use, p->in_use - 1, __ATOMIC_RELAXED);
 }

@@ -32,7 +32,8 @@ static_assert(LEAST_PIECES / MOST_OF_ONE > 1 + UINT16_MAX / 56, "the longest top
 static uint32_t
 nb_pieces(const struct pw_forward_settings *set)
 {
-	uint64_t most = (uint64_t)set->limits.max_connections * set->limits.topic_alias_maximum;
+	uint64_t most =
+		(uint64_t)pw_forward_max_extras(&set->limits) * set->limits.topic_alias_maximum;
 
 	if (set->limits.topic_alias_maximum == 0 || !(set->lanes & 1u << PW_LANE_5))
 		return 0;
@@ -71,6 +72,9 @@ uint16_t
 pw_alias_grant(const struct pw_forward *f)
 {
 	if (f->alias_used >= f->alias_pieces - f->alias_pieces / 4)
+		return 0;
+	/* What is granted is to find its place; where each session has one, it does. */
+	if (f->max_extras < f->max_sessions && f->extras >= f->max_extras - f->max_extras / 4)
 		return 0;
 	return (uint16_t)f->set->limits.topic_alias_maximum;
 }

@@ -226,6 +226,7 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	}
 	if (c.has_will)
 		rc = pw_will_keep(f, s, b, &c);
+	f->counters.wills_refused += rc == -ENOBUFS;
 	if (rc < 0)
 		return pw_session_connect_refuse(f, s, rc == -EMSGSIZE ? 0x95 : 0x97,
 						 rc == -EMSGSIZE ? "a will that is too large"

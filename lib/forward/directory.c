@@ -44,12 +44,12 @@ struct pw_dir_entry {
 static_assert(sizeof(struct pw_dir_entry) == 32, "part of what a session may cost");
 static_assert(PW_FORWARD_MAX_WORKERS <= 256, "workers fit eight bits");
 
-/* Four fifths full where every session of a worker has an identifier; the rest is for shards that
+/* Eight ninths full where every session of a worker has an identifier; the rest is for shards that
  * get more than their share. */
 static uint32_t
 places(uint32_t sessions)
 {
-	return sessions + sessions / 4 + 64;
+	return sessions + sessions / 8 + 256;
 }
 
 size_t

@@ -50,7 +50,7 @@ static_assert(sizeof(struct pw_exchanges) == 64, "a block is one cache line");
 struct pw_forward;
 struct pw_session;
 
-/* Blocks for a number of sessions: two of them each. */
+/* Blocks for a number of sessions that may have any: two of them each. */
 static inline uint32_t
 pw_exchanges_blocks(uint32_t sessions)
 {

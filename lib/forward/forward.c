@@ -58,8 +58,9 @@ create_devices(struct pw_forward *f)
 	uint32_t copies = limits->max_packet_size / 1024 + 8 + PW_RESOLVE_HEAD;
 	struct pw_flog *l;
 
-	f->max_lingering = pw_max_lingering(limits->max_connections);
-	f->max_sessions = pw_forward_max_sessions(limits->max_connections);
+	f->max_lingering = pw_forward_max_kept(limits);
+	f->max_sessions = pw_forward_max_sessions(limits);
+	f->max_extras = pw_forward_max_extras(limits);
 	f->scratch_max = limits->max_packet_size / 128 + 64;
 	/* A quarter of the packet buffers for frames that are not whole yet; see part.c. */
 	f->part_buffers = f->conf.mem->pkt->size / 4 + 1;
@@ -67,9 +68,9 @@ create_devices(struct pw_forward *f)
 	f->route = reserve(f, PW_FORWARD_MAX_ROUTES * sizeof(*f->route));
 	f->sessions = pool(f, "session", f->max_sessions, sizeof(struct pw_session));
 	f->name = reserve(f, f->max_sessions * sizeof(*f->name));
-	f->more = pool(f, "more", f->max_sessions, sizeof(struct pw_session_more));
+	f->more = pool(f, "more", f->max_extras, sizeof(struct pw_session_more));
 	f->exchanges =
-		pool(f, "qos2", pw_exchanges_blocks(f->max_sessions), sizeof(struct pw_exchanges));
+		pool(f, "qos2", pw_exchanges_blocks(f->max_extras), sizeof(struct pw_exchanges));
 	f->parked =
 		pool(f, "parked", pw_parked_places(limits->max_queued_messages, f->routes->nb_logs),
 		     sizeof(struct pw_flog_entry));
@@ -87,7 +88,7 @@ create_devices(struct pw_forward *f)
 	if (f->route == NULL || f->sessions == NULL || f->name == NULL || f->more == NULL ||
 	    f->exchanges == NULL || f->parked == NULL || f->blocks == NULL || f->parts == NULL ||
 	    f->scratch == NULL || f->resolved == NULL || f->topic == NULL ||
-	    pw_aliases_create(f) < 0 || pw_blobs_create(f, f->max_sessions) < 0)
+	    pw_aliases_create(f) < 0 || pw_blobs_create(f, f->max_extras) < 0)
 		return -ENOMEM;
 	PW_FOREACH_LOG (f, l)
 		l->blocks = f->blocks;

@@ -127,14 +127,6 @@ struct pw_forward_shared {
 	struct pw_broker_use use[PW_FORWARD_MAX_BROKERS];
 };
 
-/* Sessions that may be without a connection: delayed wills, last messages that brokers do not have
- * yet. */
-static inline uint32_t
-pw_max_lingering(uint32_t max_connections)
-{
-	return max_connections / 8 + 16;
-}
-
 /* A buffer that is filled from front to back with small pieces, each held by a reference of its
  * own. */
 struct pw_gather {
@@ -157,15 +149,7 @@ struct pw_part {
 };
 TAILQ_HEAD(pw_part_list, pw_part);
 
-/* A small piece of pooled memory; len counts the bytes, cls finds its pool. */
-struct pw_blob {
-	uint16_t len;
-	uint8_t cls;
-	uint8_t pad;
-	uint8_t data[];
-};
-#define PW_BLOB_CLASSES 3
-
+struct pw_blob;
 struct pw_dir_entry;
 
 /* The client identifier, or its beginning, for people: a UUID is whole, and one that is assigned.
@@ -229,7 +213,8 @@ struct pw_forward {
 	uint32_t nb_sessions;	     /* with a connection */
 	uint32_t nb_lingering;	     /* without: a will waits */
 	uint32_t max_lingering;
-	struct pw_pool *blobs[PW_BLOB_CLASSES];
+	uint32_t extras, max_extras;	   /* of `more`: that are out, and all */
+	struct pw_pool *blobs;		   /* of small wills */
 	struct pw_pool *aliases;	   /* NULL: none are granted */
 	uint32_t alias_pieces, alias_used; /* in the pool, lent out */
 	struct pw_pool *exchanges;	   /* blocks of them */
@@ -285,12 +270,16 @@ int pw_gather_bytes(struct pw_forward *f, struct pw_gather *g, const void *data,
 void pw_gather_release(struct pw_gather *g);
 
 /* blob.c */
+/* Room for so many bytes, at most pw_blob_max(); NULL where the pool has not so much. */
 struct pw_blob *pw_blob_get(struct pw_forward *f, uint32_t len);
 void pw_blob_put(struct pw_forward *f, struct pw_blob *b);
+/* Bytes into it, and out of it, from a place in it on. */
+void pw_blob_write(struct pw_blob *b, uint32_t at, const uint8_t *data, uint32_t len);
+void pw_blob_read(const struct pw_blob *b, uint32_t at, uint8_t *out, uint32_t len);
 uint32_t pw_blob_max(void);
-/* Bytes that the pools take for a number of sessions. */
-size_t pw_blobs_bytes(uint32_t sessions);
-int pw_blobs_create(struct pw_forward *f, uint32_t sessions);
+/* Bytes that the pool takes for a number of wills. */
+size_t pw_blobs_bytes(uint32_t wills);
+int pw_blobs_create(struct pw_forward *f, uint32_t wills);
 void pw_blobs_destroy(struct pw_forward *f);
 
 /* forward.c: names of pools, unique in the process */

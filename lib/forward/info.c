@@ -225,10 +225,39 @@ sessions_bytes(uint32_t sessions)
 	       sessions * sizeof(struct pw_client_name) + pw_dir_bytes(sessions);
 }
 
-uint32_t
-pw_forward_max_sessions(uint32_t max_connections)
+/* What few devices need has a place for each where there are not many; beyond, for one of so many
+ * more: whose devices need more of them says so. */
+#define NOT_MANY 16384u
+#define MANY	 128
+
+static uint32_t
+not_many(uint32_t n)
 {
-	return max_connections + pw_max_lingering(max_connections);
+	return RTE_MIN(n, NOT_MANY);
+}
+
+uint32_t
+pw_forward_max_kept(const struct pw_limits_conf *l)
+{
+	uint32_t few = not_many(l->max_connections);
+
+	return l->max_kept != 0 ? l->max_kept : few / 8 + 16 + (l->max_connections - few) / MANY;
+}
+
+uint32_t
+pw_forward_max_sessions(const struct pw_limits_conf *l)
+{
+	return l->max_connections + pw_forward_max_kept(l);
+}
+
+uint32_t
+pw_forward_max_extras(const struct pw_limits_conf *l)
+{
+	uint32_t few = not_many(l->max_connections);
+
+	if (l->max_extras != 0)
+		return RTE_MIN(l->max_extras, pw_forward_max_sessions(l));
+	return few + (l->max_connections - few) / MANY + pw_forward_max_kept(l);
 }
 
 size_t
@@ -249,19 +278,17 @@ pw_forward_sessions_bytes(uint32_t max_connections)
 size_t
 pw_forward_accounts_bytes(const struct pw_forward_settings *set, bool access)
 {
-	uint32_t max = set->limits.max_connections;
-
 	return access || pw_limits_any(set)
-		       ? (max + pw_max_lingering(max)) * sizeof(struct pw_account)
+		       ? pw_forward_max_sessions(&set->limits) * sizeof(struct pw_account)
 		       : 0;
 }
 
 size_t
-pw_forward_wills_bytes(uint32_t max_connections)
+pw_forward_wills_bytes(const struct pw_limits_conf *l)
 {
-	uint32_t all = max_connections + pw_max_lingering(max_connections);
+	uint32_t extras = pw_forward_max_extras(l);
 
-	return sessions_bytes(all) - sessions_bytes(max_connections) + pw_blobs_bytes(all) +
-	       pw_pool_bytes(all, sizeof(struct pw_session_more)) +
-	       pw_pool_bytes(pw_exchanges_blocks(all), sizeof(struct pw_exchanges));
+	return sessions_bytes(pw_forward_max_sessions(l)) - sessions_bytes(l->max_connections) +
+	       pw_blobs_bytes(extras) + pw_pool_bytes(extras, sizeof(struct pw_session_more)) +
+	       pw_pool_bytes(pw_exchanges_blocks(extras), sizeof(struct pw_exchanges));
 }

@@ -4,8 +4,10 @@
 struct pw_session_more *
 pw_session_more(struct pw_forward *f, struct pw_session *s)
 {
-	if (s->more == NULL)
+	if (s->more == NULL) {
 		s->more = pw_pool_get(f->more);
+		f->extras += s->more != NULL;
+	}
 	return s->more;
 }
 
@@ -16,5 +18,6 @@ pw_session_less(struct pw_forward *f, struct pw_session *s)
 	    s->more->exchanges != NULL || s->more->offered)
 		return;
 	pw_pool_put(f->more, s->more);
+	f->extras--;
 	s->more = NULL;
 }

@@ -15,13 +15,14 @@ places(uint32_t max_sessions, uint32_t device_workers, uint32_t *sure)
 }
 
 size_t
-pw_forward_outbox_bytes(uint32_t max_connections, uint32_t device_workers)
+pw_forward_outbox_bytes(const struct pw_limits_conf *l, uint32_t device_workers)
 {
-	uint32_t sure, all = max_connections + pw_max_lingering(max_connections);
+	uint32_t sure;
 
 	if (device_workers <= 1)
 		return 0;
-	return places(all, device_workers, &sure) * sizeof(struct pw_outgoing);
+	return places(pw_forward_max_sessions(l), device_workers, &sure) *
+	       sizeof(struct pw_outgoing);
 }
 
 int

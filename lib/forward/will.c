@@ -113,8 +113,10 @@ keep_bytes(struct pw_forward *f, struct pw_will *w, const struct pw_mqtt_buf *b,
 	/* Too large, or the pools are lent out: packet buffers. */
 	if (w->blob == NULL)
 		return keep_large(f, w, b, c->will_payload, head, (uint32_t)n);
-	memcpy(w->blob->data, head, (uint32_t)n);
-	pw_slices_copy(b->s, b->n, c->will_payload.off, w->blob->data + n, c->will_payload.len);
+	/* The topic is in the head. */
+	pw_slices_copy(b->s, b->n, c->will_payload.off, f->topic, c->will_payload.len);
+	pw_blob_write(w->blob, 0, head, (uint32_t)n);
+	pw_blob_write(w->blob, (uint32_t)n, f->topic, c->will_payload.len);
 	return 0;
 }
 
@@ -168,14 +170,14 @@ topic_of(struct pw_forward *f, const struct pw_will *w)
 	if (w->run != NULL)
 		n = pw_run_slices(w->run, f->scratch, f->scratch_max);
 	if (w->run == NULL)
-		memcpy(head, w->blob->data, RTE_MIN(w->len, (uint32_t)sizeof(head)));
+		pw_blob_read(w->blob, 0, head, RTE_MIN(w->len, (uint32_t)sizeof(head)));
 	else
 		pw_slices_copy(f->scratch, n, 0, head, RTE_MIN(w->len, (uint32_t)sizeof(head)));
 	while (head[at++] & 0x80) /* our own: at most four bytes, and a topic behind */
 		;
 	len = (uint32_t)head[at] << 8 | head[at + 1];
 	if (w->run == NULL)
-		memcpy(f->topic, w->blob->data + at + 2, len);
+		pw_blob_read(w->blob, at + 2, f->topic, len);
 	else
 		pw_slices_copy(f->scratch, n, at + 2, f->topic, len);
 	return len;
@@ -214,6 +216,17 @@ pw_wills_follow(struct pw_forward *f)
 	}
 }
 
+/* A short one, in one piece. */
+static int
+gather(struct pw_forward *f, const struct pw_will *w, struct pw_slice *out)
+{
+	int rc = pw_gather_space(f, &f->gather, w->len, out);
+
+	if (rc == 0)
+		pw_blob_read(w->blob, 0, pw_slice_data(out), w->len);
+	return rc;
+}
+
 static int
 append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
@@ -236,7 +249,7 @@ append(struct pw_forward *f, struct pw_session *s, uint64_t now)
 		b.s = f->scratch;
 		a.run = w->run;
 		a.copied = w->len;
-	} else if (pw_gather_bytes(f, &f->gather, w->blob->data, w->len, &one) < 0) {
+	} else if (gather(f, w, &one) < 0) {
 		return -ENOBUFS;
 	}
 	rc = pw_mqtt_decode_publish(&b, s->version, &p, &err);

@@ -288,10 +288,20 @@ check_sizes(struct config_loader *l)
 	return 0;
 }
 
+/* Connections that are closing, about to take another's place, or to be refused: as many beside
+ * those of devices as sessions that are kept, unless the configuration says otherwise of these. */
+uint32_t
+config_closing(const struct pw_config *c)
+{
+	struct pw_limits_conf l = c->forward.limits;
+
+	l.max_kept = 0;
+	return pw_forward_max_kept(&l);
+}
+
 /*
- * Connections of a worker's stack: devices, an eighth more and a few for those that
- * are closing or about to be refused, and one to every broker for every log that the worker may
- * serve, which no device can take.
+ * Connections of a worker's stack: devices, some more for those that are closing, and one to every
+ * broker for every log that the worker may serve, which no device can take.
  */
 int
 config_size(struct config_loader *l)
@@ -314,8 +324,7 @@ config_size(struct config_loader *l)
 	lanes = (devices + brokers - 1) / brokers * (uint32_t)__builtin_popcount(c->forward.lanes);
 	upstreams = lanes * layout.connections;
 	c->tcp.reserve_active = upstreams;
-	c->tcp.max_conns = c->forward.limits.max_connections +
-			   c->forward.limits.max_connections / 8 + 16 + upstreams;
+	c->tcp.max_conns = c->forward.limits.max_connections + config_closing(c) + upstreams;
 	return 0;
 }
 

@@ -67,12 +67,17 @@ pw_config_memory(const struct pw_config *c, struct pw_config_memory *m)
 		 pw_tcp_gaps_bytes(c->pkt_buffers / 8);
 	m->sessions =
 		device_workers * (pw_forward_sessions_bytes(limits->max_connections) +
-				  pw_forward_accounts_bytes(&c->forward, pw_config_has_access(c)) +
-				  pw_forward_aliases_bytes(&c->forward));
-	m->wills =
-		device_workers * (pw_forward_wills_bytes(limits->max_connections) +
-				  pw_forward_outbox_bytes(limits->max_connections, device_workers));
+				  pw_forward_accounts_bytes(&c->forward, pw_config_has_access(c)));
+	m->wills = device_workers *
+		   (pw_forward_wills_bytes(limits) + pw_forward_aliases_bytes(&c->forward) +
+		    pw_forward_outbox_bytes(limits, device_workers));
 	m->idle = pw_tcp_conn_size() + pw_forward_session_size();
+	m->connections =
+		m->sessions + m->wills +
+		c->nb_workers * (pw_tcp_conns_bytes(c->tcp.max_conns) +
+				 pw_tcp_time_wait_bytes(c->tcp.max_time_wait, c->tcp.max_conns) +
+				 neigh_bytes(c));
+	m->each = m->connections / RTE_MAX((size_t)device_workers * limits->max_connections, 1u);
 	/* And two cache lines for the list of slices of a message that needs one. */
 	m->logs = pw_forward_logs_bytes(&c->forward, device_workers - remote, false) +
 		  pw_forward_logs_bytes(&c->forward, remote, true) +

@@ -105,7 +105,9 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(copy_break, copy_break, NUM_BYTES, 0, 2048)                                              \
 	X(drain_deadline, drain_deadline, NUM_MS, 0, 3600000)                                      \
 	X(message_rate, message_rate, NUM_COUNT, 0, 10000000)                                      \
-	X(byte_rate, byte_rate, NUM_BYTES, 0, 4294967295)
+	X(byte_rate, byte_rate, NUM_BYTES, 0, 4294967295)                                          \
+	X(max_extras, max_extras, NUM_COUNT, 0, 4194304)                                           \
+	X(max_kept, max_kept, NUM_COUNT, 0, 4194304)
 
 #define TCP_NUMBERS(X)                                                                             \
 	X(keepalive, keepalive_ms, NUM_MS, 0, 86400000)                                            \
@@ -118,6 +120,7 @@ enum num_kind { NUM_COUNT, NUM_BYTES, NUM_MS, NUM_SECONDS, NUM_US };
 	X(max_rto, max_rto_ms, NUM_MS, 1000, 240000)                                               \
 	X(syn_retries, syn_retries, NUM_COUNT, 1, 20)                                              \
 	X(msl, msl_ms, NUM_MS, 100, 240000)                                                        \
+	X(max_time_wait, max_time_wait, NUM_COUNT, 0, 16777216)                                    \
 	X(max_out_of_order, max_ooo, NUM_COUNT, 1, 255)                                            \
 	X(rx_copy_break, rx_copy_break, NUM_BYTES, 1, 1460)
 
@@ -313,6 +316,9 @@ int config_refuse(struct config_loader *l, const char *path, const char *fmt, ..
 /* The same, at the key itself. */
 int config_refuse_key(struct config_loader *l, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* config_forward.c: connections beside those of devices and to brokers. */
+uint32_t config_closing(const struct pw_config *c);
 
 /* Converters; each refuses at the path. */
 int config_number(struct config_loader *l, const char *path, const char *text,

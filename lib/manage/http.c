@@ -271,7 +271,7 @@ shape_of(const struct pw_forward_settings *s, const uint8_t *role, uint32_t work
 		.brokers = s->nb_brokers,
 		.routes = s->nb_routes,
 		.ports = ports,
-		.sessions = top != 0 ? pw_forward_max_sessions(s->limits.max_connections) : 0,
+		.sessions = top != 0 ? pw_forward_max_sessions(&s->limits) : 0,
 	};
 
 	for (uint32_t w = 0; w < workers; w++) {

@@ -344,7 +344,7 @@ the_rest(struct comparison *c, const struct pw_config *old)
 static void
 connections(struct comparison *c, const struct pw_config *old, const struct pw_config *fresh)
 {
-	uint32_t room = c->r->reserved + old->forward.limits.max_connections / 8 + 16;
+	uint32_t room = c->r->reserved + config_closing(old);
 	char why[128];
 
 	c->left.tcp.reserve_active = old->tcp.reserve_active;

@@ -29,7 +29,7 @@ static void
 fill_defaults(struct pw_tcp_conf *f)
 {
 	f->max_conns = or_default(f->max_conns, 1024);
-	f->max_time_wait = or_default(f->max_time_wait, f->max_conns);
+	f->max_time_wait = pw_tcp_tw_records(f->max_time_wait, f->max_conns);
 	f->max_tx_slices = or_default(f->max_tx_slices, 16384);
 	f->rx_window = RTE_MIN(or_default(f->rx_window, 262144), 65535u << SCALE_MAX);
 	f->tx_queue_bytes = or_default(f->tx_queue_bytes, 262144);

@@ -214,6 +214,8 @@ void pw_tcp_table_add(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t hash);
 void pw_tcp_table_remove(struct pw_tcp *t, struct pw_tcp_conn *c);
 
 /* timewait.c */
+/** Records of a stack with so many connections; asked 0: as is the default. */
+uint32_t pw_tcp_tw_records(uint32_t asked, uint32_t max_conns);
 int pw_tcp_tw_init(struct tw_table *tw, uint32_t max, int socket);
 void pw_tcp_tw_fini(struct tw_table *tw);
 /** The record of a flow whose time is not over, or NULL. */

@@ -22,6 +22,21 @@
 #define EXPIRE_BUDGET 1024 /* records forgotten in one go; the rest at the next advance */
 #define TIDY_BUDGET   4	   /* and looked at where one is made */
 
+/*
+ * Where there are many connections, few of them end at a time, and fewer so that this side is the
+ * one to wait.
+ */
+#define NOT_MANY 32768u
+#define MANY	 32
+
+uint32_t
+pw_tcp_tw_records(uint32_t asked, uint32_t max_conns)
+{
+	uint32_t few = RTE_MIN(max_conns, NOT_MANY);
+
+	return asked != 0 ? asked : few + (max_conns - few) / MANY;
+}
+
 /* The chains of so many records. */
 static uint32_t
 heads_of(uint32_t max)
@@ -32,7 +47,7 @@ heads_of(uint32_t max)
 size_t
 pw_tcp_time_wait_bytes(uint32_t max_time_wait, uint32_t max_conns)
 {
-	uint32_t max = max_time_wait != 0 ? max_time_wait : max_conns;
+	uint32_t max = pw_tcp_tw_records(max_time_wait, max_conns);
 
 	return (size_t)max * sizeof(struct tw_record) + (size_t)heads_of(max) * sizeof(uint32_t);
 }

@@ -74,12 +74,13 @@ def beside(r, job, goal, words):
 
 
 def idle(r):
-    plan, each = r.conditions["plans"].get("1000000"), None
-    if plan:
-        each = plan["total"] / 1e6
+    """What counts is what pubwire's heap takes more for so many than for none; the plan says what of it is the connection's own."""
+    plan = r.conditions["plans"].get("1000000")
+    told = r.stat("idle-1000000", lambda x: x["window"].get("bytes_per_connection"))
+    own = f", {plan['each']} of them its own" if plan else ""
     busy = r.stat("idle-1000000", lambda x: x["window"].get("pubwire_busy_share"))
     b = busy.median * 100 if busy else None
-    return [(plan and plan["each"], "most", 512, f"{plan['each']} bytes a connection, {each:,.0f} with all of pubwire" if plan else "bytes"),
+    return [(told and told.median, "most", 512, f"{told.median:,.0f} bytes a connection in all{own}" if told else "bytes in all"),
             (b, "most", 5, f"{b:.1f} % of the core" if busy else "share of the core")]
 
 

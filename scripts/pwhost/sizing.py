@@ -39,6 +39,7 @@ KEPT = ((64, 0.06), (256, 0.15), (450, 0.24), (600, 1.0), (1448, 1.0), (4096, 3.
 # lib/manage/config_pvt.h and include/pubwire: what a configuration may say.
 MOST_WORKERS, MOST_ENTRIES, MOST_POOL, MOST_SESSIONS, MOST_BUFFERS = 64, 32768, 16, 4194304, 16777216
 MOST_BROKERS, MOST_PACKET = 32, 268435460
+EACH_HAS_ITS_PLACE = 16384  # lib/forward/info.c: NOT_MANY
 DESCRIPTORS = 1024  # of each receive queue, as it is written below
 
 
@@ -81,6 +82,9 @@ class Size:
                             "beyond")
         self.busy = load / self.lcores
         self.connections = math.ceil(self._most(a.connections))
+        # With QoS 2 each of them has identifiers under way. Where there are few, each has a place anyway.
+        extras = math.ceil(self._most(a.connections if a.qos == 2 and a.extras is None else a.extras or 0))
+        self.extras = extras if self.connections > EACH_HAS_ITS_PLACE else 0
         self.entries, self.pool = self._log(self._most(a.rate))
         self.kept = between(KEPT, a.payload) * a.rate * max(a.hold, 0)
         self.packet_buffers = self._buffers()
@@ -157,6 +161,7 @@ def configuration(s):
     lines += [
         "limits:",
         f"  max_connections: {s.connections}  # of each worker",
+        *([f"  max_extras: {s.extras}  # with a will, aliases or QoS 2 under way"] if s.extras else []),
         f"  max_queued_messages: {s.entries}",
         f"  max_packet_size: {s.max_packet}",
         "http: {}",
@@ -187,6 +192,9 @@ def parser():
     p.add_argument("--qos", type=int, default=1, choices=(0, 1, 2), help="[1]")
     p.add_argument("--brokers", type=int, default=1, metavar="N", help="[1]")
     p.add_argument("--fan-out", type=int, metavar="N", help="brokers that each message goes to [all]")
+    p.add_argument("--extras", type=int, metavar="N",
+                   help="devices that have a will, topic aliases or QoS 2 under way at a time [with --qos 2 all; else what the "
+                        "program has places for: all up to 16,384 of an lcore, and one in 128 of those beyond]")
     p.add_argument("--hold", type=float, default=10, metavar="SECONDS",
                    help="how long messages are kept for a broker that is away, and no device waits [10]")
     p.add_argument("--ghz", type=float, default=2.6, metavar="N", help="of the CPU's time stamp counter [2.6]")
@@ -201,6 +209,7 @@ def check(p, a):
     for name, value, least, most in (("connections", a.connections, 1, MOST_WORKERS * MOST_SESSIONS),
                                      ("rate", a.rate, 0, 1e9), ("payload", a.payload, 0, MOST_PACKET),
                                      ("brokers", a.brokers, 1, MOST_BROKERS), ("fan-out", a.fan_out, 1, a.brokers),
+                                     ("extras", a.extras or 0, 0, a.connections),
                                      ("hold", a.hold, 0, 86400), ("ghz", a.ghz, 0.1, 10)):
         if not least <= value <= most:
             p.error(f"--{name} {value:g}: expected {least:g} to {most:g}")
@@ -228,7 +237,7 @@ def work(host, args):
         host.file(os.path.abspath(args.output), text.encode(), 0o644)
     if args.json:
         host.say(json.dumps({
-            "cycles": round(s.cycles), "lcores": s.lcores, "busy": round(s.busy, 3), "connections": s.connections,
+            "cycles": round(s.cycles), "lcores": s.lcores, "busy": round(s.busy, 3), "connections": s.connections, "max_extras": s.extras or None,
             "max_queued_messages": s.entries, "pool_size": s.pool, "packet_buffers": s.packet_buffers,
             "kept_buffers": math.ceil(s.kept), "bytes": found.total if found else None,
             "pages_2m": count if found else None, "unplanned": None if found else count, "configuration": text},

@@ -125,6 +125,24 @@ taken_by(uint32_t connections, uint32_t workers)
 	return t;
 }
 
+static void
+few_have_a_place_for_everything_and_many_as_many_as_is_said(void **state)
+{
+	struct pw_limits_conf l = {.max_connections = 16384};
+
+	(void)state;
+	assert_int_equal(pw_forward_max_kept(&l), 2048 + 16);
+	assert_int_equal(pw_forward_max_sessions(&l), 16384 + 2048 + 16);
+	assert_int_equal(pw_forward_max_extras(&l), pw_forward_max_sessions(&l));
+	l.max_connections = 1000000;
+	assert_int_equal(pw_forward_max_kept(&l), 2048 + 16 + 983616 / 128);
+	assert_int_equal(pw_forward_max_extras(&l), 16384 + 983616 / 128 + pw_forward_max_kept(&l));
+	l.max_kept = 5;
+	assert_int_equal(pw_forward_max_sessions(&l), 1000005);
+	l.max_extras = 2000000;
+	assert_int_equal(pw_forward_max_extras(&l), 1000005);
+}
+
 static size_t
 wills(uint32_t connections)
 {
@@ -132,7 +150,7 @@ wills(uint32_t connections)
 
 	pw_forward_defaults(&set);
 	set.limits.max_connections = connections;
-	return pw_forward_wills_bytes(connections) + pw_forward_aliases_bytes(&set);
+	return pw_forward_wills_bytes(&set.limits) + pw_forward_aliases_bytes(&set);
 }
 
 static void
@@ -166,10 +184,11 @@ messages_that_wait_for_other_workers_take_as_many_bytes_as_the_plan_says(void **
 	const uint32_t many = 20000;
 	size_t few_one = taken_by(FEW, 1).forward, few_two = taken_by(FEW, 2).forward;
 	size_t one = taken_by(many, 1).forward, two = taken_by(many, 2).forward;
-	size_t plan = pw_forward_outbox_bytes(many, 2) - pw_forward_outbox_bytes(FEW, 2);
+	struct pw_limits_conf lf = {.max_connections = FEW}, lm = {.max_connections = many};
+	size_t plan = pw_forward_outbox_bytes(&lm, 2) - pw_forward_outbox_bytes(&lf, 2);
 
 	(void)state;
-	assert_int_equal(pw_forward_outbox_bytes(many, 1), 0);
+	assert_int_equal(pw_forward_outbox_bytes(&lm, 1), 0);
 	assert_true(plan > (size_t)many * 2 * sizeof(struct pw_forward_msg));
 	/* What else a second worker brings depends on no number of connections. */
 	assert_in_range((two - one) - (few_two - few_one), plan - 256, plan + 256);
@@ -272,10 +291,12 @@ time_wait_records_take_as_many_bytes_as_the_plan_says(void **state)
 		assert_true(plan >= many[i] * 36);
 		/* What reservations are rounded to is a line each. */
 		assert_in_range(tcp_beyond_few(many[i], FEW), plan - few - 256, plan - few + 256);
-		/* As many as connections where nothing is said. */
+		/* Where nothing is said as many as connections, and of a great many fewer. */
+		plan = pw_tcp_time_wait_bytes(RTE_MIN(many[i], 32768u), 1);
 		assert_in_range(tcp_beyond_few(0, many[i]), plan - few - 256, plan - few + 256);
 		assert_int_equal(pw_tcp_time_wait_bytes(0, many[i]), plan);
 	}
+	assert_int_equal(pw_tcp_time_wait_bytes(0, 65536), pw_tcp_time_wait_bytes(33792, 1));
 }
 
 static int
@@ -306,6 +327,7 @@ main(void)
 		cmocka_unit_test(
 			messages_that_wait_for_other_workers_take_as_many_bytes_as_the_plan_says),
 		cmocka_unit_test(logs_and_cursors_take_as_many_bytes_as_the_plan_says),
+		cmocka_unit_test(few_have_a_place_for_everything_and_many_as_many_as_is_said),
 		cmocka_unit_test(time_wait_records_take_as_many_bytes_as_the_plan_says),
 	};
 

@@ -339,7 +339,8 @@ sessions_are_listed(void **state)
 
 		assert_string_equal(info[i].client_id, second ? "second" : "first");
 		assert_int_equal(info[i].messages, second);
-		assert_true(info[i].index < pw_forward_max_sessions(32));
+		assert_true(info[i].index < pw_forward_max_sessions(&(struct pw_limits_conf){
+						    .max_connections = 32}));
 		assert_true(info[0].index != info[1].index);
 		assert_int_equal(info[i].keepalive, 60);
 	}

@@ -185,6 +185,93 @@ wills_beyond_the_places_for_those_that_wait_go_out_at_once(void **state)
 	ledger();
 }
 
+/* They are kept in pieces of 56 bytes, up to eighteen of them; head and topic are ten or eleven. */
+static void
+wills_of_any_length_are_published_whole(void **state)
+{
+	static const uint32_t lens[] = {0,   1,	  44,  45,  46,	 47,  48,   56,	 100,
+					101, 102, 103, 996, 997, 998, 1008, 1009};
+	static char text[2000];
+	char id[8];
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)('!' + i % 90);
+	world_start(1, 3, 0);
+	for (uint32_t i = 0; i < RTE_DIM(lens); i++) {
+		char was = text[lens[i]];
+
+		snprintf(id, sizeof(id), "d%u", i);
+		text[lens[i]] = '\0';
+		connect_with(i, 0, &(struct connect){.version = 4 + i % 2, .id = id, .will = text});
+		text[lens[i]] = was;
+		assert_int_equal(connack_code(i), 0);
+	}
+	for (uint32_t i = 0; i < RTE_DIM(lens); i++) {
+		const struct record *r = &w.broker[0].record[i];
+
+		device_reset(i);
+		world_run(50);
+		assert_int_equal(w.broker[0].nb, i + 1);
+		assert_string_equal(r->topic, "will");
+		assert_int_equal(r->len, lens[i]);
+		assert_int_equal(r->sum, payload_sum((const uint8_t *)text, lens[i]));
+	}
+	ledger();
+}
+
+static void
+a_will_beyond_max_extras_is_refused_with_its_connect_and_counted(void **state)
+{
+	const struct connect c[] = {
+		{.version = 4, .id = "a", .will = "w"},
+		{.version = 5, .id = "b", .will = "w"},
+		{.version = 5, .id = "c", .will = "w"},
+		{.version = 4, .id = "d", .will = "w"},
+		{.version = 4, .id = "e"},
+		{.version = 4, .id = "f", .will = "w"},
+	};
+	static const uint8_t code[] = {0, 0, 0x97, 3, 0};
+
+	(void)state;
+	w.set.limits.max_extras = 2;
+	world_start(1, 3, 0);
+	for (uint32_t i = 0; i < RTE_DIM(code); i++) {
+		connect_with(i, 0, &c[i]);
+		assert_int_equal(connack_code(i), code[i]);
+	}
+	assert_int_equal(counters()->wills_refused, 2);
+	assert_int_equal(counters()->connects_refused, 2);
+	device_send(0, BYTES(0xE0, 0));
+	world_run(50);
+	connect_with(5, 0, &c[5]);
+	assert_int_equal(connack_code(5), 0);
+	assert_int_equal(counters()->wills_refused, 2);
+	ledger();
+}
+
+static void
+as_many_sessions_are_kept_as_max_kept_says(void **state)
+{
+	const struct connect c = {
+		.version = 5, .id = "a", .will = "late", .will_delay = 10, .expiry = 100};
+	struct connect d = c;
+
+	(void)state;
+	w.set.limits.max_kept = 1;
+	world_start(1, 3, 0);
+	connect_with(0, 0, &c);
+	d.id = "b";
+	connect_with(1, 0, &d);
+	device_reset(0);
+	device_reset(1);
+	world_run(100);
+	assert_int_equal(w.broker[0].nb, 1);
+	world_run(10000);
+	assert_int_equal(w.broker[0].nb, 2);
+	ledger();
+}
+
 static void
 session_expiry_caps_the_will_delay(void **state)
 {
@@ -214,6 +301,9 @@ main(void)
 		T(a_delayed_will_waits_and_a_resuming_connection_cancels_it),
 		T(a_will_that_the_brokers_do_not_take_is_refused_with_its_connect),
 		T(wills_beyond_the_places_for_those_that_wait_go_out_at_once),
+		T(wills_of_any_length_are_published_whole),
+		T(a_will_beyond_max_extras_is_refused_with_its_connect_and_counted),
+		T(as_many_sessions_are_kept_as_max_kept_says),
 		T(session_expiry_caps_the_will_delay),
 		cmocka_unit_test(a_delayed_will_goes_out_at_once_where_a_clean_start_takes_over),
 	};

@@ -69,6 +69,7 @@ class Figures(unittest.TestCase):
         self.assertEqual(defined("include/pubwire/forward/conf.h", "PW_FORWARD_MAX_WORKERS"), sizing.MOST_WORKERS)
         self.assertEqual(defined("include/pubwire/forward/conf.h", "PW_FORWARD_MAX_POOL"), sizing.MOST_POOL)
         self.assertEqual(defined("include/pubwire/forward/conf.h", "PW_FORWARD_MAX_BROKERS"), sizing.MOST_BROKERS)
+        self.assertEqual(defined("lib/forward/info.c", "NOT_MANY"), sizing.EACH_HAS_ITS_PLACE)
 
     def test_between_measured_points_and_beyond(self):
         one = sizing.CYCLES[1]
@@ -102,6 +103,16 @@ class Sizes(unittest.TestCase):
                 self.assertGreaterEqual(found[key], least[key], more)
             self.assertNotEqual({k: found[k] for k in ("lcores", "bytes")}, {k: least[k] for k in ("lcores", "bytes")}, more)
 
+    def test_devices_with_a_will_or_qos_2_have_their_places(self):
+        base = {"connections": 100000, "rate": 100, "hold": 0}
+        self.assertIsNone(sized(**base)["max_extras"])
+        for asked in ({"qos": 2}, {"extras": 100000}):
+            found = sized(**base, **asked)
+            self.assertEqual(found["max_extras"], 100000)
+            self.assertIn("max_extras: 100000", found["configuration"])
+            # 404 bytes and 68 for each that has none else.
+            self.assertGreater(found["bytes"] - sized(**{**base, "qos": asked.get("qos", 1)}, extras=17000)["bytes"], 83000 * 470)
+
     def test_an_outage_fits_the_logs_and_the_buffers(self):
         found = sized(connections=1000, rate=1000, payload=1448, hold=30)
         # docs/performance.md: 30 s at 1,000 messages a second of 1,448 bytes.
@@ -127,6 +138,7 @@ class Refused(unittest.TestCase):
         for argv, why in ((["--connections", "0", "--rate", "1"], "--connections 0: expected 1"),
                           (["--connections", "1", "--rate", "1", "--fan-out", "2"], "--fan-out 2: expected 1 to 1"),
                           (["--connections", "1", "--rate", "1", "--brokers", "33"], "expected 1 to 32"),
+                          (["--connections", "1", "--rate", "1", "--extras", "2"], "--extras 2: expected 0 to 1"),
                           (["--connections", "1", "--rate", "x"], "invalid float"),
                           (["--rate", "1"], "--connections")):
             with self.subTest(argv=argv):

@@ -45,7 +45,7 @@ expect 64 err "exclude each other" --check-config --print-config
 expect 0 out "https://json-schema.org/draft/2020-12/schema" --print-schema
 
 expect 0 out "memory plan" --config "$data/accept-least.yaml" --check-config
-expect 0 out "an idle device connection takes 504 bytes" --config "$data/accept-least.yaml" --check-config
+expect 0 out "an idle device connection takes 480 bytes" --config "$data/accept-least.yaml" --check-config
 # What scripts/hugepages reads.
 expect 0 out "plan: buffers=" --config "$data/accept-least.yaml" --check-config
 expect 0 out ": fine" --config "$data/accept-everything.yaml" --check-config

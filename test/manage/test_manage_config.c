@@ -84,6 +84,22 @@ least_file_gets_the_small_profile(void **state)
 }
 
 static void
+a_million_connections_take_512_bytes_each_all_told(void **state)
+{
+	struct pw_config_memory million, few;
+
+	(void)state;
+	load(&conf, DATA "accept-million.yaml");
+	pw_config_memory(&conf, &million);
+	assert_in_range(million.each, million.idle, 512);
+	/* What does not depend on their number is in no figure of theirs. */
+	load(&conf, DATA "accept-least.yaml");
+	pw_config_memory(&conf, &few);
+	assert_in_range((million.total - few.total) / (1000000 - 1024), million.idle, 512);
+	assert_int_equal(million.total - million.connections, few.total - few.connections);
+}
+
+static void
 every_key_reaches_its_field(void **state)
 {
 	const struct pw_broker_conf *b = &conf.forward.broker[0];
@@ -164,6 +180,8 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(m->max_session_expiry, 172800);
 	assert_int_equal(m->idle_timeout, 3600000);
 	assert_int_equal(m->copy_break, 0);
+	assert_int_equal(m->max_extras, 60);
+	assert_int_equal(m->max_kept, 30);
 	assert_int_equal(conf.neighbours, 77);
 	assert_int_equal(pw_config_neighbours(&conf), 77);
 	assert_int_equal(conf.fragments, 9);
@@ -188,6 +206,7 @@ every_key_reaches_its_field(void **state)
 	assert_int_equal(conf.tcp.max_rto_ms, 10000);
 	assert_int_equal(conf.tcp.syn_retries, 3);
 	assert_int_equal(conf.tcp.msl_ms, 1000);
+	assert_int_equal(conf.tcp.max_time_wait, 50);
 	assert_int_equal(conf.tcp.max_ooo, 4);
 	assert_int_equal(conf.tcp.rx_copy_break, 100);
 	assert_int_equal(conf.forward.broker[0].replay_rate, 500);
@@ -448,6 +467,7 @@ every_number_is_documented(void **state)
 
 static const struct CMUnitTest fixed[] = {
 	cmocka_unit_test(least_file_gets_the_small_profile),
+	cmocka_unit_test(a_million_connections_take_512_bytes_each_all_told),
 	cmocka_unit_test(every_key_reaches_its_field),
 	cmocka_unit_test(addresses_of_both_families_are_taken),
 	cmocka_unit_test(neighbours_follow_the_devices_of_all_workers),

@@ -32,6 +32,13 @@ def run(name, messages, wire=10e6, cycles=1000, copies=1, **more):
                        "window_full_share": 0.9, "connected": 1000, "pubwire_busy_share": 0.02, "latency_us": LATENCY}, **more}
 
 
+def idle(each):
+    """Of a run of idle connections that take so many bytes."""
+    r = {**run("idle-1000000", 0), "wire": None, "wire_after": None}
+    r["window"]["bytes_per_connection"] = each
+    return r
+
+
 def spread(v):
     return {"median": v, "min": v * 0.9, "max": v * 1.1, "values": [v]}
 
@@ -68,7 +75,7 @@ class Made(unittest.TestCase):
         self.dir.write("run-brokers-1-1", run("brokers-1", 2e6, cycles=1000))
         self.dir.write("run-brokers-4-1", run("brokers-4", 1e6, cycles=1600, copies=4))
         self.dir.write("run-connections-100000-1", run("connections-100000", 1.35e6))
-        self.dir.write("run-idle-1000000-1", {**run("idle-1000000", 0), "wire": None, "wire_after": None})
+        self.dir.write("run-idle-1000000-1", idle(508.6))
         self.dir.write("run-latency-1", run("latency", 2e6, latency=[
             {"rate": r, "lost": 0, **LATENCY, **({"floor_us": {"p99": 31.5, "p99_9": 3456.7}} if r < 1e6 else {})}
             for r in (180000, 900000, 1620000, 10000)]))
@@ -126,6 +133,7 @@ class Figures(Made):
         self.assertEqual(row("10,000")[1], True)
         words, good = row("half of the found maximum")
         self.assertEqual(good, True)
+        self.assertEqual(row("a million idle"), ("509 bytes a connection in all, 504 of them its own; 2.0 % of the core", True))
         words, good = row("100,000 and")
         self.assertIsNone(good)
         self.assertIn("100,000: 0.50 (wanted: at least 0.6)", words)

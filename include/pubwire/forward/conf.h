@@ -141,6 +141,9 @@ struct pw_limits_conf {
 	/** PUBLISH packets and bytes a second of one device; a second's worth may come at once. Who
 	 *  is over is not read for a while. [0: unlimited] */
 	uint32_t message_rate, byte_rate;
+	/** Sessions of a worker that may have a will, topic aliases or QoS 2 under way, and that
+	 * may stay without a connection. [0: pw_forward_max_extras(), pw_forward_max_kept()] */
+	uint32_t max_extras, max_kept;
 };
 
 /** Everything. */

@@ -167,6 +167,7 @@ bool pw_forward_drained(const struct pw_forward *f);
 	X(unknown_releases, "PUBREL packets for identifiers that no message has")                  \
 	X(refused_qos, "PUBLISH packets of a QoS that CONNACK said is not available")              \
 	X(exchanges_refused, "PUBLISH packets of QoS 2 refused: no room for their identifiers")    \
+	X(wills_refused, "CONNECT packets refused: no room for their will")                        \
 	X(payload_bytes, "Payload bytes of accepted PUBLISH packets")                              \
 	X(accepted, "Messages accepted into a log")                                                \
 	X(acknowledged, "Messages of QoS 1 and 2 acknowledged to their device")                    \
@@ -403,8 +404,15 @@ struct pw_session_info {
 uint32_t pw_forward_session_list(const struct pw_forward *f, uint32_t *at,
 				 struct pw_session_info *out, uint32_t max);
 
-/** Places for sessions of a worker that serves so many connections: some outlive theirs. */
-uint32_t pw_forward_max_sessions(uint32_t max_connections);
+/** Sessions of a worker that may be without a connection: a will waits, brokers do not have their
+ * last messages, QoS 2 is not over. */
+uint32_t pw_forward_max_kept(const struct pw_limits_conf *l);
+
+/** Places for the sessions of a worker: max_connections, and those. */
+uint32_t pw_forward_max_sessions(const struct pw_limits_conf *l);
+
+/** Those of them that may have a will, topic aliases or QoS 2 under way at a time. */
+uint32_t pw_forward_max_extras(const struct pw_limits_conf *l);
 
 /** Why a device waits: sentences, the first is what holds it up most directly. */
 struct pw_why {
@@ -434,12 +442,12 @@ size_t pw_forward_accounts_bytes(const struct pw_forward_settings *set, bool acc
 /** What topic aliases of one worker's devices may take. */
 size_t pw_forward_aliases_bytes(const struct pw_forward_settings *set);
 
-/** What one worker reserves for wills, and for sessions that outlive their connection. */
-size_t pw_forward_wills_bytes(uint32_t max_connections);
+/** What one worker reserves for wills and QoS 2, and for sessions that outlive their connection. */
+size_t pw_forward_wills_bytes(const struct pw_limits_conf *l);
 
 /** What one worker reserves for messages about sessions that wait until other workers take them; 0
  * where it is the only one with devices. */
-size_t pw_forward_outbox_bytes(uint32_t max_connections, uint32_t device_workers);
+size_t pw_forward_outbox_bytes(const struct pw_limits_conf *l, uint32_t device_workers);
 
 #ifdef __cplusplus
 }

@@ -156,11 +156,13 @@ uint32_t pw_config_neighbours(const struct pw_config *c);
 /** Bytes of hugepage memory that a configuration will reserve, and what for, for --check-config. */
 struct pw_config_memory {
 	size_t pkt, hdr, ind, tcp, sessions, logs;
-	size_t wills; /**< and sessions that outlive their connection */
+	size_t wills; /**< topic aliases, QoS 2, and sessions that outlive their connection */
 	size_t http;  /**< status page and metrics */
 	size_t dpdk;  /**< DPDK's own, and rings and tables of every worker: an estimate */
 	size_t total;
-	size_t idle; /**< of these, what one idle device connection takes */
+	size_t idle;	    /**< of these, what one idle device connection takes */
+	size_t connections; /**< and all that is there because of device connections */
+	size_t each;	    /**< the same for each of those that there may be */
 };
 void pw_config_memory(const struct pw_config *c, struct pw_config_memory *m);
 

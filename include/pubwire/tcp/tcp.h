@@ -122,7 +122,8 @@ struct pw_tcp_hooks {
 struct pw_tcp_conf {
 	const char *name;	 /**< unique in the process, at most 16 bytes */
 	uint32_t max_conns;	 /**< [1024] */
-	uint32_t max_time_wait;	 /**< [max_conns]; the oldest is recycled beyond */
+	uint32_t max_time_wait;	 /**< records; the oldest is recycled beyond [max_conns, of those
+				    beyond 32768 one in 32] */
 	uint32_t reserve_active; /**< of max_conns, for none but pw_tcp_connect() [0] */
 	uint32_t max_tx_slices;	 /**< slices in all send queues [16384] */
 	uint32_t rx_window;	 /**< bytes offered to a peer, per connection [262144] */
@@ -387,7 +388,7 @@ size_t pw_tcp_conn_size(void);
 /** The same of all connections that a stack may have. */
 size_t pw_tcp_conns_bytes(uint32_t max_conns);
 
-/** Bytes of a stack's TIME_WAIT records; as many as connections where max_time_wait is 0. */
+/** Bytes of a stack's TIME_WAIT records; max_time_wait 0: as many as are the default. */
 size_t pw_tcp_time_wait_bytes(uint32_t max_time_wait, uint32_t max_conns);
 
 /** Bytes of a stack's send queues and of its records of what is on its way, for the same. */
