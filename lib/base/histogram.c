@@ -39,13 +39,19 @@ pw_hist_edge(uint32_t b)
 }
 
 void
-pw_hist_record(struct pw_hist *h, uint64_t ns)
+pw_hist_record_many(struct pw_hist *h, uint64_t ns, uint64_t n)
 {
-	add(&h->bucket[bucket_of(ns)], 1);
-	add(&h->count, 1);
-	add(&h->sum, ns);
+	add(&h->bucket[bucket_of(ns)], n);
+	add(&h->count, n);
+	add(&h->sum, n * ns);
 	if (ns > h->max)
 		__atomic_store_n(&h->max, ns, __ATOMIC_RELAXED);
+}
+
+void
+pw_hist_record(struct pw_hist *h, uint64_t ns)
+{
+	pw_hist_record_many(h, ns, 1);
 }
 
 void

@@ -2,7 +2,8 @@
 /*
  * A PUBLISH becomes an entry of the log: by reference to the buffers it arrived in, or, where it is
  * shorter than the copy-break, as a copy behind the one before, so that its packet buffer is free
- * at once and neighbours leave as one slice. Its packet identifier is rewritten, and DUP cleared
+ * at once and neighbours leave as one slice. A group (group.c) is taken like one message of its
+ * size, but is never in two pieces. A message's packet identifier is rewritten, and DUP cleared
  * (it speaks of one leg only, MQTT 5.0 3.3.1.1), in place, before anybody else can see the bytes.
  */
 #include <errno.h>
@@ -37,6 +38,15 @@ hold_rest(struct pw_forward *f, const struct pw_slice *s, uint32_t n, struct pw_
 	return 0;
 }
 
+static int
+copy_group(struct pw_forward *f, const struct pw_mqtt_buf *b, struct pw_slice *out)
+{
+	if (pw_gather_space(f, &f->gather, b->len, out) < 0)
+		return -ENOBUFS;
+	memcpy(pw_slice_data(out), pw_slice_data(b->s), b->len);
+	return 1;
+}
+
 /* Take the slices into an entry; `out` tells where the bytes lie now. */
 static int
 take(struct pw_forward *f, const struct pw_append *a, struct pw_flog_entry *e,
@@ -54,7 +64,9 @@ take(struct pw_forward *f, const struct pw_append *a, struct pw_flog_entry *e,
 		return 0;
 	}
 	if (a->b->len < f->set->limits.copy_break || !rewritable(a->b)) {
-		n = pw_gather_copy(f, &f->gather, a->b->s, a->b->n, copy, COPY_SLICES(f));
+		n = a->further > 0
+			    ? copy_group(f, a->b, copy)
+			    : pw_gather_copy(f, &f->gather, a->b->s, a->b->n, copy, COPY_SLICES(f));
 		if (n < 0)
 			return n;
 		out->s = copy;
@@ -80,7 +92,7 @@ take(struct pw_forward *f, const struct pw_append *a, struct pw_flog_entry *e,
 static uint32_t
 pins(struct pw_flog *l, const struct pw_flog_entry *e)
 {
-	const struct pw_flog_entry *before = pw_flog_at(l, l->tail - 1);
+	const struct pw_flog_entry *before = pw_flog_at(l, l->newest);
 	const struct rte_mbuf *last = NULL;
 	uint32_t n;
 
@@ -122,19 +134,22 @@ pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, ui
 				   a->route->flags[a->qos > 0]),
 		.need = a->route->need,
 	};
+	uint32_t messages = a->further + 1u;
 	struct pw_mqtt_buf bytes;
 	uint64_t pos;
 	int rc;
 
 	if (pw_flog_full(l))
 		return -ENOSPC;
+	if (a->qos == 0)
+		e.further = a->further;
 	rc = take(f, a, &e, &bytes);
 	if (rc < 0)
 		return rc;
 	rewrite(&bytes, a->qos > 0 ? a->id_at : 0, pw_flog_next_id(l));
 	e.first.aux = pw_flog_aux(a->route->slot, pins(l, &e));
-	f->counters.accepted++;
-	pw_route_of(f, &e)->accepted++;
+	f->counters.accepted += messages;
+	pw_route_of(f, &e)->accepted += messages;
 	pos = pw_flog_publish(l, &e);
 	if (a->session == NULL) {
 		if (a->qos > 0 && e.need == 0) {

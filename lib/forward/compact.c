@@ -13,10 +13,10 @@
 #define LEN_MAX 1024		 /* half a buffer: larger ones have little to gain */
 #define AGE	(100 * PW_NS_MS) /* younger ones may leave by themselves */
 #define LOOKS	512		 /* messages in one turn */
-#define GROUP	32		 /* of them, what is weighed together */
+#define WEIGHED 32		 /* of them, what is weighed together */
 
-struct group {
-	uint64_t pos[GROUP];
+struct weighed {
+	uint64_t pos[WEIGHED];
 	uint32_t n;
 	uint32_t bytes;
 	uint32_t pins;
@@ -67,7 +67,7 @@ repin(struct pw_upstream *u, uint64_t pos, uint32_t pins)
 
 /* False where no buffer is left. */
 static bool
-copy_group(struct pw_upstream *u, const struct group *g)
+copy_weighed(struct pw_upstream *u, const struct weighed *g)
 {
 	const struct rte_mbuf *last = NULL;
 
@@ -84,7 +84,7 @@ copy_group(struct pw_upstream *u, const struct group *g)
 		replace(e, &s);
 		repin(u, g->pos[i], s.mbuf != last);
 		last = s.mbuf;
-		u->counters.compacted++;
+		u->counters.compacted += pw_flog_messages(e);
 	}
 	return true;
 }
@@ -93,7 +93,7 @@ void
 pw_upstream_compact(struct pw_upstream *u, uint64_t now)
 {
 	struct pw_cursor *c = &u->cursor;
-	struct group g = {0};
+	struct weighed g = {0};
 	uint64_t pos;
 
 	if (!is_scarce(u))
@@ -101,9 +101,10 @@ pw_upstream_compact(struct pw_upstream *u, uint64_t now)
 	/* What TCP has yet to send it keeps in any case. */
 	pos = u->conn != NULL && pw_tcp_unacked(u->conn) > 0 ? c->next : c->low;
 	pos = RTE_MAX(pos, c->compacted);
-	for (uint32_t looks = 0; looks < LOOKS && pos < c->seen; looks++, pos++) {
+	for (uint32_t looks = 0, n; looks < LOOKS && pos < c->seen; looks++, pos += n) {
 		const struct pw_flog_entry *e = pw_flog_at(u->log, pos);
 
+		n = pw_flog_messages(e);
 		if (pw_since(now, e->arrival) < AGE)
 			break;
 		if (!pw_cursor_owes(c, pos) || e->len > LEN_MAX)
@@ -111,14 +112,14 @@ pw_upstream_compact(struct pw_upstream *u, uint64_t now)
 		g.pos[g.n++] = pos;
 		g.bytes += e->len;
 		g.pins += pw_flog_pins(e);
-		if (g.n < GROUP)
+		if (g.n < WEIGHED)
 			continue;
-		if (!copy_group(u, &g))
+		if (!copy_weighed(u, &g))
 			return;
-		g = (struct group){0};
-		c->compacted = pos + 1;
+		g = (struct weighed){0};
+		c->compacted = pos + n;
 	}
-	/* What is left makes a group with those that follow. */
+	/* What is left is weighed with those that follow. */
 	if (g.n == 0)
 		c->compacted = RTE_MAX(c->compacted, pos);
 }

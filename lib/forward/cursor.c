@@ -41,28 +41,32 @@ qos_of(const struct pw_cursor *c, uint64_t pos)
 	return pw_flog_at(c->log, pos)->flags & PW_FLOG_QOS;
 }
 
-/* A message that is owed. */
+/* What is owed. */
 static inline void
 owe(struct pw_cursor *c, const struct pw_flog_entry *e)
 {
-	c->accepted++;
-	c->held++;
+	uint32_t n = pw_flog_messages(e);
+
+	c->accepted += n;
+	c->held += n;
 	c->held_bytes += e->len;
 	c->pinned += pw_flog_pins(e);
-	c->held_detach += (e->flags & PW_FLOG_DETACH) != 0;
+	c->held_detach += (e->flags & PW_FLOG_DETACH) != 0 ? n : 0;
 }
 
-/* And is not any more. */
-static inline void
+/* And is not any more. Returns how many messages. */
+static inline uint32_t
 finish(struct pw_cursor *c, uint64_t pos)
 {
 	const struct pw_flog_entry *e = pw_flog_at(c->log, pos);
+	uint32_t n = pw_flog_messages(e);
 
 	*marks(c, pos) = (*marks(c, pos) & TIED) | DONE;
-	c->held--;
+	c->held -= n;
 	c->held_bytes -= e->len;
 	c->pinned -= pw_flog_pins(e);
-	c->held_detach -= (e->flags & PW_FLOG_DETACH) != 0;
+	c->held_detach -= (e->flags & PW_FLOG_DETACH) != 0 ? n : 0;
+	return n;
 }
 
 size_t
@@ -109,9 +113,14 @@ pw_cursor_scan(struct pw_cursor *c)
 	uint64_t tail = __atomic_load_n(&c->log->tail, __ATOMIC_ACQUIRE);
 	uint32_t n = (uint32_t)(tail - c->seen);
 
-	for (; c->seen != tail; c->seen++) {
+	while (c->seen != tail) {
+		const struct pw_flog_entry *e = pw_flog_at(c->log, c->seen);
+		uint64_t end = c->seen + pw_flog_messages(e);
+
 		*marks(c, c->seen) &= TIED;
-		owe(c, pw_flog_at(c->log, c->seen));
+		while (++c->seen != end)
+			*marks(c, c->seen) = (*marks(c, c->seen) & TIED) | DONE;
+		owe(c, e);
 	}
 	return n;
 }
@@ -127,11 +136,12 @@ pw_cursor_peek(struct pw_cursor *c)
 void
 pw_cursor_queued(struct pw_cursor *c)
 {
-	if ((pw_flog_at(c->log, c->next)->flags & PW_FLOG_QOS) == 0)
-		finish(c, c->next);
-	else
+	if (qos_of(c, c->next) == 0) {
+		c->next += finish(c, c->next);
+	} else {
 		c->inflight++;
-	c->next++;
+		c->next++;
+	}
 	c->part = 0;
 	c->sent = RTE_MAX(c->sent, c->next);
 	c->session = RTE_MAX(c->session, c->next);
@@ -143,8 +153,7 @@ pw_cursor_skip(struct pw_cursor *c)
 	bool counted = is_counted(c, c->next);
 
 	pw_flog_at(c->log, c->next)->given_up++;
-	finish(c, c->next);
-	c->next++;
+	c->next += finish(c, c->next);
 	c->part = 0;
 	return counted ? PW_FLOG_RELEASED : PW_FLOG_ACKED;
 }
@@ -342,18 +351,15 @@ pw_cursor_shed(struct pw_cursor *c, uint64_t keep)
 
 	c->given = RTE_MAX(c->given, c->next);
 	while (c->seen - c->given > keep) {
-		if (!is_done(c, c->given)) {
-			uint8_t flags = pw_flog_at(c->log, c->given)->flags;
+		struct pw_flog_entry *e = pw_flog_at(c->log, c->given);
 
-			if ((flags & PW_FLOG_QOS) == 0) {
-				if ((flags & PW_FLOG_KEEP) || pw_cursor_midway(c))
-					break;
-				pw_flog_at(c->log, c->given)->given_up++;
-				finish(c, c->given);
-				n++;
-			}
+		if (!is_done(c, c->given) && (e->flags & PW_FLOG_QOS) == 0) {
+			if ((e->flags & PW_FLOG_KEEP) || pw_cursor_midway(c))
+				break;
+			e->given_up++;
+			n += finish(c, c->given);
 		}
-		c->given++;
+		c->given += pw_flog_messages(e);
 	}
 	return n;
 }
@@ -405,8 +411,7 @@ pw_cursor_give_up(struct pw_cursor *c, enum pw_give_up what, pw_cursor_fn fn, vo
 
 		if (is_done(c, pos) || !may_go(c, e, what) || !may_forget(c, pos))
 			continue;
-		finish(c, pos);
-		n++;
+		n += finish(c, pos);
 		e->given_up += (e->flags & PW_FLOG_QOS) == 0;
 		fn(ctx, pos, counted);
 	}
@@ -460,18 +465,19 @@ pw_cursor_relieve(struct pw_cursor *c, uint64_t keep, pw_cursor_fn fn, void *ctx
 {
 	struct pw_cursor_relief r = {0};
 
-	for (; c->seen - c->low > keep; c->low++) {
+	for (uint32_t n; c->seen - c->low > keep; c->low += n) {
 		struct pw_flog_entry *e = pw_flog_at(c->log, c->low);
 		bool wire = c->low < c->next || (c->resumed && is_received(c, c->low));
 		bool counted = is_counted(c, c->low);
 
+		n = pw_flog_messages(e);
 		if (is_done(c, c->low))
 			continue;
 		r.holder = holder(c, wire);
 		if (r.holder != PW_HOLDER_NONE)
 			break;
-		r.unanswered += wire;
-		r.waiting += !wire;
+		r.unanswered += wire ? n : 0;
+		r.waiting += wire ? 0 : n;
 		if (wire)
 			abandon(c, c->low);
 		else
@@ -489,7 +495,7 @@ pw_cursor_publish(struct pw_cursor *c)
 	struct pw_flog_reader *r = &c->log->reader[c->broker];
 
 	while (c->low != c->seen && is_done(c, c->low))
-		c->low++;
+		c->low += pw_flog_messages(pw_flog_at(c->log, c->low));
 	c->next = RTE_MAX(c->next, c->low);
 	c->given = RTE_MAX(c->given, c->next);
 	/* Pair with the acquires in pw_flog_sweep() and pw_flog_trim(). */

@@ -14,6 +14,9 @@
  * given  below it no QoS 0 message is owed: queued once, or given up
  * seen   entries looked at: their marks are right
  *
+ * A group is one for a reader too: queued whole, given up whole. Its positions but the first are
+ * marked as done from the start.
+ *
  * QoS 0 is done when it was queued, QoS 1 when the broker acknowledged it, QoS 2 when it sent
  * PUBCOMP or refused it, what is for nobody at once.
  *
@@ -100,16 +103,16 @@ pw_cursor_over(const struct pw_cursor *c)
 	return c->held > c->hold_messages || (c->held_bytes > c->hold_bytes && c->held > 1);
 }
 
-/* Look at what was appended; returns how many entries. */
+/* Look at what was appended; returns how many messages. */
 uint32_t pw_cursor_scan(struct pw_cursor *c);
 
-/* Move to the next message to queue; NULL where there is none. */
+/* Move to the next message, or group, to queue; NULL where there is none. */
 const struct pw_flog_entry *pw_cursor_peek(struct pw_cursor *c);
 
-/* The message at next is queued whole. */
+/* The message, or group, at next is queued whole. */
 void pw_cursor_queued(struct pw_cursor *c);
 
-/* The message at next will not be sent to this broker: how it ended for the log. */
+/* It will not be sent to this broker: how it ended for the log. */
 enum pw_flog_end pw_cursor_skip(struct pw_cursor *c);
 
 /* True where the message at next was queued before, on a connection that is gone. */
@@ -178,7 +181,7 @@ pw_cursor_midway(const struct pw_cursor *c)
  */
 uint32_t pw_cursor_shed(struct pw_cursor *c, uint64_t keep);
 
-/* Called for each message that is given up; counted: after its PUBREC. */
+/* Called for each message, or group, that is given up; counted: after its PUBREC. */
 typedef void (*pw_cursor_fn)(void *ctx, uint64_t pos, bool counted);
 
 /* Give up messages, oldest first. What is on the wire stays: its identifier is in use on this

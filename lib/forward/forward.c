@@ -286,14 +286,16 @@ void
 pw_forward_given(struct pw_forward *f, const struct pw_flog *l, const struct pw_flog_entry *e,
 		 uint64_t now)
 {
+	uint32_t n = pw_flog_messages(e);
+
 	if (pw_flog_wasted(l, e)) {
-		f->counters.given_up_qos0++;
-		pw_route_of(f, e)->given_up_qos0++;
+		f->counters.given_up_qos0 += n;
+		pw_route_of(f, e)->given_up_qos0 += n;
 		return;
 	}
-	f->counters.completed_qos0++;
-	pw_route_of(f, e)->completed_qos0++;
-	pw_hist_record(&f->latency_qos0, pw_since(now, e->arrival));
+	f->counters.completed_qos0 += n;
+	pw_route_of(f, e)->completed_qos0 += n;
+	pw_hist_record_many(&f->latency_qos0, pw_since(now, e->arrival), n);
 }
 
 static void

@@ -190,7 +190,8 @@ struct pw_forward {
 	uint64_t pressure_at; /* since when nothing moves under pressure, 0: it does */
 	bool started;
 	bool draining, drain_over, destroying;
-	bool waking; /* devices that waited are being read */
+	bool waking;	  /* devices that waited are being read */
+	uint32_t quantum; /* messages that may be read of the one that is */
 	uint64_t drain_deadline;
 	bool retiring;	   /* some logs are, or some brokers are removed */
 	bool moved;	   /* what was sent up to moved_at must not be overtaken elsewhere */
@@ -332,7 +333,7 @@ pw_parked_places(uint32_t capacity, uint32_t nb_logs)
 /* Where a log fills, park what only waits for its device's older messages in other logs. */
 void pw_log_make_room(struct pw_forward *f, struct pw_flog *l, uint64_t now);
 
-/* A message of QoS 0 is complete. */
+/* An entry of QoS 0 is complete. */
 void pw_forward_given(struct pw_forward *f, const struct pw_flog *l, const struct pw_flog_entry *e,
 		      uint64_t now);
 

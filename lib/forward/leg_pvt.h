@@ -50,14 +50,33 @@ pw_leg_refuses_retain(const struct pw_upstream *u, const struct pw_flog_entry *e
 /* The same of what is translated. */
 bool pw_leg_grows_too_large(const struct pw_upstream *u, const struct pw_flog_entry *e);
 
+/* A group that cannot go out as it lies: each of its messages is looked at. */
+static inline bool
+pw_leg_apart(const struct pw_upstream *u, const struct pw_flog_entry *e)
+{
+	return pw_flog_messages(e) > 1 &&
+	       (pw_leg_translates(u) || (u->max_packet != 0 && e->len > u->max_packet));
+}
+
+/* Of such a group, no message is small enough. */
+bool pw_apart_too_large(const struct pw_upstream *u, const struct pw_flog_entry *e);
+
 /* More than the broker takes, or than its version of MQTT can say. */
 static inline bool
 pw_leg_too_large(const struct pw_upstream *u, const struct pw_flog_entry *e)
 {
+	if (pw_leg_apart(u, e))
+		return pw_apart_too_large(u, e);
 	if (pw_leg_translates(u))
 		return pw_leg_grows_too_large(u, e);
 	return u->max_packet != 0 && e->len > u->max_packet;
 }
+
+/* Make `one` the next message of a group, of len 0 the first. False: there are no more. */
+bool pw_apart_next(const struct pw_flog_entry *e, struct pw_flog_entry *one);
+
+/* Count the messages of a group that goes out taken apart. */
+void pw_apart_count(struct pw_upstream *u, const struct pw_flog_entry *e);
 
 /* Nothing can differ: pw_leg_patches() would find no patch. */
 static inline bool

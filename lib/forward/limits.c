@@ -252,6 +252,12 @@ pw_limits_spend(struct pw_forward *f, struct pw_session *s, uint8_t type, uint32
 		a->bytes_at = RTE_MAX(a->bytes_at, now) + cost(bytes, rate);
 }
 
+bool
+pw_limits_paced(const struct pw_forward *f, const struct pw_session *s)
+{
+	return f->account != NULL && (message_rate(f, s) != 0 || byte_rate(f, s) != 0);
+}
+
 uint64_t
 pw_limits_at(const struct pw_forward *f, const struct pw_session *s)
 {

@@ -65,10 +65,11 @@ pw_flog_abandon(struct pw_flog *l)
 {
 	uint32_t given_up = 0;
 
-	for (uint64_t pos = l->head; pos != l->tail; pos++) {
+	for (uint64_t pos = l->head; pos != l->tail;) {
 		struct pw_flog_entry *e = pw_flog_at(l, pos);
 
-		given_up += !(e->state & PW_FLOG_TOLD);
+		pos += pw_flog_messages(e);
+		given_up += !(e->state & PW_FLOG_TOLD) ? pw_flog_messages(e) : 0;
 		let_go(l, e);
 		e->pending = 0;
 		e->state = PW_FLOG_DONE | PW_FLOG_ANSWERED | PW_FLOG_TOLD;
@@ -132,19 +133,19 @@ pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
 {
 	uint64_t pos = l->tail;
 	struct pw_flog_entry *at = pw_flog_at(l, pos);
+	uint32_t messages = pw_flog_messages(e);
 
-	assert(!pw_flog_full(l));
+	assert(l->tail - l->head + messages <= (uint64_t)l->mask + 1);
 	/* A ring of half a megabyte: each slot was last touched long ago. */
-	__builtin_prefetch(pw_flog_at(l, pos + AHEAD), 1);
+	__builtin_prefetch(pw_flog_at(l, pos + RTE_MAX(messages, (uint32_t)AHEAD)), 1);
 	*at = *e;
 	at->pending = l->brokers;
 	at->state = 0;
 	at->given_up = 0;
-	at->received = 0;
 	at->reason = 0;
 	at->next = PW_FLOG_NONE;
 	if ((e->flags & PW_FLOG_QOS) == 0) {
-		count(&l->outstanding, 1);
+		count(&l->outstanding, (int)messages);
 		l->qos0++;
 	} else if (e->need == 0) {
 		answer(l, at);
@@ -152,8 +153,9 @@ pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e)
 		count(&l->outstanding, 1);
 	}
 	l->shares += (at->flags & PW_FLOG_SHARE) != 0;
+	l->newest = pos;
 	/* Pairs with the acquire in pw_cursor_scan(): the entry is whole before it is seen. */
-	__atomic_store_n(&l->tail, pos + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->tail, pos + messages, __ATOMIC_RELEASE);
 	return pos;
 }
 
@@ -281,7 +283,7 @@ let_go_with(struct pw_flog *l, struct pw_flog_entry *e, struct drops *d)
 	}
 }
 
-/* Some brokers do not need a message of QoS 0 any more. True where that were the last. */
+/* Some brokers do not need an entry of QoS 0 any more. True where that were the last. */
 static bool
 forgo(struct pw_flog *l, struct pw_flog_entry *e, uint32_t set, struct drops *d)
 {
@@ -293,7 +295,7 @@ forgo(struct pw_flog *l, struct pw_flog_entry *e, uint32_t set, struct drops *d)
 	e->state |= PW_FLOG_DONE | PW_FLOG_ANSWERED | PW_FLOG_TOLD;
 	l->qos0--;
 	l->shares -= (e->flags & PW_FLOG_SHARE) != 0;
-	count(&l->outstanding, -1);
+	count(&l->outstanding, -(int)pw_flog_messages(e));
 	let_go_with(l, e, d);
 	return true;
 }
@@ -316,13 +318,14 @@ sweep_range(struct pw_flog *l, uint64_t from, uint64_t to, uint32_t set, pw_flog
 	struct drops d = {0};
 	uint32_t n = 0;
 
-	for (; from != to; from++) {
+	while (from != to) {
 		struct pw_flog_entry *e = pw_flog_at(l, from);
 
+		from += pw_flog_messages(e);
 		if ((e->flags & PW_FLOG_QOS) != 0 || !forgo(l, e, set, &d))
 			continue;
 		fn(ctx, l, e);
-		n++;
+		n += pw_flog_messages(e);
 	}
 	drop_all(&d);
 	return n;
@@ -390,6 +393,6 @@ pw_flog_trim(struct pw_flog *l)
 		limit = RTE_MIN(limit, low);
 	}
 	while (head < limit && is_over(pw_flog_at(l, head)))
-		head++;
+		head += pw_flog_messages(pw_flog_at(l, head));
 	__atomic_store_n(&l->head, head, __ATOMIC_RELAXED);
 }

@@ -10,6 +10,11 @@
  * mask, its packet identifier on every broker is slot + 1, so an acknowledgement finds its message
  * by index and an identifier is not used again while its slot is occupied.
  *
+ * Messages of QoS 0 may stand in one entry, as a group (group.c): the entry is in the slot of the
+ * first, the slots of the others are taken but never looked at. So differences of positions are
+ * numbers of messages, and bounds hold as if each stood alone; who walks the log goes on by
+ * pw_flog_messages(), and positions that producer and readers tell each other are such of entries.
+ *
  * Who writes what. The producer writes entries, `tail` (release, pairs with the acquire in
  * pw_cursor_scan) and `head`. A reader writes only its own line: `given` (every QoS 0 message for
  * this broker below it is queued there or given up) and `low` (the reader will not look at anything
@@ -76,7 +81,11 @@ struct pw_flog_entry {
 	uint32_t expiry_at; /* where the Message Expiry Interval's four bytes stand, 0: nowhere */
 	uint16_t dev_id;    /* the device's packet identifier */
 	uint8_t need;	    /* brokers that must yet have it before the rule is met */
-	uint8_t received;   /* QoS 2: brokers among `pending` that the rule has counted already */
+	union {
+		uint8_t received; /* QoS 2: brokers among `pending` that the rule has counted
+				     already */
+		uint8_t further;  /* QoS 0: messages beside the first; see pw_flog_messages() */
+	};
 	uint8_t flags;
 	uint8_t state;
 	uint8_t reason;	  /* the worst of those that refused it */
@@ -84,6 +93,16 @@ struct pw_flog_entry {
 };
 
 static_assert(sizeof(struct pw_flog_entry) == 64, "an entry is one cache line");
+
+#define PW_GROUP_MAX   256  /* messages in one entry */
+#define PW_GROUP_BYTES 2048 /* of them together: they lie in one packet buffer, also as a copy */
+
+/* Messages in an entry. */
+static inline uint32_t
+pw_flog_messages(const struct pw_flog_entry *e)
+{
+	return (e->flags & PW_FLOG_QOS) == 0 ? e->further + 1u : 1;
+}
 
 /* first.aux: the route, and the packet buffers that the message keeps and the one before it does
  * not: of the largest packet, 2^28 bytes in pieces of 1 KiB, 2^18. */
@@ -167,9 +186,10 @@ struct pw_flog {
 	uint64_t head __attribute__((aligned(64)));
 	uint32_t outstanding;	     /* QoS 0: some broker still needs it; QoS 1: not answered */
 	uint32_t trailing;	     /* QoS 1, answered, but some broker still needs it */
-	uint32_t qos0;		     /* not done */
-	uint32_t shares;	     /* not done, of routes that have other brokers for them */
-	const struct rte_mbuf *last; /* in which the newest ends; not to be followed */
+	uint32_t qos0;		     /* entries that are not done */
+	uint32_t shares;	     /* the same, of routes that have other brokers for them */
+	uint64_t newest;	     /* position of the newest entry */
+	const struct rte_mbuf *last; /* in which it ends; not to be followed */
 	bool awaited;		     /* a device that waits found no place when it was last read */
 	bool usable;		     /* the broker, where it is one, may have its share */
 	uint64_t since;		     /* ns: when it was first seen otherwise, 0: it was not */
@@ -187,7 +207,7 @@ struct pw_flog {
 	(l)->worker, (l)->lane == PW_LANE_5 ? "5.0" : "3.1.1", (uint32_t)(l)->set,                 \
 		(uint32_t)(l)->pool
 
-/* Called for each QoS 0 message that is complete; its buffers are gone already. */
+/* Called for each QoS 0 entry that is complete; its buffers are gone already. */
 typedef void (*pw_flog_fn)(void *ctx, const struct pw_flog *l, const struct pw_flog_entry *e);
 
 /* Reserve the entries, and a completion ring where the readers run elsewhere. 0 or -errno. */
@@ -231,18 +251,25 @@ pw_flog_full(const struct pw_flog *l)
 	return l->tail - l->head > l->mask;
 }
 
-/* One message more is beyond a reader's hold. Producer only. */
-static inline bool
-pw_flog_over(const struct pw_flog *l)
+/* Messages from this position on are beyond a reader's hold. Producer only. */
+static inline uint64_t
+pw_flog_limit(const struct pw_flog *l)
 {
 	uint64_t limit = UINT64_MAX;
 
 	if (!l->bounded)
-		return false;
+		return limit;
 	for (uint32_t m = l->brokers; m != 0; m &= m - 1)
 		limit = RTE_MIN(limit, __atomic_load_n(&l->reader[__builtin_ctz(m)].limit,
 						       __ATOMIC_RELAXED));
-	return l->tail >= limit;
+	return limit;
+}
+
+/* One message more is. */
+static inline bool
+pw_flog_over(const struct pw_flog *l)
+{
+	return l->tail >= pw_flog_limit(l);
 }
 
 /* Packet identifier that the next message will have. */
@@ -253,8 +280,8 @@ pw_flog_next_id(const struct pw_flog *l)
 }
 
 /*
- * Append: the references in e pass to the log; the log is not full. It is pending at all brokers;
- * one whose rule needs no broker is answered at once. Returns its position.
+ * Append: the references in e pass to the log, which has room for its messages. It is pending at
+ * all brokers; one whose rule needs no broker is answered at once. Returns its position.
  */
 uint64_t pw_flog_publish(struct pw_flog *l, const struct pw_flog_entry *e);
 
@@ -268,7 +295,7 @@ bool pw_flog_complete(struct pw_flog *l, uint64_t pos, uint32_t broker, enum pw_
 		      uint8_t reason);
 
 /*
- * A broker has given up a message of QoS 0 before its reader could say so by `given`, which stands
+ * A broker has given up an entry of QoS 0 before its reader could say so by `given`, which stands
  * in front of another one. True where no broker needs it any more: its buffers are gone. One that
  * `given` has passed meanwhile is not there any more.
  */

@@ -52,11 +52,13 @@ refuse(struct pw_forward *f, struct pw_session *s, uint8_t reason, const char *w
 }
 
 static void
-count_publish(struct pw_forward *f, uint8_t qos)
+count_publish(struct pw_forward *f, const struct pw_append *a)
 {
-	f->counters.publishes_qos0 += qos == 0;
-	f->counters.publishes_qos1 += qos == 1;
-	f->counters.publishes_qos2 += qos == 2;
+	f->counters.publishes_qos0 += a->qos == 0 ? a->further + 1u : 0;
+	f->counters.publishes_qos1 += a->qos == 1;
+	f->counters.publishes_qos2 += a->qos == 2;
+	f->counters.grouped += a->further;
+	f->frames += a->further;
 }
 
 /*
@@ -69,7 +71,7 @@ unforwarded(struct pw_forward *f, struct pw_session *s, const struct pw_append *
 {
 	if (a->qos > 0 && pw_session_owe(f, s, a->qos, a->dev_id, reason, now) < 0)
 		return PW_LATER;
-	count_publish(f, a->qos);
+	count_publish(f, a);
 	(*why)++;
 	return s->state == PW_SESSION_UP ? PW_TAKEN : PW_GONE;
 }
@@ -214,16 +216,19 @@ no_place(const struct pw_forward *f, struct pw_flog *l, bool blocks)
 
 /* With r: a message whose topic has to be put back. */
 static enum pw_taken
-append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
-       const struct pw_resolve *r, uint32_t payload, uint64_t now)
+append(struct pw_forward *f, struct pw_session *s, struct pw_append *a, const struct pw_resolve *r,
+       const struct pw_mqtt_publish *p, uint64_t now)
 {
 	struct pw_flog *l = pw_session_log(f, s, a->route, a->topic, now);
 	bool blocks = pw_route_when_full(a->route, a->qos) == PW_WHEN_FULL_BLOCK;
-	uint32_t was;
+	uint32_t was, messages;
 	int rc;
 
 	if (l == NULL || ((a->qos > 0 || blocks) && no_place(f, l, blocks)))
 		return PW_LATER;
+	if (a->qos == 0 && a->run == NULL && r->p == NULL)
+		pw_group_gather(f, s, l, a, p);
+	messages = a->further + 1u;
 	was = pw_stage_enter(PW_STAGE_APPEND);
 	rc = r->p != NULL ? pw_resolve_append(f, l, s, a, r, now) : pw_append(f, l, a, now);
 	pw_stage_leave(was);
@@ -233,18 +238,18 @@ append(struct pw_forward *f, struct pw_session *s, const struct pw_append *a,
 	}
 	if (rc < 0 && (a->qos > 0 || blocks))
 		return PW_LATER;
-	count_publish(f, a->qos);
+	count_publish(f, a);
 	if (a->qos == 2)
 		pw_exchange_find(s, a->dev_id)->ref = pw_flog_ref(l, l->tail - 1);
 	if (rc == -ENOSPC) {
-		f->counters.dropped_log_full++;
-		f->route[a->route->slot].dropped_log_full++;
+		f->counters.dropped_log_full += messages;
+		f->route[a->route->slot].dropped_log_full += messages;
 	} else if (rc < 0) {
-		f->counters.dropped_no_buffer++;
-		f->route[a->route->slot].dropped_no_buffer++;
+		f->counters.dropped_no_buffer += messages;
+		f->route[a->route->slot].dropped_no_buffer += messages;
 	} else {
-		f->counters.payload_bytes += payload;
-		__atomic_store_n(&s->messages, s->messages + 1, __ATOMIC_RELAXED);
+		f->counters.payload_bytes += a->payload;
+		__atomic_store_n(&s->messages, s->messages + messages, __ATOMIC_RELAXED);
 		if (a->run != NULL)
 			pw_part_end(f, s, true);
 		if (a->qos > 0 && a->route->need == 0) {
@@ -280,12 +285,12 @@ publish(struct pw_forward *f, struct pw_session *s, struct pw_append *a, struct 
 		a->run = s->part->run.first;
 		a->copied = s->part->copied;
 	}
-	return append(f, s, a, topic, p->payload.len, now);
+	a->payload = p->payload.len;
+	return append(f, s, a, topic, p, now);
 }
 
 enum pw_taken
-pw_session_publish(struct pw_forward *f, struct pw_session *s, const struct pw_mqtt_buf *b,
-		   uint64_t now)
+pw_session_publish(struct pw_forward *f, struct pw_session *s, struct pw_mqtt_buf *b, uint64_t now)
 {
 	struct pw_append a = {.b = b, .session = s};
 	enum pw_mqtt_error err = PW_MQTT_E_NONE;

@@ -21,8 +21,10 @@ struct batch {
 	uint32_t bytes;
 	uint32_t room;	   /* bytes left */
 	uint32_t whole;	   /* messages up to this size are queued whole or not yet */
-	uint32_t messages; /* whole ones, from the cursor's next on */
-	uint32_t part;	   /* and so many bytes of the one behind them */
+	uint32_t entries;  /* whole ones, from the cursor's next on */
+	uint32_t messages; /* in them */
+	uint32_t part;	   /* and so many bytes of the entry behind them */
+	bool full;	   /* it ends where no slice more had room */
 	bool no_buffer;	   /* it ends where a pool was empty */
 };
 
@@ -47,6 +49,7 @@ add(struct batch *b, const struct pw_slice *s)
 	    (uint32_t)b->s[b->n - 1].len + s->len <= UINT16_MAX) {
 		b->s[b->n - 1].len = (uint16_t)(b->s[b->n - 1].len + s->len);
 	} else if (b->n == PW_BATCH) {
+		b->full = true;
 		return false;
 	} else {
 		pw_slice_hold(s);
@@ -134,6 +137,32 @@ add_frame(struct pw_upstream *u, struct batch *b, const struct pw_flog_entry *e,
 	return add_shared(b, e, from, e->len);
 }
 
+/* A group, each message with what differs on this leg; all of it, or nothing. */
+static uint32_t
+add_apart(struct pw_upstream *u, struct batch *b, const struct pw_flog_entry *e, uint64_t now)
+{
+	uint32_t n = b->n, bytes = b->bytes, len = n > 0 ? b->s[n - 1].len : 0;
+	struct pw_flog_entry one = {.len = 0};
+	struct pw_patch p[PW_PATCHES];
+	bool whole = b->room >= e->len + pw_flog_messages(e) * PW_PATCH_GROWTH;
+
+	while (whole && pw_apart_next(e, &one)) {
+		int patches = pw_leg_patches(u, &u->cursor, &one, now, p);
+
+		if (!pw_leg_too_large(u, &one))
+			whole = add_frame(u, b, &one, 0, p, (uint32_t)patches) == one.len;
+	}
+	if (whole)
+		return e->len;
+	while (b->n > n)
+		pw_slice_drop(&b->s[--b->n]);
+	if (n > 0)
+		b->s[n - 1].len = (uint16_t)len;
+	b->room += b->bytes - bytes;
+	b->bytes = bytes;
+	return 0;
+}
+
 #define RELEASES 64 /* PUBRELs that leave together */
 
 bool
@@ -206,7 +235,7 @@ unfit(struct pw_upstream *u, const struct pw_flog_entry *e, uint64_t now)
 		return true;
 	}
 	if (pw_leg_too_large(u, e)) {
-		u->counters.dropped_too_large++;
+		u->counters.dropped_too_large += pw_flog_messages(e);
 		skip(u, e, 0x83, now); /* Implementation specific error */
 		return true;
 	}
@@ -220,7 +249,7 @@ unfit(struct pw_upstream *u, const struct pw_flog_entry *e, uint64_t now)
 		skip(u, e, 0x83, now);
 		return true;
 	}
-	if (pw_leg_patches(u, &u->cursor, e, now, p) < 0) {
+	if (e->expiry_at != 0 && pw_leg_patches(u, &u->cursor, e, now, p) < 0) {
 		u->counters.dropped_expired++;
 		skip(u, e, PW_FLOG_REASON_NONE, now);
 		return true;
@@ -238,11 +267,15 @@ commit(struct pw_upstream *u, const struct batch *b, uint64_t now)
 		u->progress = now;
 		u->mark = u->queued + b->bytes;
 	}
-	for (uint32_t i = 0; i < b->messages; i++) {
+	for (uint32_t i = 0; i < b->entries; i++) {
 		const struct pw_flog_entry *e = pw_cursor_peek(c);
+		uint32_t messages = pw_flog_messages(e);
+		bool apart = pw_leg_apart(u, e);
 
-		if ((e->flags & PW_FLOG_QOS) == 0)
-			u->counters.messages_qos0++;
+		if (apart)
+			pw_apart_count(u, e);
+		else if ((e->flags & PW_FLOG_QOS) == 0)
+			u->counters.messages_qos0 += messages;
 		else if (pw_cursor_again(c))
 			u->counters.redelivered++;
 		else if ((e->flags & PW_FLOG_QOS) == 1)
@@ -251,8 +284,8 @@ commit(struct pw_upstream *u, const struct batch *b, uint64_t now)
 			u->counters.messages_qos2++;
 		if (u->no_retain && (e->flags & PW_FLOG_RETAIN))
 			u->counters.retain_cleared++;
-		u->replayed += c->next < u->replay_end;
-		if (pw_leg_translates(u) && !pw_cursor_again(c))
+		u->replayed += c->next < u->replay_end ? messages : 0;
+		if (pw_leg_translates(u) && !apart && !pw_cursor_again(c))
 			pw_leg_count(u, e);
 		pw_cursor_queued(c);
 	}
@@ -335,17 +368,20 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 	struct pw_cursor at = u->cursor;
 	uint32_t max = allowance(u, now);
 
-	while (max-- > 0) {
+	for (uint32_t messages; max > 0; max -= RTE_MIN(max, messages)) {
 		const struct pw_flog_entry *e = pw_cursor_peek(&at);
 		struct pw_patch p[PW_PATCHES];
 		uint32_t end, left;
-		int n;
+		bool apart;
+		int n = 0;
 
 		if (e == NULL)
 			return false;
 		if (at.part == 0 && (refuses(u, e) || pw_cursor_releases(&u->cursor)))
 			return true; /* the caller passes over it, or sends PUBREL first */
-		n = pw_leg_plain(u, &at, e) ? 0 : pw_leg_patches(u, &at, e, now, p);
+		apart = pw_leg_apart(u, e);
+		if (!apart && !pw_leg_plain(u, &at, e))
+			n = pw_leg_patches(u, &at, e, now, p);
 		if (n < 0)
 			return true;
 		if (at.part == 0 && (e->flags & PW_FLOG_QOS) != 0 && at.inflight >= u->window) {
@@ -357,7 +393,9 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 			return false;
 		end = at.part;
 		left = n == 0 ? e->len - end : pw_leg_left(e, end, p, (uint32_t)n);
-		if (left <= b->room || (e->len > b->whole && b->room >= PART_MIN))
+		if (apart)
+			end = add_apart(u, b, e, now);
+		else if (left <= b->room || (e->len > b->whole && b->room >= PART_MIN))
 			end = add_frame(u, b, e, end, p, (uint32_t)n);
 		if (end < e->len) {
 			b->part = end;
@@ -365,15 +403,17 @@ fill(struct pw_upstream *u, struct batch *b, uint64_t now)
 				u->counters.no_buffer++;
 				return false;
 			}
-			u->counters.socket_full += b->n < PW_BATCH && !u->socket_stop;
-			u->socket_stop |= b->n < PW_BATCH;
-			return b->n == PW_BATCH && b->room > 0;
+			u->counters.socket_full += !b->full && !u->socket_stop;
+			u->socket_stop |= !b->full;
+			return b->full && b->room > 0;
 		}
-		b->messages++;
+		messages = pw_flog_messages(e);
+		b->entries++;
+		b->messages += messages;
 		at.part = 0;
 		if ((e->flags & PW_FLOG_QOS) != 0)
 			at.inflight++;
-		at.next++;
+		at.next += messages;
 	}
 	return true;
 }
@@ -410,8 +450,8 @@ pw_upstream_pull(struct pw_upstream *u, uint64_t now)
 			moved++;
 			continue;
 		}
-		b.n = b.bytes = b.messages = b.part = 0;
-		b.no_buffer = false;
+		b.n = b.bytes = b.entries = b.messages = b.part = 0;
+		b.full = b.no_buffer = false;
 		b.room = room(u);
 		/* A message in parts ties the cursor down: only where it could hardly go otherwise.
 		 */

@@ -44,7 +44,7 @@ slices(struct pw_forward *f, struct rte_mbuf *m, uint32_t total)
 }
 
 static enum pw_taken
-handle(struct pw_forward *f, struct pw_session *s, uint8_t type, const struct pw_mqtt_buf *b,
+handle(struct pw_forward *f, struct pw_session *s, uint8_t type, struct pw_mqtt_buf *b,
        uint64_t now)
 {
 	bool up = s->state == PW_SESSION_UP;
@@ -90,7 +90,7 @@ read_part(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	return r;
 }
 
-/* One frame. PW_HOLD: no whole frame is there. */
+/* One frame, or a group of them. PW_HOLD: no whole frame is there. */
 static enum pw_taken
 read_frame(struct pw_forward *f, struct pw_session *s, uint64_t now)
 {
@@ -133,7 +133,7 @@ read_frame(struct pw_forward *f, struct pw_session *s, uint64_t now)
 	b.len = total;
 	r = handle(f, s, head[0] >> 4, &b, now);
 	if (r == PW_TAKEN)
-		pw_tcp_consume(f->tcp, s->conn, total);
+		pw_tcp_consume(f->tcp, s->conn, b.len);
 	return r;
 }
 
@@ -166,6 +166,7 @@ pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bo
 		uint64_t now)
 {
 	enum pw_taken r = PW_TAKEN;
+	uint64_t end = f->frames + quantum;
 
 	if (s->flags & PW_SESSION_READING)
 		return;
@@ -174,17 +175,17 @@ pw_session_read(struct pw_forward *f, struct pw_session *s, uint32_t quantum, bo
 		pw_session_wait(f, s, PW_LIST_WAITING);
 		return;
 	}
-	while (r == PW_TAKEN && quantum > 0 && may_read(f, s, forced)) {
+	while (r == PW_TAKEN && f->frames < end && may_read(f, s, forced)) {
 		if (f->account != NULL && pw_limits_at(f, s) > now && pw_tcp_rx_len(s->conn) > 0) {
 			pace(f, s);
 			return;
 		}
+		f->quantum = (uint32_t)(end - f->frames);
 		r = read_frame(f, s, now);
 		if (r == PW_GONE)
 			return;
-		quantum--;
 	}
-	if (r == PW_TAKEN && quantum == 0) {
+	if (r == PW_TAKEN && f->frames >= end) {
 		pw_session_wait(f, s, PW_LIST_WAITING);
 		return;
 	}

@@ -103,6 +103,29 @@ take_sets(struct pw_routes *r, struct pw_route *route)
 	return 0;
 }
 
+#define SHARE 16
+
+/* What a log of the route may have in one entry, see group.c: so little of what may wait that it is
+ * no matter that it is given up together. */
+static void
+bound_group(struct pw_route *route, const struct pw_forward_settings *s)
+{
+	const struct pw_route_conf *conf = route->conf;
+
+	route->group = RTE_MIN((uint32_t)PW_GROUP_MAX, s->limits.max_queued_messages / SHARE);
+	route->group_bytes = PW_GROUP_BYTES;
+	if (conf->fanout == PW_FANOUT_ROUND_ROBIN || route->prefix_remove + route->prefix_add > 0)
+		route->group = 1;
+	for (uint32_t m = conf->brokers; m != 0; m &= m - 1) {
+		const struct pw_broker_conf *b = &s->broker[__builtin_ctz(m)];
+
+		if (b->hold_messages != 0)
+			route->group = RTE_MIN(route->group, b->hold_messages / SHARE);
+		if (b->hold_bytes != 0)
+			route->group_bytes = RTE_MIN(route->group_bytes, b->hold_bytes / SHARE);
+	}
+}
+
 int
 pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 {
@@ -136,6 +159,7 @@ pw_routes_compile(struct pw_routes *r, const struct pw_forward_settings *s)
 			return -EINVAL;
 		route->flags[0] = flags_of(route, 0);
 		route->flags[1] = flags_of(route, 1);
+		bound_group(route, s);
 		if (strcmp(conf->filter, "#") == 0)
 			route->kind = PW_ROUTE_ALL;
 		else if (strpbrk(conf->filter, "+#") == NULL)

@@ -23,6 +23,7 @@ struct pw_route {
 		uint8_t broker;
 	} one[PW_FORWARD_MAX_BROKERS];
 	uint16_t prefix_remove, prefix_add; /* bytes */
+	uint32_t group, group_bytes;	    /* most messages, and bytes of them, in one entry */
 	uint8_t need;	  /* brokers that must have a message before its device is told so */
 	uint8_t flags[2]; /* PW_FLOG_ of its messages, of QoS 0 and of the others */
 	enum pw_route_kind kind;

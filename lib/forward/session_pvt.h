@@ -261,6 +261,8 @@ uint8_t pw_limits_connect(struct pw_forward *f, struct pw_session *s, const char
 /* Account for a packet of a device that is up. */
 void pw_limits_spend(struct pw_forward *f, struct pw_session *s, uint8_t type, uint32_t bytes,
 		     uint64_t now);
+/* It has a rate of messages or of bytes. */
+bool pw_limits_paced(const struct pw_forward *f, const struct pw_session *s);
 /* ns: when it may be read; not after now where it may be now. */
 uint64_t pw_limits_at(const struct pw_forward *f, const struct pw_session *s);
 
@@ -354,9 +356,9 @@ uint64_t pw_topic_key(const struct pw_forward *f, const struct pw_route *r, cons
 /* Look which brokers are there, now and then. */
 void pw_brokers_health(struct pw_forward *f, uint64_t now);
 
-/* publish.c */
-enum pw_taken pw_session_publish(struct pw_forward *f, struct pw_session *s,
-				 const struct pw_mqtt_buf *b, uint64_t now);
+/* publish.c: b is in f->scratch, and grows by the messages that were taken together with it. */
+enum pw_taken pw_session_publish(struct pw_forward *f, struct pw_session *s, struct pw_mqtt_buf *b,
+				 uint64_t now);
 
 /* ack.c */
 /* Send the acknowledgements that are due, in order [MQTT-4.6.0-2]. */
@@ -392,20 +394,26 @@ bool pw_session_settled(const struct pw_forward *f, const struct pw_session *s, 
 
 /* append.c */
 struct pw_append {
-	const struct pw_mqtt_buf *b; /* borrowed slices, unless `run` owns them */
+	struct pw_mqtt_buf *b;	    /* borrowed slices, unless `run` owns them */
 	struct pw_run *run;	    /* owner of the slices of b; passes where the append succeeds */
 	struct pw_session *session; /* NULL: a will */
 	const struct pw_route *route;
 	uint64_t topic; /* pw_topic_key() */
 	uint32_t id_at;
 	uint32_t expiry_at;
-	uint32_t copied; /* bytes of `run` that were copied on the way */
+	uint32_t copied;  /* bytes of `run` that were copied on the way */
+	uint32_t payload; /* bytes */
 	uint16_t dev_id;
 	uint8_t qos;
+	uint8_t further; /* messages of b beside the first: a group */
 	bool retain;
 };
 /* 0; -ENOSPC the log is full; -ENOBUFS. On failure nothing has changed. */
 int pw_append(struct pw_forward *f, struct pw_flog *l, const struct pw_append *a, uint64_t now);
+
+/* group.c: make a group of a message of QoS 0 and those that may follow it. */
+void pw_group_gather(struct pw_forward *f, const struct pw_session *s, const struct pw_flog *l,
+		     struct pw_append *a, const struct pw_mqtt_publish *m);
 
 /* alias.c */
 int pw_aliases_create(struct pw_forward *f);

@@ -78,6 +78,20 @@ test_merge_is_as_if_recorded_in_one(void **state)
 	assert_memory_equal(&a, &both, sizeof(a));
 }
 
+static void
+test_many_at_once_are_as_many_one_by_one(void **state)
+{
+	static struct pw_hist at_once, one_by_one;
+
+	(void)state;
+	for (uint64_t v = 1; v < 1000; v *= 3) {
+		pw_hist_record_many(&at_once, v, v % 7 + 1);
+		for (uint64_t i = 0; i < v % 7 + 1; i++)
+			pw_hist_record(&one_by_one, v);
+	}
+	assert_memory_equal(&at_once, &one_by_one, sizeof(at_once));
+}
+
 int
 main(void)
 {
@@ -86,6 +100,7 @@ main(void)
 		cmocka_unit_test(test_quantiles_are_ranks),
 		cmocka_unit_test(test_longest_durations_count_in_the_last_bucket),
 		cmocka_unit_test(test_merge_is_as_if_recorded_in_one),
+		cmocka_unit_test(test_many_at_once_are_as_many_one_by_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

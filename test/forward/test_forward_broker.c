@@ -581,7 +581,8 @@ qos0_that_no_broker_was_given_is_not_called_complete(void **state)
 	for (uint32_t i = 0; i < 200; i++)
 		device_publish(0, 4, 0, 0, "t", "x");
 	world_run(20);
-	assert_int_equal(counters()->given_up_qos0, 200 - 128);
+	/* By groups, of up to a sixteenth of the log. */
+	assert_in_range(counters()->given_up_qos0, 200 - 128, 200 - 128 + 15);
 	assert_int_equal(counters()->completed_qos0, 0);
 	ledger();
 }

@@ -101,7 +101,7 @@ qos0_complete(void *ctx, const struct pw_flog *l, const struct pw_flog_entry *e)
 	(void)ctx;
 	(void)l;
 	assert_null(e->first.mbuf);
-	nb_completed++;
+	nb_completed += pw_flog_messages(e);
 }
 
 static void
@@ -154,9 +154,10 @@ queue_one(uint32_t b)
 	assert_false(m->done[b]);
 	check_bytes(e, (uint32_t)c->next);
 	assert_int_equal(pw_cursor_again(c), m->queued[b] > 0);
-	if (m->qos == 0) {
-		assert_int_equal(m->queued[b], 0);
-		m->done[b] = true;
+	for (uint32_t i = 0; m->qos == 0 && i < pw_flog_messages(e); i++) {
+		assert_int_equal(m[i].queued[b], 0);
+		assert_false(m[i].done[b]);
+		m[i].done[b] = true;
 	}
 	m->queued[b]++;
 	if (m->qos == 2) {
@@ -269,14 +270,20 @@ append_one(uint32_t *appended, uint64_t *rng)
 {
 	uint32_t pieces = 1 + pw_random(rng) % 12;
 	uint8_t qos = pw_random(rng) % 3, keep = qos == 0 && pw_random(rng) % 4 == 0;
+	uint32_t n = qos == 0 && pw_random(rng) % 2 == 0 ? 1 + pw_random(rng) % 6 : 1;
 	struct pw_flog_entry e;
 
-	if (pw_flog_full(flog) || *appended == MESSAGES)
+	n = RTE_MIN(n, MESSAGES - *appended);
+	if (n == 0 || flog->tail + n - flog->head > CAPACITY)
 		return;
 	e = message(*appended, pieces, qos | (keep ? PW_FLOG_KEEP : 0));
-	model[*appended] = (struct model){.qos = qos, .keep = keep};
+	if (qos == 0)
+		e.further = (uint8_t)(n - 1);
+	assert_int_equal(pw_flog_messages(&e), n);
 	assert_int_equal(pw_flog_publish(flog, &e), *appended);
-	(*appended)++;
+	for (uint32_t i = 0; i < n; i++)
+		model[(*appended)++] = (struct model){.qos = qos, .keep = keep};
+	assert_int_equal(flog->tail, *appended);
 }
 
 static void

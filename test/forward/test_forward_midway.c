@@ -65,7 +65,8 @@ what_fills_the_log_behind_it_ends_the_connection_rather_than_the_message(void **
 	assert_int_equal(upstream(0, PW_LANE_5).counters.stuck, 1);
 	assert_true(upstream(0, PW_LANE_5).counters.dropped_disconnected >= 123);
 	hears();
-	assert_int_equal(w.broker[0].nb, 128); /* half of the log, the newest */
+	/* Half of the log, the newest, but for what went with others of a group. */
+	assert_in_range(w.broker[0].nb, 128 - 15, 128);
 	assert_string_equal(w.broker[0].record[0].text, "small");
 	assert_int_equal(upstream(0, PW_LANE_5).counters.protocol_errors, 0);
 	ledger();

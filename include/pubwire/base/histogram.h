@@ -29,6 +29,9 @@ struct pw_hist {
 /** Record one duration (ns). */
 void pw_hist_record(struct pw_hist *h, uint64_t ns);
 
+/** Record the same duration (ns) n times; n is not 0. */
+void pw_hist_record_many(struct pw_hist *h, uint64_t ns, uint64_t n);
+
 /** Largest duration (ns) that counts in a bucket; UINT64_MAX of the last one, which has no edge. */
 uint64_t pw_hist_edge(uint32_t bucket);
 

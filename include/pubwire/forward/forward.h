@@ -175,6 +175,7 @@ bool pw_forward_drained(const struct pw_forward *f);
 	  "Messages of QoS 0 that at least one broker was given, the others or not")               \
 	X(given_up_qos0, "Messages of QoS 0 that no broker was given: see each broker's drops")    \
 	X(orphaned, "Acknowledgements whose device was gone")                                      \
+	X(grouped, "Messages of QoS 0 that entered a log together with the one before them")       \
 	X(dropped_no_route, "Messages that no route matched")                                      \
 	X(dropped_not_authorized, "Messages that their user may not publish")                      \
 	X(dropped_log_full, "Messages of QoS 0 dropped because the log was full")                  \
