@@ -4,6 +4,8 @@
 
 #include "session_pvt.h"
 
+#define CLAIMS_SPARED 64
+
 /* What the brokers of a lane have in common; what no connected broker forbids is allowed. */
 struct common {
 	uint32_t max_packet;
@@ -177,6 +179,16 @@ objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt
 	return NULL;
 }
 
+/*
+ * Whether a CONNACK finds a place: a fleet that comes at once is told in turn, not reset. Those
+ * that wait for a grant have places before it, but not any number: some wait for brokers.
+ */
+static bool
+connack_room(const struct pw_forward *f)
+{
+	return pw_tcp_send_places(f->tcp) > RTE_MIN(f->claims, CLAIMS_SPARED);
+}
+
 static bool
 may_publish_will(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt_buf *b,
 		 const struct pw_mqtt_connect *c)
@@ -197,7 +209,7 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 	uint8_t reason = 0;
 	int rc = 0;
 
-	if (pw_dir_busy(f))
+	if (pw_dir_busy(f) || !connack_room(f))
 		return PW_LATER;
 	if (pw_mqtt_decode_connect(b, 0, &c, &err) < 0)
 		return malformed(f, s, &c, err, now);
@@ -233,6 +245,7 @@ pw_session_connect(struct pw_forward *f, struct pw_session *s, const struct pw_m
 								 : "no memory for its will",
 						 now);
 	s->state = PW_SESSION_CLAIM;
+	f->claims++;
 	pw_dir_claim(f, s, now);
 	/* The grant, and with it the end of this session, may have come before the call returned.
 	 */
@@ -401,6 +414,7 @@ pw_session_granted(struct pw_forward *f, struct pw_session *s, const struct pw_d
 	f->counters.connects++;
 	f->counters.sessions_resumed += resumes(s);
 	s->state = PW_SESSION_UP;
+	f->claims--;
 	s->heard = now;
 	pw_session_follows(f, s, now);
 	pw_session_arm(f, s);

@@ -266,6 +266,7 @@ pw_session_end(struct pw_forward *f, struct pw_session *s, bool will, bool reset
 
 	if (s->state == PW_SESSION_CLOSING || s->state == PW_SESSION_LINGER)
 		return;
+	f->claims -= s->state == PW_SESSION_CLAIM;
 	s->state = PW_SESSION_CLOSING;
 	/* What it did wrong itself, in the frame at hand, ends what follows too. */
 	if (up && s->conn != NULL && !(s->flags & PW_SESSION_READING) && pw_session_left(f, s))

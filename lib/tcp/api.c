@@ -71,6 +71,15 @@ pw_tcp_send_room(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 }
 
 uint32_t
+pw_tcp_send_places(const struct pw_tcp *t)
+{
+	uint32_t free = t->blocks_free > t->blocks_urgent ? t->blocks_free - t->blocks_urgent : 0;
+
+	/* Each takes a block for its slices and one for its flight. */
+	return RTE_MIN(t->blocks_slices, free / 2);
+}
+
+uint32_t
 pw_tcp_unacked(const struct pw_tcp_conn *c)
 {
 	return c->sq_bytes;

@@ -402,6 +402,60 @@ a_worker_that_cannot_post_gives_up_claims_but_never_a_release(void **state)
 	assert_int_equal(pw_forward_counters(w.forward[1])->takeovers, 0);
 }
 
+/*
+ * A fleet comes back at once, whose CONNACKs wait for acknowledgements in more send queues than
+ * there are: who finds no place is told a moment later, and nobody is reset.
+ */
+static void
+come_at_once(uint32_t nb_workers)
+{
+	const struct pw_device_counters *n[2];
+	uint64_t refused = 0, blocked = 0;
+
+	w.tx_slices = 64;
+	one_broker();
+	world_start(nb_workers, 3, 3);
+	for (uint32_t i = 0; i < WORLD_DEVICES; i++) {
+		struct pw_mqtt_connect_out o = {.version = 4, .clean = true, .keepalive = 60};
+		uint8_t out[64];
+		char id[8];
+		int len;
+
+		o.client_id =
+			(struct pw_mqtt_str){id, (uint32_t)snprintf(id, sizeof(id), "d%u", i)};
+		len = pw_mqtt_encode_connect(out, sizeof(out), &o);
+		assert_true(len > 0);
+		device_open(i, 0);
+		device_send(i, out, (uint32_t)len);
+	}
+	world_run(500);
+	for (uint32_t k = 0; k < nb_workers; k++) {
+		n[k] = pw_forward_counters(w.forward[k]);
+		refused += n[k]->connects_refused;
+		blocked += n[k]->blocked;
+		assert_int_equal(w.forward[k]->claims, 0);
+	}
+	assert_int_equal(refused, 0);
+	assert_true(blocked > 0);
+	assert_int_equal(n[0]->connects, WORLD_DEVICES);
+	for (uint32_t i = 0; i < WORLD_DEVICES; i++)
+		assert_true(connected(i) && !w.device[i].closed);
+}
+
+static void
+a_fleet_that_comes_at_once_is_told_one_after_the_other(void **state)
+{
+	(void)state;
+	come_at_once(1);
+}
+
+static void
+a_fleet_whose_identifiers_another_worker_grants_is_told_one_after_the_other(void **state)
+{
+	(void)state;
+	come_at_once(2);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -420,6 +474,8 @@ main(void)
 		T(nothing_larger_than_the_device_takes_is_sent),
 		T(what_a_blocked_session_leaves_unread_is_counted_and_its_goodbye_heard),
 		T(connections_beyond_the_limit_are_counted),
+		T(a_fleet_that_comes_at_once_is_told_one_after_the_other),
+		T(a_fleet_whose_identifiers_another_worker_grants_is_told_one_after_the_other),
 		T(a_worker_that_cannot_post_gives_up_claims_but_never_a_release),
 	};
 

@@ -323,7 +323,7 @@ stack(const char *name, uint64_t seed, uint64_t now)
 	struct pw_tcp_conf conf = {
 		.name = name,
 		.max_conns = 128,
-		.max_tx_slices = 8192,
+		.max_tx_slices = seed >= 10 && w.tx_slices != 0 ? w.tx_slices : 8192,
 		.rx_window = seed >= 10 ? w.rx_window : 131072,
 		.rx_copy_break = w.rx_copy_break,
 		.seed = seed,

@@ -137,6 +137,7 @@ struct world {
 	uint32_t post_left; /**< so many get through before it does; 0: any number */
 	uint32_t rx_window; /**< of the workers' stacks */
 	uint32_t rx_copy_break;
+	uint32_t tx_slices;   /**< 0: any number */
 	uint32_t buffers;     /**< that brokers' backlogs are held against, 0: no bound */
 	uint64_t behind[2];   /**< ns that a worker's clock stands behind `now` */
 	uint32_t lost;	      /**< drop every n-th segment, 0: none */

@@ -300,6 +300,13 @@ void pw_tcp_consume(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n);
 /** Bytes that pw_tcp_send() would take now; 0 where this side has closed. */
 uint32_t pw_tcp_send_room(const struct pw_tcp *t, const struct pw_tcp_conn *c);
 
+/**
+ * Connections that have nothing queued and could each send a little now: what max_tx_slices and
+ * those that wait for acknowledgements leave. An application that answers many at once (a fleet
+ * that comes back) leaves requests unread where there is none, rather than fail half-way.
+ */
+uint32_t pw_tcp_send_places(const struct pw_tcp *t);
+
 /** Bytes given to pw_tcp_send() that the peer has not acknowledged. */
 uint32_t pw_tcp_unacked(const struct pw_tcp_conn *c);
 
