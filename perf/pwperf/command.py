@@ -7,11 +7,11 @@ import argparse
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 
 from . import bench, scenario
+from pwlab.process import end_on_signals
 
 USAGE, LACKING = 64, 77
 REPO = os.path.dirname(bench.HERE)
@@ -109,22 +109,9 @@ def output(argv, **more):
     return p.returncode, said
 
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def ended(number, _frame):
-    """Everything is taken away on the way out, in which no other signal comes."""
-    for n in SIGNALS:
-        signal.signal(n, signal.SIG_IGN)
-    sys.exit(128 + number)
-
-
 def run(name, main, failures=()):
     """main(), as a program that ends as the head of this file says."""
-    for n in SIGNALS:
-        # nohup is meant.
-        if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN:
-            signal.signal(n, ended)
+    end_on_signals()
     try:
         main()
     except bench.Lacking as e:

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 # A second lab beside the first: PUBWIRE_LAB=x makes pw-dev-x, pw-brk-x, /run/pubwire-lab-x.
@@ -119,3 +120,21 @@ def sh(*argv, check=True):
     if check and r.returncode:
         raise LabError(f"{' '.join(argv)}: {r.stdout.strip()}")
     return r.stdout
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def ended(number, _frame):
+    """Everything is taken away on the way out, in which no other signal comes."""
+    for n in SIGNALS:
+        signal.signal(n, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def end_on_signals():
+    """Of a program that has processes or namespaces to take away: a signal runs its `finally`s; its exit status is 128 + N."""
+    for n in SIGNALS:
+        # nohup is meant.
+        if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN:
+            signal.signal(n, ended)

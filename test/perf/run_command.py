@@ -18,6 +18,7 @@ import unittest
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(REPO, "perf"))
 from pwperf import bench, command, machine, revision  # noqa: E402
+from pwlab import process  # noqa: E402
 
 DEADLINE = 60
 BUILD = ""
@@ -162,11 +163,16 @@ command.run("report", lambda: command.output(["sh", "-c", {inner!r}, sys.argv[1]
             with open(out, encoding="utf-8") as f:
                 self.assertEqual(f.read(), "gone\n")
 
+    def test_every_program_that_builds_something_takes_it_away(self):
+        for name in (*PROGRAMS, "idle", "isolation", "lossy", "recovery", "lab_rate"):
+            with open(program(name), encoding="utf-8") as f:
+                self.assertRegex(f.read(), rf'command\.run\("{name}", main|proc\.end_on_signals\(\)', name)
+
     def test_what_goes_wrong_is_a_line_and_an_exit_status(self):
         for what, code in ((bench.Lacking("no memory"), 77), (bench.Failed("no message"), 1), (FileNotFoundError(2, "gone", "here"), 1)):
             def main(what=what):
                 raise what
-            before = {n: signal.getsignal(n) for n in command.SIGNALS}
+            before = {n: signal.getsignal(n) for n in process.SIGNALS}
             try:
                 with contextlib.redirect_stdout(io.StringIO()), self.assertRaises(SystemExit) as e:
                     command.run("run", main)
