@@ -470,3 +470,21 @@ script_consume(struct script *s, uint32_t n)
 	take(s, n);
 	script_act(s);
 }
+
+void
+script_close_first(struct script *s)
+{
+	pw_tcp_close(s->t, s->conn, s->now);
+	script_act(s);
+	EXPECT(s, .flags = F | A, .seq = 1, .ack = 1);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_FIN_WAIT_1);
+	PEER(s, .flags = A, .seq = 1, .ack = 2, .win = 65535);
+	NOTHING(s);
+	assert_int_equal(pw_tcp_state(s->conn), PW_TCP_FIN_WAIT_2);
+	assert_int_equal(s->gone, 0);
+	PEER(s, .flags = F | A, .seq = 1, .ack = 2, .win = 65535);
+	EXPECT(s, .flags = A, .seq = 2, .ack = 2);
+	assert_int_equal(s->gone, 1);
+	assert_int_equal(s->why, PW_TCP_END_CLOSED);
+	assert_int_equal(pw_tcp_conns(s->t), 0);
+}

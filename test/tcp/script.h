@@ -126,6 +126,9 @@ void script_connect(struct script *s);
 /** The same with the options of syn. */
 void script_accept_with(struct script *s, struct tcp_seg syn);
 
+/** Close the established connection before the peer does, up to TIME-WAIT. */
+void script_close_first(struct script *s);
+
 /** Start an active open: the SYN is taken from the output and its number learnt. */
 const struct tcp_seg *script_syn(struct script *s);
 
