@@ -73,10 +73,15 @@ pw_tcp_send_room(const struct pw_tcp *t, const struct pw_tcp_conn *c)
 uint32_t
 pw_tcp_send_places(const struct pw_tcp *t)
 {
-	uint32_t free = t->blocks_free > t->blocks_urgent ? t->blocks_free - t->blocks_urgent : 0;
+	uint32_t urgent = t->blocks_urgent, slices = (urgent + 1) / 2;
 
-	/* Each takes a block for its slices and one for its flight. */
-	return RTE_MIN(t->blocks_slices, free / 2);
+	if (t->blocks_free <= urgent || t->blocks_slices <= slices)
+		return 0;
+	/*
+	 * Each takes a block for its slices and one for its flight. Those of this turn have no
+	 * flight yet, and slices are lent half of all blocks: what is urgent is taken from both.
+	 */
+	return RTE_MIN(t->blocks_slices - slices, (t->blocks_free - urgent) / 2);
 }
 
 uint32_t

@@ -428,12 +428,14 @@ come_at_once(uint32_t nb_workers)
 		device_open(i, 0);
 		device_send(i, out, (uint32_t)len);
 	}
+	/* All of them find places in one turn: what they are told must find its way, too. */
 	world_run(500);
 	for (uint32_t k = 0; k < nb_workers; k++) {
 		n[k] = pw_forward_counters(w.forward[k]);
 		refused += n[k]->connects_refused;
 		blocked += n[k]->blocked;
 		assert_int_equal(w.forward[k]->claims, 0);
+		assert_int_equal(pw_tcp_counters(w.worker_tcp[k])->drop_tx_no_buffer, 0);
 	}
 	assert_int_equal(refused, 0);
 	assert_true(blocked > 0);
