@@ -153,6 +153,7 @@ ending(struct world *w)
 		sent_once(w);
 	}
 	w->tally->unmet += c.unmet;
+	w->tally->grouped += c.grouped;
 	w->tally->blocked += c.blocked;
 	w->tally->overtaken += c.overtaken;
 	for (uint32_t b = 0; b < w->plan.nb_brokers; b++) {

@@ -188,6 +188,7 @@ struct device_plan {
 	bool moves;	 /**< to any worker at each connection */
 	uint64_t pause;	 /**< ns: about what lies between two messages */
 	uint32_t burst;	 /**< at most so many at a time */
+	uint32_t runs;	 /**< per mille of messages that are a run of small ones of QoS 0 instead */
 	uint32_t crumbs; /**< per mille of packets that leave in small pieces */
 	uint32_t large;	 /**< per mille of messages of tens of kilobytes */
 	uint32_t qos[3]; /**< weights */

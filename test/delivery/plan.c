@@ -162,6 +162,7 @@ draw_device(struct world *w, uint32_t i)
 	p->moves = w->plan.nb_workers > 1 && chance(w, 500);
 	p->pause = chance(w, 300) ? range(w, 1, 20) * MS : range(w, 50, 600) * MS;
 	p->burst = chance(w, 500) ? 1 : range(w, 2, 12);
+	p->runs = chance(w, 500) ? 0 : range(w, 50, 500);
 	p->crumbs = chance(w, 250) ? range(w, 50, 1000) : 0;
 	p->large = chance(w, 60) ? range(w, 10, 100) : 0;
 	memcpy(p->qos, weights[dice(w, RTE_DIM(weights))], sizeof(p->qos));

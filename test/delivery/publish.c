@@ -261,6 +261,30 @@ publish_new(struct device *d)
 	return send_publish(d, i, &d->flight[d->nb_flight++]);
 }
 
+/* Small messages of one topic behind each other, of which pubwire makes groups. False where not all
+ * of them can be sent. */
+static bool
+publish_run(struct device *d)
+{
+	struct world *w = d->w;
+	uint32_t route = dice(w, w->plan.nb_routes), i;
+
+	for (uint32_t n = 2 + dice(w, 20); n > 0; n--) {
+		if (d->out_len > OUT / 2 || w->nb_messages >= w->plan.nb_messages)
+			return false;
+		i = message_new(w, d, route);
+		if (i == NOBODY)
+			return false;
+		w->message[i].len = chance(w, 500) ? 8 : 40;
+		w->message[i].lives = 1;
+		w->message[i].denied = access_denies(w, d, route);
+		w->tally->messages++;
+		if (!send_publish(d, i, NULL))
+			return false;
+	}
+	return true;
+}
+
 /* What was begun on a connection before, in its order; false where not all of it could go. */
 static bool
 go_on(struct device *d)
@@ -352,7 +376,7 @@ device_work(struct device *d)
 	if (!unsent(d)) {
 		if (go_on(d) && !w->calm && !w->drained) {
 			for (uint32_t n = 1 + dice(w, d->plan.burst); n > 0; n--) {
-				if (!publish_new(d))
+				if (!(chance(w, d->plan.runs) ? publish_run(d) : publish_new(d)))
 					break;
 			}
 		}

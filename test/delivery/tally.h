@@ -71,6 +71,7 @@ enum fault { FAULTS(FAULT_ENUM) FAULT_MAX };
 	X(dropped_failover)                                                                        \
 	X(dropped_expired)                                                                         \
 	X(unmet)                                                                                   \
+	X(grouped)                                                                                 \
 	X(blocked)                                                                                 \
 	X(overtaken)
 
