@@ -30,7 +30,10 @@ static struct {
 	uint64_t told;	   /* ns: the last look for a status */
 	bool stands;	   /* a worker stood still at that look */
 	bool stopping;
-	bool owed;	   /* "ready" has not got through yet */
+	bool owed;	/* "ready" has not got through yet */
+	bool hungry;	/* nor has the last word to the watchdog */
+	bool stop_owed; /* nor what `stop` says */
+	char stop[96];
 	uint64_t accepted; /* messages at the last look */
 	char status[320];
 	struct pw_fleet_pulse pulse;
@@ -246,13 +249,13 @@ app_notify_reloading(void)
 void
 app_notify_stopping(uint64_t ns)
 {
-	char text[96];
-
-	snprintf(text, sizeof(text), "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%" PRIu64,
-		 (ns + END_NS) / NS_PER_US);
-	if (notify.fd >= 0)
-		(void)tell(text);
 	notify.stopping = true;
+	if (notify.fd < 0)
+		return;
+	snprintf(notify.stop, sizeof(notify.stop),
+		 "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+		 (ns + END_NS) / NS_PER_US);
+	notify.stop_owed = !tell(notify.stop);
 }
 
 /* Fed while the slowest worker has stood for less than half of what the service manager allows: so
@@ -263,9 +266,15 @@ feed(const struct app *a, uint64_t now)
 	uint64_t stood;
 	uint32_t worker;
 
-	if (notify.watchdog == 0 || now - notify.fed < notify.watchdog / LOOKS_A_WATCHDOG)
+	if (notify.watchdog == 0)
 		return;
+	if (now - notify.fed < notify.watchdog / LOOKS_A_WATCHDOG) {
+		if (notify.hungry)
+			notify.hungry = !tell("WATCHDOG=1");
+		return;
+	}
 	notify.fed = now;
+	notify.hungry = false;
 	stood = pw_fleet_stands(a->fleet, &notify.pulse, now, &worker);
 	if (stood >= notify.watchdog / 2) {
 		if (!notify.stands)
@@ -281,7 +290,7 @@ feed(const struct app *a, uint64_t now)
 	if (notify.stands)
 		PW_LOG(app, NOTICE, "every worker turns again: the watchdog is fed");
 	notify.stands = false;
-	(void)tell("WATCHDOG=1");
+	notify.hungry = !tell("WATCHDOG=1");
 }
 
 void
@@ -292,6 +301,9 @@ app_notify_watch(const struct app *a, uint64_t now)
 	if (notify.fd < 0)
 		return;
 	feed(a, now);
+	/* It acts upon what it does not hear: a full queue of its is tried again. */
+	if (notify.stop_owed)
+		notify.stop_owed = !tell(notify.stop);
 	if (notify.owed && !notify.stopping)
 		app_notify_ready(a);
 	if (ns < STATUS_INTERVAL || notify.stands || notify.stopping)

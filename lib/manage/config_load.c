@@ -236,7 +236,7 @@ pw_config_defaults(struct pw_config *c)
 	c->http.port = 9883;
 	c->main_cpu = -1;
 	c->idle = PW_IDLE_ADAPTIVE;
-	c->idle_sleep_us = 2000;
+	c->idle_sleep_us = PW_IDLE_SLEEP_US;
 	c->pkt_buffers = 8192;
 	c->hdr_buffers = 4096;
 	c->ind_buffers = 8192;

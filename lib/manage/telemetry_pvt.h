@@ -22,7 +22,7 @@
 #define TEL_PAGE_LEDGER	 20    /* 18 fields, at most 740 bytes */
 #define TEL_PAGE_DROPS	 36    /* 6 fields, at most 430 bytes */
 #define TEL_PAGE_BUCKETS 400   /* two numbers, at most 27 bytes */
-#define TEL_PAGE_WORKERS 24    /* 13 fields, at most 560 bytes */
+#define TEL_PAGE_WORKERS 24    /* 14 fields, at most 560 bytes */
 #define TEL_PAGE_STAGES	 24    /* 16 fields, at most 620 bytes */
 
 /*

@@ -9,8 +9,6 @@
 
 #include "worker_pvt.h"
 
-#define DEFAULT_SLEEP_US 1000
-
 PW_COUNTER_DESCRIBE(pw_worker_counters, PW_WORKER_COUNTERS);
 
 /* One seed each for many purposes (splitmix64's output function over a counter). */
@@ -61,7 +59,7 @@ worker_create(struct pw_fleet *f, const struct pw_fleet_conf *conf, uint32_t i, 
 	w->epoll_fd = -1;
 	w->bell_fd = -1;
 	idle_init(&w->idle, conf->idle,
-		  (uint64_t)(conf->idle_sleep_us != 0 ? conf->idle_sleep_us : DEFAULT_SLEEP_US) *
+		  (uint64_t)(conf->idle_sleep_us != 0 ? conf->idle_sleep_us : PW_IDLE_SLEEP_US) *
 			  1000);
 	w->next_port = (uint32_t)worker_seed(conf, i, SEED_PORTS);
 	worker_kernel_init(w);

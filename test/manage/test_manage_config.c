@@ -57,6 +57,8 @@ least_file_gets_the_small_profile(void **state)
 	assert_int_equal(conf.nb_workers, 1);
 	assert_int_equal(conf.role[0], PW_ROLE_DEVICES | PW_ROLE_BROKERS);
 	assert_int_equal(conf.idle, PW_IDLE_ADAPTIVE);
+	assert_int_equal(conf.idle_sleep_us, 2000);
+	assert_int_equal(conf.idle_sleep_us, PW_IDLE_SLEEP_US); /* as a fleet's own */
 	assert_int_equal(conf.main_cpu, -1);
 	assert_int_equal(conf.port[0].mtu, 1500);
 	assert_int_equal(conf.forward.listener[0].port, 1883);

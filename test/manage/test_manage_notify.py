@@ -6,6 +6,7 @@ hangs, the end. Usage: test_manage_notify.py PUBWIRE SCRIPTS_DIR
 A worker hangs because its port's driver does: net_pcap writes the frames that it sends into a pipe that
 nobody reads, and an ARP request that comes in without end makes the worker send."""
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -212,17 +213,20 @@ def without_a_watchdog(d):
         manager.close()
 
 
+def fill(manager):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other.sendto(b"OTHER=1", manager.name)
+
+
 def a_manager_that_does_not_read_yet(d):
     """systemd reads what all services of a machine tell it; its queue can be full."""
     manager = Manager(d)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
-        other.setblocking(False)
-        try:
-            while True:
-                other.sendto(b"OTHER=1", manager.name)
-        except BlockingIOError:
-            pass
-    program = Program(d, "net_null0,no-rx=1", manager, {})
+    fill(manager)
+    # Fed every thousand seconds, so that what comes sooner is said again.
+    program = Program(d, "net_null0,no-rx=1", manager, {"WATCHDOG_USEC": "4000000000"})
     try:
         end = time.monotonic() + PATIENCE
         while "cannot be told yet" not in program.text() and time.monotonic() < end and program.process.poll() is None:
@@ -232,10 +236,37 @@ def a_manager_that_does_not_read_yet(d):
         check(manager.until("READY=1"), "which hears that pubwire is ready once it reads", manager.heard)
         check(manager.until("no answer to the TCP handshake"), "and then the status", manager.heard)
         check(sum("READY=1" in h for h in manager.heard) == 1, "it is told once", manager.heard)
+        check("WATCHDOG=1" in manager.heard or manager.until("WATCHDOG=1"), "and the watchdog is fed", manager.heard)
         check(program.text().count("cannot be told yet") == 1, "and so is the log", program.text())
         check(program.end() == 0, "it ends", program.text())
     finally:
         program.close()
+        manager.close()
+
+
+def a_manager_that_is_behind(d):
+    """What it does not hear it acts upon: a stop has no time. Its drain lasts, since a worker hangs."""
+    pipe, capture = os.path.join(d, "sent"), os.path.join(d, "in.pcap")
+    os.mkfifo(pipe)
+    request(capture)
+    reader, manager = Reader(pipe), Manager(d)
+    program = Program(d, f"net_pcap0,rx_pcap={capture},tx_pcap={pipe},infinite_rx=1", manager, {"WATCHDOG_USEC": "2000000"})
+    try:
+        check(manager.until("WATCHDOG=1"), "a manager that is behind hears of the start", program.text())
+        reader.reading.clear()
+        check(manager.until("has made no turn for"), "a worker hangs", manager.heard)
+        fill(manager)
+        program.process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + PATIENCE
+        while "draining" not in program.text() and time.monotonic() < end and program.process.poll() is None:
+            time.sleep(0.02)
+        check(manager.until("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC="), "that it stops is said again", manager.heard)
+        reader.reading.set()
+        check(program.process.wait(PATIENCE) == 0, "it ends", program.text())
+        check(sum("STOPPING=1" in h for h in manager.heard) == 1, "and said once", manager.heard)
+    finally:
+        program.close()
+        reader.end()
         manager.close()
 
 
@@ -255,7 +286,8 @@ def a_socket_that_is_none(d):
 
 
 def main():
-    for case in (a_worker_that_hangs, without_a_watchdog, a_manager_that_does_not_read_yet, a_socket_that_is_none):
+    for case in (a_worker_that_hangs, without_a_watchdog, a_manager_that_does_not_read_yet, a_manager_that_is_behind,
+                 a_socket_that_is_none):
         with tempfile.TemporaryDirectory() as d:
             case(d)
     print(f"1..{count}")

@@ -60,8 +60,8 @@ struct pw_stages {
 	uint64_t switch_cycles;	    /**< what 1,000 of them cost, back to back */
 };
 
-/** What a thread has counted since this was first called on it; NULL in builds without. Any other
- * thread may read it as long as that one lives. */
+/** What a thread has counted since this was first called on it; NULL in builds without. Any lcore,
+ * for itself; any other thread may read it as long as that one lives. */
 const struct pw_stages *pw_stages_mine(void);
 
 #ifdef PW_STAGE_COUNTERS
@@ -76,7 +76,7 @@ struct pw_stage_clock {
 
 extern __thread struct pw_stage_clock pw_stage_clock;
 
-/** Go to a stage; returns the one that was left. */
+/** Go to a stage; returns the one that was left. Any lcore, for its own turn. */
 static inline uint32_t
 pw_stage_enter(uint32_t stage)
 {
@@ -91,10 +91,10 @@ pw_stage_enter(uint32_t stage)
 	return was;
 }
 
-/** A turn ends. */
+/** A turn ends. The lcore whose turn it is. */
 void pw_stage_turn(bool found_work);
 
-/** Between turns there was a pause: its cycles are nobody's. */
+/** Between turns there was a pause: its cycles are nobody's. The lcore that paused. */
 void pw_stage_paused(void);
 
 #else
@@ -118,7 +118,7 @@ pw_stage_paused(void)
 
 #endif
 
-/** Back to the stage that pw_stage_enter() returned. */
+/** Back to the stage that pw_stage_enter() returned, on the same lcore. */
 static inline void
 pw_stage_leave(uint32_t was)
 {

@@ -95,7 +95,7 @@ int pw_port_open(struct pw_port *port, const struct pw_port_conf *conf, const st
  *
  * @return  it, or -errno: there is none, or which it is can't be told
  */
-int pw_port_rx_fd(const struct pw_port *port, uint16_t queue);
+int pw_port_rx_fd(const struct pw_port *port, uint16_t queue) __attribute__((warn_unused_result));
 
 /** What a port lets in of the frames for groups of stations. */
 enum pw_port_groups {

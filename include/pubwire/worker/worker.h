@@ -43,6 +43,9 @@ struct pw_kernel_conf {
 	uint32_t rate;		    /**< frames a second, each way; at least 1 */
 };
 
+/** Bound of a sleep by the clock where nothing else is said, microseconds. */
+#define PW_IDLE_SLEEP_US 2000
+
 /** How to build the fleet. Everything pointed to outlives it. */
 struct pw_fleet_conf {
 	uint32_t nb_workers;
@@ -70,7 +73,7 @@ struct pw_fleet_conf {
 	uint32_t neighbours; /**< of each worker's table, at most PW_WIRE_NEIGH_MAX [1024] */
 	uint32_t fragments;  /**< packets that each worker puts together from fragments, 0: none */
 	enum pw_idle idle;   /**< but for poll: of ports that were opened with rx_interrupts */
-	uint32_t idle_sleep_us; /**< adaptive: bound of a sleep [1000] */
+	uint32_t idle_sleep_us; /**< adaptive: bound of a sleep [PW_IDLE_SLEEP_US] */
 	uint64_t seed;
 	uint64_t now; /**< time at which the stacks start [pw_clock_now()]; for virtual time */
 };
