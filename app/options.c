@@ -6,13 +6,16 @@
 
 #include "options.h"
 
+/* Of options without a short form: above every character. */
+enum { OPT_CHECK = 256, OPT_PRINT, OPT_SCHEMA };
+
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
-	{"check-config", no_argument, NULL, 'k'},
-	{"print-config", no_argument, NULL, 'p'},
+	{"check-config", no_argument, NULL, OPT_CHECK},
+	{"print-config", no_argument, NULL, OPT_PRINT},
 	{"version", no_argument, NULL, 'V'},
 	{"help", no_argument, NULL, 'h'},
-	{"print-schema", no_argument, NULL, 's'},
+	{"print-schema", no_argument, NULL, OPT_SCHEMA},
 	{NULL, 0, NULL, 0},
 };
 
@@ -30,6 +33,17 @@ choose(struct app_options *o, enum app_action action, char *err, size_t err_len)
 	return 0;
 }
 
+/* An option that getopt refused: behind others in one word it stands before optind, not behind. */
+static void
+refuse(char **argv, char *err, size_t err_len)
+{
+	const char letter[] = {'-', (char)optopt, '\0'};
+	bool one = optopt > 0 && optopt < OPT_CHECK && strchr(":chV", optopt) == NULL;
+
+	snprintf(err, err_len, "option '%s' is unknown or takes no value (EAL's go after --)",
+		 one ? letter : argv[optind > 1 ? optind - 1 : 1]);
+}
+
 int
 app_options_parse(struct app_options *o, int argc, char **argv, char *err, size_t err_len)
 {
@@ -45,13 +59,13 @@ app_options_parse(struct app_options *o, int argc, char **argv, char *err, size_
 		case 'c':
 			o->config = optarg;
 			break;
-		case 'k':
+		case OPT_CHECK:
 			rc = choose(o, APP_CHECK_CONFIG, err, err_len);
 			break;
-		case 'p':
+		case OPT_PRINT:
 			rc = choose(o, APP_PRINT_CONFIG, err, err_len);
 			break;
-		case 's':
+		case OPT_SCHEMA:
 			rc = choose(o, APP_PRINT_SCHEMA, err, err_len);
 			break;
 		case 'V':
@@ -64,9 +78,7 @@ app_options_parse(struct app_options *o, int argc, char **argv, char *err, size_
 			snprintf(err, err_len, "option '%s' needs a value", argv[optind - 1]);
 			return -EINVAL;
 		default:
-			snprintf(err, err_len,
-				 "option '%s' is unknown or takes no value (EAL's go after --)",
-				 argv[optind > 1 ? optind - 1 : 1]);
+			refuse(argv, err, err_len);
 			return -EINVAL;
 		}
 	}

@@ -146,9 +146,11 @@ take_upstreams(const struct pw_forward *f, struct app_summary *s)
 	do {
 		n = pw_forward_upstreams(f, from, up, RTE_DIM(up));
 		for (uint32_t i = 0; from + i < n && i < RTE_DIM(up); i++) {
+			const struct pw_upstream_counters *c = &up[i].counters;
+
 			s->upstream_messages +=
-				up[i].counters.messages_qos0 + up[i].counters.messages_qos1;
-			s->redelivered += up[i].counters.redelivered;
+				c->messages_qos0 + c->messages_qos1 + c->messages_qos2;
+			s->redelivered += c->redelivered;
 		}
 		from += RTE_DIM(up);
 	} while (from < n);

@@ -89,12 +89,18 @@ wrong_usage_is_refused_and_says_why(void **state)
 	assert_non_null(strstr(err, "'--no-huge'"));
 	assert_non_null(strstr(err, "after --"));
 	assert_int_equal(PARSE("-x"), -EINVAL);
+	assert_non_null(strstr(err, "'-x'"));
+	assert_int_equal(PARSE("--check-config", "-kh"), -EINVAL);
+	assert_non_null(strstr(err, "'-k'"));
 	assert_int_equal(PARSE("file.yaml"), -EINVAL);
 	assert_non_null(strstr(err, "'file.yaml'"));
 	assert_int_equal(PARSE("-c"), -EINVAL);
 	assert_non_null(strstr(err, "needs a value"));
 	assert_int_equal(PARSE("--config="), -EINVAL);
 	assert_int_equal(PARSE("--check-config=1"), -EINVAL);
+	assert_non_null(strstr(err, "'--check-config=1'"));
+	assert_int_equal(PARSE("--version", "--help=1"), -EINVAL);
+	assert_non_null(strstr(err, "'--help=1'"));
 	assert_int_equal(PARSE("--check-config", "--print-config"), -EINVAL);
 }
 

@@ -118,6 +118,7 @@ class Memif(unittest.TestCase):
             self.assertEqual(whole["settings"]["tcp"], tcp)
             self.assertGreater(whole["devices"]["messages"], 100)
             self.assertEqual(whole["sink"]["messages"], 2 * whole["devices"]["messages"])
+            self.assertRegex(self.said(), rf"sent to brokers +{whole['sink']['messages']} \(")
             self.assertGreater(whole["devices"]["halves"], 0)
             self.assertGreater(whole["latency_us"]["count"], 100)
             self.assertGreater(whole["latency_us"]["p50"], 0)
