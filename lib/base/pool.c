@@ -126,7 +126,7 @@ link_of(const struct pw_pool *p, void *obj)
 }
 
 void *
-pw_pool_get(struct pw_pool *p)
+pw_pool_get_raw(struct pw_pool *p)
 {
 	uint32_t i = p->free;
 	void *obj;
@@ -146,7 +146,16 @@ pw_pool_get(struct pw_pool *p)
 	__atomic_store_n(&p->in_use, p->in_use + 1, __ATOMIC_RELAXED);
 	if (p->in_use > p->high)
 		__atomic_store_n(&p->high, p->in_use, __ATOMIC_RELAXED);
-	memset(obj, 0, p->size);
+	return obj;
+}
+
+void *
+pw_pool_get(struct pw_pool *p)
+{
+	void *obj = pw_pool_get_raw(p);
+
+	if (obj != NULL)
+		memset(obj, 0, p->size);
 	return obj;
 }
 

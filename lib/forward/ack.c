@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 
+#include <rte_prefetch.h>
+
 #include "session_pvt.h"
 
 /* A message in flight. */
@@ -319,6 +321,28 @@ pw_sessions_ack_again(struct pw_forward *f, uint64_t now)
 		n++;
 	}
 	return n;
+}
+
+void
+pw_forward_fetch(const struct pw_forward *f, const struct pw_flog *l, const uint32_t *slot,
+		 uint32_t n)
+{
+	struct pw_session *s[PW_FETCH_MAX];
+
+	assert(n <= PW_FETCH_MAX);
+	for (uint32_t i = 0; i < n; i++)
+		rte_prefetch0(pw_flog_at(l, slot[i]));
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pw_flog_entry *e = pw_flog_at(l, slot[i]);
+
+		s[i] = pw_pool_find(f->sessions, e->origin);
+		rte_prefetch0(s[i]);
+		rte_prefetch0(e->first.mbuf);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (s[i] != NULL && s[i]->conn != NULL)
+			pw_tcp_fetch(s[i]->conn);
+	}
 }
 
 void

@@ -13,7 +13,7 @@
 
 #define TICK	     PW_NS_MS
 #define TIMER_BUDGET 4096
-#define DONE_BURST   64
+#define DONE_BURST   PW_FETCH_MAX
 #define MUCH	     64 /* packet buffers of one device */
 
 void
@@ -264,12 +264,15 @@ static uint32_t
 completions(struct pw_forward *f, struct pw_flog *l, uint64_t now)
 {
 	struct pw_flog_done d[DONE_BURST];
-	uint32_t n, total = 0;
+	uint32_t slot[DONE_BURST], n, total = 0;
 
 	if (!l->remote)
 		return 0;
 	do {
 		n = pw_ring_get(&l->done, d, DONE_BURST);
+		for (uint32_t i = 0; i < n; i++)
+			slot[i] = d[i].pos;
+		pw_forward_fetch(f, l, slot, n);
 		for (uint32_t i = 0; i < n; i++)
 			pw_forward_completed(f, l, &d[i], now);
 		total += n;

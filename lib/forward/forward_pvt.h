@@ -338,6 +338,15 @@ void pw_log_make_room(struct pw_forward *f, struct pw_flog *l, uint64_t now);
 void pw_forward_given(struct pw_forward *f, const struct pw_flog *l, const struct pw_flog_entry *e,
 		      uint64_t now);
 
+/*
+ * Messages of these slots are about to be completed: have what that touches fetched. In the order
+ * of their completion entries, sessions and connections are each in no cache where there are many
+ * devices, and each is found by the one before.
+ */
+#define PW_FETCH_MAX 16
+void pw_forward_fetch(const struct pw_forward *f, const struct pw_flog *l, const uint32_t *slot,
+		      uint32_t n);
+
 /* A completion arrives at the log's owner, by call or by ring. */
 void pw_forward_completed(struct pw_forward *f, struct pw_flog *l, const struct pw_flog_done *d,
 			  uint64_t now);

@@ -246,6 +246,19 @@ answer(struct pw_upstream *u, uint8_t type, const struct pw_mqtt_buf *b, uint64_
 	return answered(u, type, a.packet_id, a.reason, now);
 }
 
+/* What the answers that stand here will touch, as far as they are short ones. */
+static void
+fetch(const struct pw_upstream *u, const uint8_t *p, const uint8_t *end)
+{
+	uint32_t slot[PW_FETCH_MAX], n = 0;
+
+	if (u->log->remote)
+		return; /* of the log's owner, on another lcore */
+	for (; n < PW_FETCH_MAX && end - p >= SHORT_ANSWER; p += SHORT_ANSWER)
+		slot[n++] = ((uint32_t)p[2] << 8 | p[3]) - 1;
+	pw_forward_fetch(u->f, u->log, slot, n);
+}
+
 /*
  * Answers that say success in four bytes, as nearly all do, are taken where they lie: as many as
  * stand at the front of the queue, in one buffer. Returns their bytes; -1 where the connection has
@@ -256,6 +269,7 @@ short_answers(struct pw_upstream *u, uint64_t now)
 {
 	const struct rte_mbuf *m = pw_tcp_rx_chain(u->conn);
 	const uint8_t *begin, *p, *end;
+	uint32_t n = 0;
 
 	if (m == NULL || u->state != PW_UPSTREAM_UP)
 		return 0;
@@ -268,6 +282,8 @@ short_answers(struct pw_upstream *u, uint64_t now)
 		     p[0] != PW_MQTT_PUBCOMP << 4) ||
 		    id == 0)
 			break;
+		if (n++ % PW_FETCH_MAX == 0 && end - p > SHORT_ANSWER)
+			fetch(u, p, end);
 		if (!answered(u, p[0] >> 4, id, 0, now))
 			return -1;
 	}

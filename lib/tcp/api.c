@@ -3,8 +3,11 @@
 #include <errno.h>
 
 #include <rte_common.h>
+#include <rte_prefetch.h>
 
 #include "stack_pvt.h"
+
+#define GATHER_SAVED 64 /* references; a buffer has room for 512 of the shortest answers */
 
 pw_handle
 pw_tcp_handle(const struct pw_tcp *t, const struct pw_tcp_conn *c)
@@ -42,6 +45,13 @@ void
 pw_tcp_flow(const struct pw_tcp_conn *c, struct pw_flow *out)
 {
 	*out = c->flow;
+}
+
+void
+pw_tcp_fetch(const struct pw_tcp_conn *c)
+{
+	for (uint32_t at = 0; at < sizeof(*c); at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const uint8_t *)c + at);
 }
 
 struct rte_mbuf *
@@ -105,14 +115,35 @@ pw_tcp_send(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s, u
 	return rc;
 }
 
+void
+pw_tcp_gather_release(struct pw_tcp *t)
+{
+	if (t->gather == NULL)
+		return;
+	if (t->gather_saved > 0)
+		rte_mbuf_refcnt_update(t->gather, (int16_t) - (int32_t)t->gather_saved);
+	rte_pktmbuf_free_seg(t->gather);
+	t->gather = NULL;
+	t->gather_saved = 0;
+}
+
+/* A reference to the gather buffer: many are taken at a time, as each is an atomic operation. */
+static void
+gather_hold(struct pw_tcp *t)
+{
+	if (t->gather_saved == 0) {
+		rte_mbuf_refcnt_update(t->gather, GATHER_SAVED);
+		t->gather_saved = GATHER_SAVED;
+	}
+	t->gather_saved--;
+}
+
 /* Room in the gather buffer; a full one is left to the slices that lie in it. */
 static uint32_t
 gather_room(struct pw_tcp *t)
 {
-	if (t->gather != NULL && rte_pktmbuf_tailroom(t->gather) == 0) {
-		rte_pktmbuf_free_seg(t->gather);
-		t->gather = NULL;
-	}
+	if (t->gather != NULL && rte_pktmbuf_tailroom(t->gather) == 0)
+		pw_tcp_gather_release(t);
 	if (t->gather == NULL)
 		t->gather = rte_pktmbuf_alloc(t->conf.mem->pkt);
 	return t->gather != NULL ? rte_pktmbuf_tailroom(t->gather) : 0;
@@ -139,7 +170,8 @@ pw_tcp_send_copy(struct pw_tcp *t, struct pw_tcp_conn *c, const void *data, uint
 		memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), p, k);
 		s[n] = (struct pw_slice){
 			.mbuf = m, .off = m->data_off + m->data_len, .len = (uint16_t)k};
-		pw_slice_hold(&s[n++]);
+		gather_hold(t);
+		n++;
 		m->data_len += k;
 		m->pkt_len = m->data_len;
 		p += k;

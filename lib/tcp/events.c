@@ -213,10 +213,8 @@ pw_tcp_flush(struct pw_tcp *t, uint64_t now)
 			break;
 	}
 	/* A gather buffer that nobody else holds any more need not wait for the next message. */
-	if (t->gather != NULL && rte_mbuf_refcnt_read(t->gather) == 1) {
-		rte_pktmbuf_free_seg(t->gather);
-		t->gather = NULL;
-	}
+	if (t->gather != NULL && rte_mbuf_refcnt_read(t->gather) == 1 + t->gather_saved)
+		pw_tcp_gather_release(t);
 	if (!t->in_upcall)
 		pw_tcp_conn_reap(t);
 }

@@ -11,7 +11,7 @@
  * Data leaves the last blocks to what must not fail for lack of one: a FIN, a window probe. What
  * makes a flight larger leaves some more to connections that have none, so that those whose peers
  * acknowledge nothing can't keep the others from sending; and what a peer's SACK blocks cut leaves
- * a good part.
+ * a good part. Its bytes are the taker's to set.
  */
 static void *
 take_block(struct pw_tcp *t, uint32_t leave)
@@ -20,7 +20,7 @@ take_block(struct pw_tcp *t, uint32_t leave)
 
 	if (t->blocks_free <= leave)
 		return NULL;
-	b = pw_pool_get(t->blocks);
+	b = pw_pool_get_raw(t->blocks);
 	assert(b != NULL);
 	t->blocks_free--;
 	return b;
@@ -39,7 +39,7 @@ new_recs(struct pw_tcp *t, uint32_t leave)
 	struct tx_recs *b = take_block(t, leave);
 
 	if (b != NULL)
-		b->cap = TX_BLOCK_RECS;
+		*b = (struct tx_recs){.cap = TX_BLOCK_RECS};
 	return b;
 }
 
@@ -77,6 +77,7 @@ pw_tcp_flight_room(struct pw_tcp *t, struct pw_tcp_conn *c, bool urgent)
 			t->count.drop_tx_no_buffer++;
 			return -ENOBUFS;
 		}
+		memset(f, 0, sizeof(*f)); /* records are set as they are made */
 		f->head.cap = TX_FLIGHT_RECS;
 		f->last = &f->head;
 		f->recover = c->snd_una;

@@ -10,6 +10,8 @@
 
 #include "stack_pvt.h"
 
+#define LET_GO_MAX 1024 /* reference counts have 16 bits */
+
 static struct tx_block *
 block_at(const struct pw_tcp *t, uint32_t id)
 {
@@ -40,8 +42,11 @@ tail_block(struct pw_tcp *t, struct pw_tcp_conn *c)
 
 	if (b != NULL && b->n < TX_BLOCK_SLICES)
 		return b;
-	b = pw_pool_get(t->blocks);
+	b = pw_pool_get_raw(t->blocks);
 	assert(b != NULL);
+	/* Slices are set as they come: most queues need one line of the four. */
+	b->next = NULL;
+	b->first = b->n = 0;
 	t->blocks_free--;
 	t->blocks_slices--;
 	if (last != NULL)
@@ -104,6 +109,30 @@ free_head(struct pw_tcp *t, struct pw_tcp_conn *c)
 	t->blocks_slices++;
 }
 
+/*
+ * Answers to many connections lie in one buffer, as do short messages to a broker. What refers to
+ * one buffer in a row is dropped together: each time is an atomic operation.
+ */
+static inline void
+let_go(struct pw_tcp *t, struct rte_mbuf *m)
+{
+	if (m != t->let_go || t->let_go_refs == LET_GO_MAX)
+		pw_tcp_sq_let_go(t);
+	t->let_go = m;
+	t->let_go_refs++;
+}
+
+void
+pw_tcp_sq_let_go(struct pw_tcp *t)
+{
+	if (t->let_go_refs > 1)
+		rte_mbuf_refcnt_update(t->let_go, (int16_t)(1 - (int32_t)t->let_go_refs));
+	if (t->let_go_refs > 0)
+		rte_pktmbuf_free_seg(t->let_go);
+	t->let_go = NULL;
+	t->let_go_refs = 0;
+}
+
 void
 pw_tcp_sq_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n)
 {
@@ -117,7 +146,7 @@ pw_tcp_sq_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n)
 
 		if (seq_gt(s->seq + s->len, una))
 			break;
-		rte_pktmbuf_free_seg(s->mbuf);
+		let_go(t, s->mbuf);
 		if (++b->first == b->n)
 			free_head(t, c);
 		else if (c->flight != NULL && c->flight->cur_block == b)

@@ -170,7 +170,6 @@ pw_tcp_destroy(struct pw_tcp *t)
 	pw_tcp_flush(t, t->now);
 	pw_tcp_conn_reap(t);
 	pw_wheel_cancel(&t->wheel, &t->tw.timer);
-	if (t->gather != NULL)
-		rte_pktmbuf_free_seg(t->gather);
+	pw_tcp_gather_release(t);
 	give_memory(t);
 }

@@ -148,6 +148,9 @@ struct pw_tcp {
 	uint64_t refuse_second;
 	uint16_t refusals[PW_TCP_REFUSAL_BUCKETS]; /**< that are left in it */
 	struct rte_mbuf *gather;		   /**< where pw_tcp_send_copy() writes next */
+	uint32_t gather_saved;	 /**< references to it beside our own, for slices to come */
+	struct rte_mbuf *let_go; /**< what was acknowledged last, see pw_tcp_sq_let_go() */
+	uint32_t let_go_refs;	 /**< and how many references to it are to be dropped */
 	struct conn_table table;
 	struct tw_table tw;
 	struct listener listener[MAX_LISTENERS];
@@ -206,8 +209,13 @@ pw_tcp_flow_hash(const struct pw_tcp *t, const struct pw_flow *flow)
 {
 	return (uint32_t)pw_tcp_flow_print(t, flow);
 }
-/** Have the lines of the connection that a hash most likely is of fetched; its bucket is read. */
-void pw_tcp_table_fetch(const struct pw_tcp *t, uint32_t hash);
+/**
+ * Have the lines of the connection that a hash most likely is of fetched; its bucket is read. NULL
+ * where there is none; else it stays readable until connections are reaped.
+ */
+struct pw_tcp_conn *pw_tcp_table_fetch(const struct pw_tcp *t, uint32_t hash);
+/** A connection that was fetched stands in the table, and is of this flow. */
+bool pw_tcp_table_is(const struct pw_tcp_conn *c, const struct pw_flow *flow);
 struct pw_tcp_conn *pw_tcp_table_find(const struct pw_tcp *t, const struct pw_flow *flow,
 				      uint32_t hash);
 void pw_tcp_table_add(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t hash);
@@ -349,10 +357,16 @@ void pw_tcp_window_opened(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** After pressure has ended: open the windows that it held. */
 void pw_tcp_window_sweep(struct pw_tcp *t);
 
+/* api.c */
+/** The buffer that pw_tcp_send_copy() fills is left to the slices that lie in it. */
+void pw_tcp_gather_release(struct pw_tcp *t);
+
 /* sendq.c */
 int pw_tcp_sq_append(struct pw_tcp *t, struct pw_tcp_conn *c, const struct pw_slice *s, uint32_t n);
 /** The first n bytes from snd_una on are acknowledged; snd_una itself is moved by the caller. */
 void pw_tcp_sq_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t n);
+/** At the end of a burst: the references that its acknowledgements have set free are dropped. */
+void pw_tcp_sq_let_go(struct pw_tcp *t);
 void pw_tcp_sq_release(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** Slice that holds a byte, looked for from a place on, which moves to it; NULL where none does. */
 struct tx_slice *pw_tcp_sq_find(const struct pw_tcp_conn *c, struct tx_place *p, uint32_t seq);

@@ -115,21 +115,27 @@ same_flow(const struct pw_flow *a, const struct pw_flow *b)
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (p ^ q)) == 0;
 }
 
-void
+bool
+pw_tcp_table_is(const struct pw_tcp_conn *c, const struct pw_flow *flow)
+{
+	return c->state != PW_TCP_CLOSED && same_flow(&c->flow, flow);
+}
+
+struct pw_tcp_conn *
 pw_tcp_table_fetch(const struct pw_tcp *t, uint32_t hash)
 {
 	const struct table_bucket *b = &t->table.bucket[pw_tcp_table_at(&t->table, hash)];
 	uint64_t mask = candidates(b, 0, hash);
 	uint32_t first = mask == 0 ? TABLE_FOUR : 0;
-	const uint8_t *c;
+	struct pw_tcp_conn *c;
 
 	if (mask == 0)
 		mask = candidates(b, TABLE_FOUR, hash);
 	if (mask == 0 || b->conn[first + place_in(mask)] == 0)
-		return;
+		return NULL;
 	c = pw_pool_at(t->conns, b->conn[first + place_in(mask)] - 1);
-	for (uint32_t line = 0; line < sizeof(struct pw_tcp_conn); line += RTE_CACHE_LINE_SIZE)
-		rte_prefetch0(c + line);
+	pw_tcp_fetch(c);
+	return c;
 }
 
 static inline struct pw_tcp_conn *

@@ -162,6 +162,23 @@ test_every_object_is_out_once_in_any_order(void **state)
 }
 
 static void
+test_raw_objects_are_not_written_through(void **state)
+{
+	struct pw_pool *p = pw_pool_create("raw", 1, 20, SOCKET_ID_ANY);
+	uint8_t *o = pw_pool_get(p);
+
+	(void)state;
+	memset(o, 0xff, 24);
+	pw_pool_put(p, o);
+	o = pw_pool_get_raw(p);
+	assert_int_equal(o[0], 0xff); /* the pool's own link is at the end */
+	assert_int_equal(o[19], 0xff);
+	assert_null(pw_pool_get_raw(p));
+	pw_pool_put(p, o);
+	pw_pool_destroy(p);
+}
+
+static void
 test_name_in_use_is_refused(void **state)
 {
 	struct pw_pool *p = pw_pool_create("twice", 1, 8, SOCKET_ID_ANY);
@@ -220,6 +237,7 @@ main(void)
 		cmocka_unit_test(test_objects_come_zeroed),
 		cmocka_unit_test(test_an_object_costs_its_size_and_four_bytes),
 		cmocka_unit_test(test_every_object_is_out_once_in_any_order),
+		cmocka_unit_test(test_raw_objects_are_not_written_through),
 		cmocka_unit_test(test_name_in_use_is_refused),
 		cmocka_unit_test(test_packet_pools_know_whether_all_is_back),
 	};

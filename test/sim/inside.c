@@ -256,8 +256,10 @@ held_by_stack(struct holders *k, const struct pw_tcp *t)
 		if (c != NULL && (c->flags & CONN_UNREAD))
 			held_by_conn(k, c);
 	}
-	if (t->gather != NULL)
+	for (uint32_t i = 0; t->gather != NULL && i <= t->gather_saved; i++)
 		held(k, t->gather);
+	for (uint32_t i = 0; i < t->let_go_refs; i++)
+		held(k, t->let_go);
 }
 
 static void

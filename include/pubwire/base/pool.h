@@ -47,6 +47,9 @@ void pw_pool_destroy(struct pw_pool *p);
 /** Take an object, its bytes zeroed; NULL when the pool is empty (counted). Owner lcore only. */
 void *pw_pool_get(struct pw_pool *p);
 
+/** The same, but its bytes are not set: what they are is left to the caller. */
+void *pw_pool_get_raw(struct pw_pool *p);
+
 /** Put an object back; its handle becomes stale. Owner lcore only. */
 void pw_pool_put(struct pw_pool *p, void *obj);
 

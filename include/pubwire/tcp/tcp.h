@@ -280,6 +280,9 @@ void pw_tcp_set_user(struct pw_tcp_conn *c, uint64_t user);
 enum pw_tcp_state pw_tcp_state(const struct pw_tcp_conn *c);
 void pw_tcp_flow(const struct pw_tcp_conn *c, struct pw_flow *out);
 
+/** Have the lines of a connection fetched into the cache: something is about to be sent on it. */
+void pw_tcp_fetch(const struct pw_tcp_conn *c);
+
 /** First mbuf of the receive queue (borrowed; bytes at data_off/data_len, linked by next) or NULL.
  */
 struct rte_mbuf *pw_tcp_rx_chain(const struct pw_tcp_conn *c);
