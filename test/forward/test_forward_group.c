@@ -234,19 +234,22 @@ a_key_takes_its_groups_to_its_broker(void **state)
 static void
 a_message_that_is_not_whole_yet_waits_for_its_rest(void **state)
 {
-	(void)state;
-	start(1);
-	device_connect(0, 0, 4, "dev");
-	numbers(4, "t", 1, MANY, "");
-	device_send(0, out, len - 3);
-	world_run(5);
-	assert_int_equal(w.broker[0].nb, MANY - 1);
-	assert_int_equal(counters()->grouped, MANY - 2);
-	device_send(0, out + len - 3, 3);
-	len = 0;
-	world_run(5);
-	in_order(0, 1, MANY, "");
-	settled(MANY);
+	for (uint32_t rest = 1; rest < 7; rest++) {
+		world_setup(state);
+		start(1);
+		device_connect(0, 0, 4, "dev");
+		numbers(4, "t", 1, MANY, "");
+		device_send(0, out, len - rest);
+		world_run(5);
+		assert_int_equal(w.broker[0].nb, MANY - 1);
+		assert_int_equal(counters()->grouped, MANY - 2);
+		device_send(0, out + len - rest, rest);
+		len = 0;
+		world_run(5);
+		in_order(0, 1, MANY, "");
+		settled(MANY);
+		world_teardown(state);
+	}
 }
 
 /* The malformed one ends the session, whatever stands before it is forwarded. */
@@ -394,14 +397,14 @@ static void
 what_a_broker_that_is_away_misses_is_counted_by_messages(void **state)
 {
 	for (uint32_t k = 0; k < 3; k++) {
-		uint32_t may = k == 0 ? 128 : 64, dropped, held;
+		uint32_t may = k == 0 ? 128 : 70, dropped, held;
 		struct pw_upstream_info u;
 
 		world_setup(state);
 		if (k == 1)
-			w.set.broker[1].hold_messages = 64;
+			w.set.broker[1].hold_messages = may;
 		if (k == 2)
-			w.set.broker[1].hold_bytes = 64 * 8; /* a message has six to eight */
+			w.set.broker[1].hold_bytes = may * 8; /* a message has six to eight */
 		start(1);
 		device_connect(0, 0, 4, "dev");
 		away(1);
@@ -414,7 +417,7 @@ what_a_broker_that_is_away_misses_is_counted_by_messages(void **state)
 		assert_int_equal(u.accepted, 249);
 		assert_int_equal(dropped + held, 249);
 		assert_in_range(held, may - may / 16, may);
-		assert_true(k != 2 || u.held_bytes <= 64 * 8);
+		assert_true(k != 2 || u.held_bytes <= may * 8);
 		assert_true(counters()->grouped > 100);
 		w.broker[1].mute = false;
 		world_run(20000);
@@ -480,6 +483,43 @@ what_a_full_log_has_no_place_for_is_dropped_by_messages(void **state)
 	ledger();
 }
 
+static void
+what_waits_at_the_end_is_counted_by_messages(void **state)
+{
+	(void)state;
+	w.set.limits.drain_deadline = 1000;
+	start(1);
+	device_connect(0, 0, 4, "dev");
+	away(0);
+	away(1);
+	flood(24, 12);
+	assert_int_equal(pw_forward_outstanding(w.forward[0]), 24);
+	pw_forward_drain(w.forward[0], w.now);
+	world_run(3000);
+	assert_int_equal(counters()->grouped, 22);
+	assert_int_equal(counters()->dropped_on_shutdown, 24);
+	ledger();
+}
+
+static void
+a_backlog_is_replayed_at_so_many_messages_a_second(void **state)
+{
+	(void)state;
+	w.set.broker[1].replay_rate = 100;
+	start(1);
+	device_connect(0, 0, 4, "dev");
+	away(1);
+	flood(120, 12);
+	w.broker[1].mute = false;
+	for (uint32_t i = 0; i < 10000 && w.broker[1].nb == 0; i++)
+		world_run(1);
+	world_run(500);
+	assert_in_range(w.broker[1].nb, 50, 50 + 2 * 12);
+	world_run(2000);
+	in_order(1, 1, 120, "");
+	settled(120);
+}
+
 int
 main(void)
 {
@@ -489,7 +529,7 @@ main(void)
 		cmocka_unit_test(what_is_in_any_way_different_stands_alone),
 		T(a_route_that_takes_brokers_in_turn_has_no_groups),
 		T(a_key_takes_its_groups_to_its_broker),
-		T(a_message_that_is_not_whole_yet_waits_for_its_rest),
+		cmocka_unit_test(a_message_that_is_not_whole_yet_waits_for_its_rest),
 		T(a_group_ends_before_what_is_malformed),
 		cmocka_unit_test(a_leg_that_translates_takes_it_apart),
 		cmocka_unit_test(a_broker_that_takes_small_messages_only_gets_those),
@@ -497,6 +537,8 @@ main(void)
 		cmocka_unit_test(what_a_broker_that_is_away_misses_is_counted_by_messages),
 		T(a_hold_that_blocks_is_kept_to_the_message),
 		T(what_a_full_log_has_no_place_for_is_dropped_by_messages),
+		T(what_waits_at_the_end_is_counted_by_messages),
+		T(a_backlog_is_replayed_at_so_many_messages_a_second),
 	};
 #undef T
 
