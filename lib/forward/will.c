@@ -208,11 +208,12 @@ pw_wills_follow(struct pw_forward *f)
 
 	for (uint32_t i = 0; i < f->routes->n; i++)
 		by_slot[f->routes->route[i].slot] = &f->routes->route[i];
-	for (uint32_t i = 0; i < f->max_sessions; i++) {
-		struct pw_session *s = pw_pool_peek(f->sessions, i);
+	/* It is one turn's: not all sessions are looked at, but what few of them have. */
+	for (uint32_t i = 0; i < f->max_extras; i++) {
+		struct pw_session_more *more = pw_pool_peek(f->more, i);
 
-		if (s != NULL && pw_session_will(s) != NULL)
-			follow(f, pw_session_will(s), by_slot);
+		if (more != NULL && more->will.len > 0)
+			follow(f, &more->will, by_slot);
 	}
 }
 
