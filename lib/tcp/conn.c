@@ -69,7 +69,8 @@ pw_tcp_conn_new(struct pw_tcp *t, const struct pw_flow *flow, uint32_t hash,
 		return NULL;
 	c->flow = *flow;
 	c->mtu = to->mtu;
-	c->max_segs = (uint8_t)RTE_MAX(1, RTE_MIN(to->max_segs, UINT8_MAX));
+	c->max_segs = RTE_MAX(1, RTE_MIN(to->max_segs, 127));
+	c->tso = to->tso;
 	c->state = PW_TCP_CLOSED;
 	c->rcv_scale = t->rcv_scale;
 	c->mss = RTE_MIN(pw_tcp_conn_max_mss(c), MSS_DEFAULT);

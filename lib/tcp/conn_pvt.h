@@ -150,7 +150,8 @@ struct pw_tcp_conn {
 	uint64_t user;
 	uint32_t ready_next; /**< index + 1 in the pool, 0 ends */
 	uint32_t dirty_next;
-	uint8_t max_segs; /**< segments a packet may have on this path, 255 and more alike */
+	uint8_t max_segs : 7; /**< segments a packet may have on this path, 127 and more alike */
+	uint8_t tso : 1;      /**< and its device cuts larger ones */
 	uint8_t ooo_count;
 	uint8_t keep_probes : 4;
 	uint8_t keep_due : 1;	 /**< a keepalive probe waits for a buffer */

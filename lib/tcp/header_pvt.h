@@ -42,4 +42,17 @@ struct rte_mbuf *pw_tcp_syn_mbuf(struct pw_tcp *t, const struct pw_flow *flow, u
 /** Hand a segment to the layers below; what they answer. */
 int pw_tcp_emit(struct pw_tcp *t, const struct pw_flow *flow, struct rte_mbuf *m);
 
+/* segment.c */
+#define PIECES_MAX 64u /* indirect buffers in one packet */
+
+/** The same for a packet of a connection, which remembers why it fails. 0 or XMIT_LOST. */
+int pw_tcp_emit_conn(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m);
+/** Pieces of slices that len bytes from seq on touch, counted up to limit + 1. */
+uint32_t pw_tcp_pieces(const struct pw_tcp_conn *c, struct tx_place at, uint32_t seq, uint32_t len,
+		       uint32_t limit);
+/** Hang references to len bytes behind *last, of m; all or -ENOBUFS and nothing done. */
+int pw_tcp_attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m,
+			  struct rte_mbuf **last, struct tx_place *at, uint32_t seq, uint32_t len,
+			  uint32_t pieces);
+
 #endif

@@ -313,10 +313,12 @@ pw_tcp_output(struct pw_tcp *t, struct pw_tcp_conn *c)
 		rc = send_lost(t, c, &sent);
 	if (rc == 0 && c->mss < c->mss_agreed)
 		rc = send_larger(t, c, &sent);
+	pw_tcp_train_begin(t, c);
 	while (rc == 0 && (c->flight == NULL || c->flight->lost == 0) && plan(c, &p, false)) {
 		rc = send_new(t, c, &p, p.fin);
 		sent |= rc == 0;
 	}
+	pw_tcp_train_end(t);
 	if (sent && (c->flags & CONN_PERSIST)) {
 		c->flags &= ~CONN_PERSIST;
 		c->t_rtx = 0;

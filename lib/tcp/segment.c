@@ -16,8 +16,6 @@
 #include "header_pvt.h"
 #include "stack_pvt.h"
 
-#define PIECES_MAX 64 /* indirect buffers in one segment */
-
 #define BESIDE_MAX 68 /* bytes that the longest header leaves of a header buffer */
 
 /* How the payload of a segment lies. */
@@ -27,21 +25,22 @@ enum shape {
 	BESIDE, /* in what the header leaves of its buffer */
 };
 
-/* The same for a segment of a connection, which remembers why nobody answers. */
-static int
-emit_conn(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
+int
+pw_tcp_emit_conn(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m)
 {
 	int rc = pw_tcp_emit(t, &c->flow, m);
 
 	if (rc == -EHOSTUNREACH)
 		c->flags |= CONN_SOFT_ERROR;
+	/* The way leads over another port by now, which may not cut. */
+	if (rc == -EMSGSIZE)
+		c->tso = 0;
 	return rc == 0 ? 0 : XMIT_LOST;
 }
 
-/* Pieces of slices that len bytes from seq on touch, counted up to limit + 1. */
-static uint32_t
-count_pieces(const struct pw_tcp_conn *c, struct tx_place at, uint32_t seq, uint32_t len,
-	     uint32_t limit)
+uint32_t
+pw_tcp_pieces(const struct pw_tcp_conn *c, struct tx_place at, uint32_t seq, uint32_t len,
+	      uint32_t limit)
 {
 	uint32_t n = 0;
 
@@ -56,12 +55,12 @@ count_pieces(const struct pw_tcp_conn *c, struct tx_place at, uint32_t seq, uint
 	return n;
 }
 
-/* Hang references to len bytes, in so many pieces, behind m; all or -ENOBUFS and nothing done. */
-static int
-attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, struct tx_place *at,
-	       uint32_t seq, uint32_t len, uint32_t pieces)
+int
+pw_tcp_attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m,
+		      struct rte_mbuf **last, struct tx_place *at, uint32_t seq, uint32_t len,
+		      uint32_t pieces)
 {
-	struct rte_mbuf *ind[PIECES_MAX], *last = m;
+	struct rte_mbuf *ind[PIECES_MAX];
 
 	if (pieces > 0 && rte_pktmbuf_alloc_bulk(t->conf.mem->ind, ind, pieces) != 0) {
 		t->count.drop_tx_no_buffer++;
@@ -81,8 +80,8 @@ attach_payload(struct pw_tcp *t, struct pw_tcp_conn *c, struct rte_mbuf *m, stru
 		mi->pkt_len = k;
 		mi->next = NULL;
 		mi->nb_segs = 1;
-		last->next = mi;
-		last = mi;
+		(*last)->next = mi;
+		*last = mi;
 		m->nb_segs++;
 		m->pkt_len += k;
 		len -= k;
@@ -161,21 +160,22 @@ static struct rte_mbuf *
 payload_mbuf(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32_t seq,
 	     uint32_t *len, enum shape *shape, const struct sack_out *sack)
 {
-	uint32_t header = header_len(c, sack),
-		 limit = RTE_MIN(c->max_segs - 1u, (uint32_t)PIECES_MAX), pieces;
-	struct rte_mbuf *m;
+	uint32_t header = header_len(c, sack), limit = RTE_MIN(c->max_segs - 1u, PIECES_MAX),
+		 pieces;
+	struct rte_mbuf *m, *last;
 
 	*shape = BESIDE;
 	if (*len <= BESIDE_MAX)
 		return copied_mbuf(t, c, t->conf.mem->hdr, header, at, seq, len);
-	pieces = count_pieces(c, *at, seq, *len, limit);
+	pieces = pw_tcp_pieces(c, *at, seq, *len, limit);
 	*shape = pieces > limit ? LINEAR : BY_REFERENCE;
 	if (*shape == LINEAR)
 		return copied_mbuf(t, c, t->conf.mem->pkt, header, at, seq, len);
 	m = pw_tcp_header_mbuf(t, t->conf.mem->hdr, header);
 	if (m == NULL)
 		return NULL;
-	if (attach_payload(t, c, m, at, seq, *len, pieces) < 0) {
+	last = m;
+	if (pw_tcp_attach_payload(t, c, m, &last, at, seq, *len, pieces) < 0) {
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
@@ -207,6 +207,8 @@ pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32
 	struct sack_out sack;
 	struct rte_mbuf *m;
 
+	if (!rtx && pw_tcp_train_takes(t, at, seq, *len, flags))
+		return 0;
 	/* RFC 6691 3: options take from the payload, never the other way. */
 	pw_tcp_sack_gather(t, c, c->mss - RTE_MIN(*len, (uint32_t)c->mss), &sack);
 	m = payload_mbuf(t, c, at, seq, len, &shape, &sack);
@@ -215,7 +217,9 @@ pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32
 	if (*len < want)
 		flags &= ~(TCP_FIN | TCP_PSH);
 	put_conn_header(t, c, m, seq, flags | TCP_ACK, &sack);
-	if (emit_conn(t, c, m) != 0)
+	if (shape == BY_REFERENCE && !rtx && pw_tcp_train_keeps(t, c, m, seq, *len, flags))
+		return 0;
+	if (pw_tcp_emit_conn(t, c, m) != 0)
 		return XMIT_LOST;
 	count_bytes(t, shape, *len);
 	t->count.retransmits += rtx;
@@ -246,7 +250,7 @@ pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c)
 		c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + pw_tcp_syn_window(t));
 		acknowledged(c);
 	}
-	return emit_conn(t, c, m);
+	return pw_tcp_emit_conn(t, c, m);
 }
 
 /*
@@ -273,7 +277,7 @@ send_bare_ack(struct pw_tcp *t, struct pw_tcp_conn *c, uint32_t seq)
 	if (m == NULL)
 		return -ENOBUFS;
 	put_conn_header(t, c, m, seq, TCP_ACK, &sack);
-	return emit_conn(t, c, m);
+	return pw_tcp_emit_conn(t, c, m);
 }
 
 int

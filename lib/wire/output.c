@@ -28,7 +28,8 @@ linearise(struct pw_wire *w, struct rte_mbuf *m)
 	return flat;
 }
 
-/* The transport header is at the start of the chain; ip is complete but for its checksum. */
+/* The transport header is at the start of the chain; ip is complete but for its checksum. Of a
+ * packet to be cut the device wants the pseudo-header's sum without the length. */
 static void
 tcp_sum(const struct pw_port *port, struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
 {
@@ -36,7 +37,7 @@ tcp_sum(const struct pw_port *port, struct rte_mbuf *m, const struct rte_ipv4_hd
 	uint32_t sum;
 
 	if (port->caps & PW_PORT_TX_TCP_CKSUM) {
-		m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM;
+		m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM | wire_tso_flag(m);
 		th->cksum = rte_ipv4_phdr_cksum(ip, m->ol_flags);
 		return;
 	}
@@ -88,7 +89,11 @@ prepend_header(const struct pw_port *port, struct rte_mbuf *m, uint32_t src, uin
 int
 wire_output_fit(struct pw_wire *w, const struct iface *f, struct rte_mbuf **m, uint32_t hdr_len)
 {
-	if ((*m)->pkt_len + hdr_len > f->mtu) {
+	const bool cut = (*m)->tso_segsz != 0;
+	uint32_t len = cut ? (uint32_t)(*m)->l4_len + (*m)->tso_segsz : (*m)->pkt_len;
+
+	if (len + hdr_len > f->mtu || (*m)->pkt_len + hdr_len > UINT16_MAX ||
+	    (cut && !(f->port->caps & PW_PORT_TX_TSO))) {
 		w->n.drop_oversize++;
 		rte_pktmbuf_free(*m);
 		return -EMSGSIZE;

@@ -46,7 +46,7 @@ tcp_header(const struct pw_port *port, struct rte_mbuf *m, const struct pw_addr 
 	struct rte_tcp_hdr *th = rte_pktmbuf_mtod(m, struct rte_tcp_hdr *);
 
 	if (port->caps & PW_PORT_TX_TCP_CKSUM) {
-		m->ol_flags |= RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_TCP_CKSUM;
+		m->ol_flags |= RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_TCP_CKSUM | wire_tso_flag(m);
 		prepend_header(m, src, dst, IPPROTO_TCP, hop_limit);
 		th->cksum = rte_ipv6_phdr_cksum(rte_pktmbuf_mtod(m, const struct rte_ipv6_hdr *),
 						m->ol_flags);

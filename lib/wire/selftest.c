@@ -258,7 +258,7 @@ pw_port_selftest(struct pw_port *port, const struct pw_mem *mem, struct pw_selft
 	ip_cksum = port->caps & PW_PORT_TX_IP_CKSUM ? RTE_MBUF_F_TX_IP_CKSUM : 0;
 	try_cksum(&t, PW_PORT_TX_TCP_CKSUM, ip_cksum | RTE_MBUF_F_TX_TCP_CKSUM,
 		  RTE_MBUF_F_TX_TCP_CKSUM);
-	untried(&t, PW_PORT_TX_TSO, "not used yet", "segments are built here");
+	untried(&t, PW_PORT_TX_TSO, "needs a receiver", "segments are built here");
 	untried(&t, PW_PORT_RX_CKSUM, "needs a sender of wrong sums", "verified in software");
 	untried(&t, PW_PORT_RX_RSS, "key and table read back as set; needs a peer's packets",
 		"packets are steered in software");

@@ -253,6 +253,12 @@ struct rte_mbuf *wire_chain_own(struct pw_wire *w, struct rte_mbuf *m, uint32_t 
 uint16_t wire_chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len);
 
 /* output.c */
+/* What a packet of TCP that the device is to cut says of itself. */
+static inline uint64_t
+wire_tso_flag(const struct rte_mbuf *m)
+{
+	return m->tso_segsz != 0 ? RTE_MBUF_F_TX_TCP_SEG : 0;
+}
 /*
  * Make m, its data at the transport header, fit to have a network header of hdr_len bytes prepended
  * and to leave through an interface. Takes *m and gives it back, perhaps as another one. 0; or

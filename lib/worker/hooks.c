@@ -182,6 +182,7 @@ tcp_path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 	if (rc == 0) {
 		to->mtu = path.mtu;
 		to->max_segs = path.max_segs;
+		to->tso = (path.caps & PW_PORT_TX_TSO) != 0;
 	}
 	return rc;
 }

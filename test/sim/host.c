@@ -11,6 +11,7 @@
 #include <rte_common.h>
 #include <rte_errno.h>
 
+#include "tso.h"
 #include "world.h"
 
 #define BURST	     32
@@ -36,8 +37,12 @@ chain_fault(const struct host *h, const struct rte_mbuf *m)
 		return reason;
 	if (m->nb_segs > h->port.max_segs)
 		return "more segments than the port takes";
-	if (m->pkt_len > h->port.mtu + (uint32_t)FRAME_ETHER)
+	if (m->tso_segsz == 0 && m->pkt_len > h->port.mtu + (uint32_t)FRAME_ETHER)
 		return "larger than the MTU";
+	if (m->tso_segsz != 0 && !(h->port.caps & PW_PORT_TX_TSO))
+		return "to be cut by a port that does not";
+	if (m->tso_segsz != 0 && !(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG))
+		return "says what to cut it into, not that it is to be cut";
 	if (rte_mbuf_refcnt_read(m) != 1 || !RTE_MBUF_DIRECT(m))
 		return "the header buffer is shared";
 	return NULL;
@@ -83,41 +88,55 @@ digest(struct world *w, const uint8_t *p, uint32_t n)
 		w->digest = (w->digest ^ p[i]) * UINT64_C(0x100000001b3);
 }
 
+/* One segment, or another packet, is on its way. */
 static void
-on_tx(void *ctx, uint32_t iface, struct rte_mbuf *m)
+send_frame(struct host *h, uint8_t *frame, uint32_t n, bool sums)
 {
-	struct host *h = ctx;
 	struct world *w = h->w;
-	const char *fault = chain_fault(h, m);
-	uint8_t copy[FRAME_MAX];
-	uint32_t n = m->pkt_len, side;
 	struct conn *c = NULL;
 	struct packet p;
+	uint32_t side;
 	struct seg s;
 
-	(void)iface;
-	if (fault != NULL || n > FRAME_MAX) {
-		world_fault(w, "host %u sends a frame: %s", h->id, fault != NULL ? fault : "long");
-		rte_pktmbuf_free(m);
-		return;
-	}
-	if (rte_pktmbuf_read(m, 0, n, copy) != copy)
-		memcpy(copy, rte_pktmbuf_mtod(m, void *), n);
-	if (packet_parse(copy, n, &p) == 0) {
-		if (m->ol_flags & (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM))
-			packet_sum(copy, &p);
-		else if (!packet_sums_right(copy, &p))
+	if (packet_parse(frame, n, &p) == 0) {
+		if (sums)
+			packet_sum(frame, &p);
+		else if (!packet_sums_right(frame, &p))
 			world_fault(w, "host %u sends a wrong checksum", h->id);
-		if (p.proto == IPPROTO_TCP && seg_parse(copy + p.l4, p.end - p.l4, &s) == 0) {
+		if (p.proto == IPPROTO_TCP && seg_parse(frame + p.l4, p.end - p.l4, &s) == 0) {
 			struct pw_flow flow = {p.src, p.dst, s.sport, s.dport};
 
 			c = app_conn_of(w, &flow, h->id, &side);
 		}
 	}
-	digest(w, copy, n);
-	trace_frame(w->trace, h->id, false, w->now, copy, n, "");
-	link_send(w, h->id, copy, n, 0, c);
-	keep_chain(h, m);
+	digest(w, frame, n);
+	trace_frame(w->trace, h->id, false, w->now, frame, n, "");
+	link_send(w, h->id, frame, n, 0, c);
+}
+
+static void
+on_tx(void *ctx, uint32_t iface, struct rte_mbuf *m)
+{
+	bool sums = (m->ol_flags & (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM)) != 0;
+	struct host *h = ctx;
+	const char *fault = chain_fault(h, m);
+	uint8_t frame[FRAME_MAX];
+
+	(void)iface;
+	for (uint32_t i = 0; fault == NULL && i < tso_pieces(m); i++) {
+		uint32_t n = tso_piece(m, i, frame, sizeof(frame));
+
+		if (n == 0 || n > (uint32_t)h->port.mtu + FRAME_ETHER)
+			fault = "long";
+		else
+			send_frame(h, frame, n, sums);
+	}
+	if (fault == NULL) {
+		keep_chain(h, m);
+		return;
+	}
+	world_fault(h->w, "host %u sends a frame: %s", h->id, fault);
+	rte_pktmbuf_free(m);
 }
 
 static void
@@ -133,31 +152,42 @@ print_seg(struct host *h, struct conn *c, uint32_t side, const struct seg *s, co
 		       seg_str(s, from->iss, to->iss, line, sizeof(line)));
 }
 
-static int
-on_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
+static void
+look_at_segment(struct host *h, const struct pw_flow *flow, const uint8_t *segment, uint32_t n,
+		uint32_t l4_len)
 {
-	struct host *h = ctx;
 	struct world *w = h->w;
-	uint8_t scratch[FRAME_MAX];
 	struct conn *c;
 	struct seg s;
 	uint32_t side;
 
 	w->tally->segments++;
-	w->last_sent = now;
-	if (rte_pktmbuf_headroom(m) < MIN_HEADROOM)
-		world_fault(w, "host %u: no headroom for the headers below", h->id);
-	if (m->pkt_len > sizeof(scratch) ||
-	    seg_parse(rte_pktmbuf_read(m, 0, m->pkt_len, scratch), m->pkt_len, &s) < 0) {
+	if (n == 0 || seg_parse(segment, n, &s) < 0) {
 		world_fault(w, "host %u sends a TCP header that can't be read", h->id);
-	} else {
-		if (m->l4_len != 20 + s.opt_len)
-			world_fault(w, "host %u: l4_len is not the header's length", h->id);
-		c = app_conn_of(w, flow, h->id, &side);
-		if (c != NULL) {
-			print_seg(h, c, side, &s, ">");
-			judge_sent(c, side, &s, !inside_has_conn(h, flow));
-		}
+		return;
+	}
+	if (l4_len != 20u + s.opt_len)
+		world_fault(w, "host %u: l4_len is not the header's length", h->id);
+	c = app_conn_of(w, flow, h->id, &side);
+	if (c != NULL) {
+		print_seg(h, c, side, &s, ">");
+		judge_sent(c, side, &s, !inside_has_conn(h, flow));
+	}
+}
+
+static int
+on_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
+{
+	struct host *h = ctx;
+	uint8_t segment[FRAME_MAX];
+
+	h->w->last_sent = now;
+	if (rte_pktmbuf_headroom(m) < MIN_HEADROOM)
+		world_fault(h->w, "host %u: no headroom for the headers below", h->id);
+	for (uint32_t i = 0; i < tso_pieces(m); i++) {
+		uint32_t n = tso_piece(m, i, segment, sizeof(segment));
+
+		look_at_segment(h, flow, segment, n, m->l4_len);
 	}
 	return pw_wire_send_tcp(h->wire, flow, m, 0, now);
 }
@@ -173,6 +203,7 @@ on_path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 		return rc;
 	to->mtu = path.mtu;
 	to->max_segs = path.max_segs;
+	to->tso = (path.caps & PW_PORT_TX_TSO) != 0;
 	return 0;
 }
 

@@ -152,6 +152,8 @@ draw_port(struct sim_rng *r, struct pw_port *port)
 		port->caps |= PW_PORT_TX_MULTI_SEG;
 	if (chance(r, 300))
 		port->caps |= PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM;
+	if (port->max_segs > 1 && (port->caps & PW_PORT_TX_TCP_CKSUM) && chance(r, 700))
+		port->caps |= PW_PORT_TX_TSO;
 }
 
 /* Bytes to send: nothing, a few, some, many. */

@@ -65,6 +65,7 @@ print_sums(void)
 	SUM("frames_duplicated", tally.duplicated);
 	SUM("frames_corrupted", tally.corrupted);
 	SUM("frames_forged", tally.forged);
+	SUM("segments_cut_by_ports", n->segs_tso);
 	SUM("retransmits", n->retransmits);
 	SUM("fast_recoveries", n->fast_retransmits);
 	SUM("timeouts_rto", n->rto_fired);

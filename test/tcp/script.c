@@ -6,6 +6,7 @@
 
 #include "eal.h"
 #include "script.h"
+#include "tso.h"
 
 #define PATTERN (1 << 16)
 
@@ -164,24 +165,27 @@ static int
 output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 {
 	struct script *s = ctx;
-	struct sent *o = &s->out[s->nb_out % SCRIPT_OUT];
-	uint8_t *copy = o->data;
+	const char *why;
 
-	(void)flow;
-	assert_true(m->pkt_len <= SEG_MAX);
+	assert_int_equal(rte_mbuf_check(m, 1, &why), 0);
 	assert_true(m->nb_segs <= s->max_segs);
-	assert_true(s->nb_out - s->taken < SCRIPT_OUT);
-	for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next) {
-		memcpy(copy, rte_pktmbuf_mtod(seg, uint8_t *), seg->data_len);
-		copy += seg->data_len;
+	assert_true(m->tso_segsz == 0 || (s->tso && m->pkt_len > m->l4_len + m->tso_segsz));
+	assert_true(m->pkt_len <= UINT16_MAX - 20);
+	s->nb_packets++;
+	for (uint32_t i = 0; i < tso_pieces(m); i++) {
+		struct sent *o = &s->out[s->nb_out % SCRIPT_OUT];
+		uint32_t len = tso_piece(m, i, o->data, sizeof(o->data));
+
+		assert_true(s->nb_out - s->taken < SCRIPT_OUT);
+		assert_in_range(len, 20, s->mtu - 20);
+		assert_int_equal(tcp_seg_parse(o->data, len, &o->seg), 0);
+		assert_int_equal(m->l4_len, 20 + o->seg.opt_len);
+		assert_int_equal(o->seg.sport, flow->lport);
+		assert_int_equal(o->seg.dport, flow->rport);
+		o->at = now;
+		o->packet = s->nb_packets;
+		s->nb_out++;
 	}
-	assert_int_equal(copy - o->data, m->pkt_len);
-	assert_int_equal(tcp_seg_parse(o->data, m->pkt_len, &o->seg), 0);
-	assert_int_equal(m->l4_len, 20 + o->seg.opt_len);
-	assert_int_equal(o->seg.sport, flow->lport);
-	assert_int_equal(o->seg.dport, flow->rport);
-	o->at = now;
-	s->nb_out++;
 	rte_pktmbuf_free(m);
 	return s->output_rc;
 }
@@ -194,6 +198,7 @@ path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
 	(void)dst;
 	to->mtu = s->mtu;
 	to->max_segs = s->max_segs;
+	to->tso = s->tso;
 	return s->path_rc;
 }
 

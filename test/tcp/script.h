@@ -39,6 +39,7 @@
 struct sent {
 	uint64_t at;
 	struct tcp_seg seg; /* raw numbers */
+	uint32_t packet; /* it left in, counted from 1; a device cut it out where others did too */
 	uint8_t data[SEG_MAX];
 };
 
@@ -53,10 +54,12 @@ struct script {
 	uint16_t rport;
 	uint16_t mtu;
 	uint16_t max_segs;
+	bool tso;
 	int output_rc; /* what the hooks answer */
 	int path_rc;
 	struct sent out[SCRIPT_OUT];
 	uint32_t nb_out;
+	uint32_t nb_packets;
 	uint32_t taken;
 
 	struct pw_tcp_conn *conn; /* of the last accepted or connected; NULL once gone */

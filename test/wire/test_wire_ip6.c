@@ -256,6 +256,32 @@ test_checksum_is_left_to_a_port_that_does_it(void **state)
 }
 
 static void
+test_packet_to_be_cut_asks_for_it(void **state)
+{
+	static const uint32_t pieces[] = {1500, 1500, 1500};
+	struct rte_mbuf *m;
+	struct rig r;
+	struct frame f;
+
+	(void)state;
+	rig6_plan(&r);
+	r.port[0].caps |= PW_PORT_TX_TCP_CKSUM | PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TSO;
+	rig_up(&r);
+	rig6_know(&r, 0, PEER6, &rig_peer);
+	m = rig_segment(&r, pieces, 3);
+	m->tso_segsz = 1440;
+	assert_int_equal(rig6_send(&r, PEER6, m), 0);
+	assert_int_equal(r.sent[0]->ol_flags,
+			 RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_TCP_SEG);
+	rig_sent(&r, 0, &f);
+	assert_int_equal(get16(&f, 54 + 16), sum_fold(sum_add(6, f.b + 22, 32, false)));
+	m = rig_segment(&r, pieces, 3);
+	m->tso_segsz = 1441;
+	assert_int_equal(rig6_send(&r, PEER6, m), -EMSGSIZE);
+	rig_down(&r);
+}
+
+static void
 test_ways_out(void **state)
 {
 	struct pw_wire_path path;
@@ -526,6 +552,7 @@ main(void)
 		cmocka_unit_test(test_checksum_is_believed_where_the_port_can_be),
 		cmocka_unit_test(test_segment_out_is_whole),
 		cmocka_unit_test(test_checksum_is_left_to_a_port_that_does_it),
+		cmocka_unit_test(test_packet_to_be_cut_asks_for_it),
 		cmocka_unit_test(test_ways_out),
 		cmocka_unit_test(test_no_way_out),
 		cmocka_unit_test(test_no_way_beyond_the_link_from_a_link_local_address),

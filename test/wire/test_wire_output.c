@@ -121,6 +121,58 @@ test_offload_flags_and_pseudo_header(void **state)
 	rig_down(&r);
 }
 
+/* What is to be cut may be larger than the MTU; its pseudo-header has no length (rte_mbuf). */
+static void
+test_packet_to_be_cut_asks_for_it(void **state)
+{
+	const uint32_t pieces[] = {1500, 1500, 1500};
+	struct rte_mbuf *m;
+	struct rig r;
+	struct frame f;
+
+	(void)state;
+	rig_plan(&r);
+	r.port[0].caps |= PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM | PW_PORT_TX_TSO;
+	rig_up(&r);
+	rig_know(&r, 0, PEER, &rig_peer);
+	m = rig_segment(&r, pieces, 3);
+	m->tso_segsz = 1460;
+	assert_int_equal(rig_send(&r, PEER, m), 0);
+	assert_int_equal(r.sent[0]->ol_flags, RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM |
+						      RTE_MBUF_F_TX_TCP_CKSUM |
+						      RTE_MBUF_F_TX_TCP_SEG);
+	assert_int_equal(r.sent[0]->l2_len + r.sent[0]->l3_len + r.sent[0]->l4_len, 54);
+	assert_int_equal(r.sent[0]->tso_segsz, 1460);
+	assert_int_equal(r.sent[0]->pkt_len, 54 + 4500);
+	rig_sent(&r, 0, &f);
+	assert_int_equal(get16(&f, f.l4 + 16), sum_fold(sum_add(6, f.b + f.l3 + 12, 8, false)));
+	/* One byte more in each piece than the path takes. */
+	m = rig_segment(&r, pieces, 3);
+	m->tso_segsz = 1461;
+	assert_int_equal(rig_send(&r, PEER, m), -EMSGSIZE);
+	rig_down(&r);
+}
+
+static void
+test_port_that_does_not_cut_refuses(void **state)
+{
+	const uint32_t pieces[] = {1500, 1500, 1500};
+	struct rte_mbuf *m;
+	struct rig r;
+
+	(void)state;
+	rig_plan(&r);
+	r.port[0].caps |= PW_PORT_TX_IP_CKSUM | PW_PORT_TX_TCP_CKSUM;
+	rig_up(&r);
+	rig_know(&r, 0, PEER, &rig_peer);
+	m = rig_segment(&r, pieces, 3);
+	m->tso_segsz = 1460;
+	assert_int_equal(rig_send(&r, PEER, m), -EMSGSIZE);
+	assert_int_equal(r.nb_sent, 0);
+	assert_int_equal(pw_wire_counters(r.w)->drop_oversize, 1);
+	rig_down(&r);
+}
+
 static void
 test_port_of_one_segment_gets_a_copy(void **state)
 {
@@ -384,6 +436,8 @@ main(void)
 		cmocka_unit_test(test_checksum_over_long_pieces_at_odd_offsets),
 		cmocka_unit_test(test_payload_buffers_are_not_written),
 		cmocka_unit_test(test_offload_flags_and_pseudo_header),
+		cmocka_unit_test(test_packet_to_be_cut_asks_for_it),
+		cmocka_unit_test(test_port_that_does_not_cut_refuses),
 		cmocka_unit_test(test_port_of_one_segment_gets_a_copy),
 		cmocka_unit_test(test_too_many_segments_are_copied),
 		cmocka_unit_test(test_large_packet_is_copied_into_what_the_port_takes),

@@ -96,12 +96,17 @@ struct pw_tcp_ops {
 struct pw_tcp_path {
 	uint16_t mtu;	   /**< bytes of IP packet */
 	uint16_t max_segs; /**< segments (buffers) a packet may have, at least 1 */
+	bool tso;	   /**< packets may be larger than the MTU where they say what to cut them
+			      into: mbuf.tso_segsz, bytes of payload of each segment but the last */
 };
 
 /** Where segments go and ports come from. */
 struct pw_tcp_hooks {
 	void *ctx;
-	/** As pw_wire_send_tcp(): ownership of m passes. 0 or -errno. */
+	/**
+	 * As pw_wire_send_tcp(): ownership of m passes. 0 or -errno; -EMSGSIZE for a packet that
+	 * is to be cut ends that for the connection.
+	 */
 	int (*output)(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now);
 	/** The way towards dst, into *to, which is zero. 0 or -errno. */
 	int (*path)(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to);
@@ -150,6 +155,7 @@ struct pw_tcp_conf {
 #define PW_TCP_COUNTERS(X)                                                                         \
 	X(segs_in, "Segments received")                                                            \
 	X(segs_out, "Segments sent")                                                               \
+	X(segs_tso, "Segments sent that a port's device cuts out of larger ones (TSO)")            \
 	X(bytes_in, "Payload bytes accepted in order")                                             \
 	X(bytes_out, "Payload bytes sent, retransmissions included")                               \
 	X(bytes_by_ref, "Payload bytes sent as references to the buffers they arrived in")         \

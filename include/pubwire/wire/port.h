@@ -33,7 +33,7 @@ enum pw_port_cap {
 	PW_PORT_TX_IP_CKSUM = 1 << 1,
 	PW_PORT_TX_TCP_CKSUM = 1 << 2,
 	PW_PORT_TX_MULTI_SEG = 1 << 3,
-	PW_PORT_TX_TSO = 1 << 4, /**< negotiated, used once lib/tcp segments by TSO */
+	PW_PORT_TX_TSO = 1 << 4, /**< large packets of TCP are cut by the device */
 	PW_PORT_RX_RSS = 1 << 5, /**< RX queues follow rss_key/reta: steering needs no check */
 	PW_PORT_TX_VLAN = 1 << 6,
 };

@@ -243,13 +243,15 @@ int pw_wire_iface_of(const struct pw_wire *w, const struct pw_addr *a);
  * 64 bytes in the first segment) with its checksum field zero; wire prepends IP and
  * Ethernet, does both checksums (by offload or in software), resolves the next hop (holding the
  * frame while it is asked for), linearises where the port takes fewer segments, and calls the tx
- * hook.
+ * hook. Where m->tso_segsz is not 0 the packet may be larger than the MTU: the device cuts it into
+ * segments with so many bytes of payload; only over a port with PW_PORT_TX_TSO.
  *
  * Ownership of m passes in, whatever is returned.
  * @param ttl  time to live, 0: 64
  * @return     0; -EHOSTUNREACH no route, the next hop did not answer a moment ago, or the local
  *             address is somebody else's; -EMSGSIZE
- *             larger than the MTU; -ENOBUFS no buffer or hold queue full
+ *             larger than the MTU, or to be cut by a port that does not; -ENOBUFS no buffer or hold
+ * queue full
  */
 int pw_wire_send_tcp(struct pw_wire *w, const struct pw_flow *flow, struct rte_mbuf *m, uint8_t ttl,
 		     uint64_t now);
