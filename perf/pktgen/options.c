@@ -7,6 +7,7 @@
 
 #include "options.h"
 #include "payload.h"
+#include "slots.h"
 #include "values.h"
 
 /* Long options that take an argument: name, its placeholder, default, text. */
@@ -48,7 +49,8 @@
 	X(json, "json", "FILE", "none", "result; - is the standard output")                        \
 	X(percentiles, "percentiles", "FILE", "none", "latency in HdrHistogram's text form")       \
 	X(puback_percentiles, "puback-percentiles", "FILE", "none",                                \
-	  "the same, until the device has PUBACK or PUBCOMP")
+	  "the same, until the device has PUBACK or PUBCOMP")                                      \
+	X(slots, "slots", "FILE", "none", "latency by the millisecond in which messages were due")
 
 #define OPTION_ENUM(id, name, arg, def, text) OPT_##id,
 enum { OPT_HELP = 256, OPT_QUIET, OPT_HOLD, OPT_YIELD, OPTIONS(OPTION_ENUM) OPT_END };
@@ -285,6 +287,9 @@ take(struct options *o, int opt, const char *name, const char *a)
 	case OPT_puback_percentiles:
 		o->puback_percentiles = a;
 		return 0;
+	case OPT_slots:
+		o->slots = a;
+		return 0;
 	default:
 		return -1;
 	}
@@ -309,6 +314,12 @@ check(struct options *o)
 	if (o->puback_percentiles != NULL && (o->qos == 0 || o->mode != MODE_MQTT)) {
 		fprintf(stderr, "pktgen: --puback-percentiles: nothing is acknowledged; expected "
 				"with --qos 1 or 2 and --mode mqtt\n");
+		return -1;
+	}
+	if (o->slots != NULL && (o->seconds > SLOTS_SECONDS || o->mode != MODE_MQTT)) {
+		fprintf(stderr,
+			"pktgen: --slots: expected with --mode mqtt, and --seconds %u at most\n",
+			SLOTS_SECONDS);
 		return -1;
 	}
 	if (o->mode != MODE_MQTT && o->queues > 1) {

@@ -57,7 +57,7 @@ struct options {
 
 	double warmup, seconds;
 	uint32_t buffers;
-	const char *json, *percentiles, *puback_percentiles;
+	const char *json, *percentiles, *puback_percentiles, *slots;
 	bool quiet;
 	bool yield; /* who shares the CPU may have it after a turn without work */
 	bool hold;  /* keep the ports until the standard input ends */

@@ -190,6 +190,14 @@ print_words(FILE *f, const struct run *r)
 		100 * figures_share(r->full_turns, r->turns));
 }
 
+static void
+print_slots(FILE *f, const void *what)
+{
+	const struct run *r = what;
+
+	slots_print(f, r->sink.slots);
+}
+
 int
 report_result(const struct run *r)
 {
@@ -200,6 +208,7 @@ report_result(const struct run *r)
 		{r->o->json, print_json},
 		{r->o->percentiles, print_latency},
 		{r->o->puback_percentiles, print_puback},
+		{r->o->slots, print_slots},
 	};
 	bool json_out = r->o->json != NULL && strcmp(r->o->json, "-") == 0;
 	int rc = 0;

@@ -132,6 +132,8 @@ measure_from_now(struct run *r)
 	enter(r, RUN_MEASURE, (uint64_t)(r->o->seconds * CLOCK_S));
 	r->sink.from = r->devices.from = r->since;
 	r->sink.to = r->devices.to = r->deadline;
+	if (r->sink.slots != NULL)
+		slots_begin(r->sink.slots);
 	r->sent_before = r->devices.count.messages;
 	r->turns = r->full_turns = 0;
 	r->busy_cycles = r->total_cycles = 0;
@@ -204,6 +206,8 @@ advance(struct run *r)
 		break;
 	case RUN_MEASURE:
 		if (late) {
+			if (r->sink.slots != NULL)
+				slots_end(r->sink.slots, r->now - r->since);
 			r->measured_ns = r->now - r->since;
 			r->sent = r->devices.count.messages - r->sent_before;
 			enter(r, RUN_SETTLE, 0);
@@ -283,6 +287,8 @@ run_measure(struct run *r, const bool *stop)
 		uint32_t work = turn(r);
 
 		after = rte_rdtsc();
+		if (work == 0 && r->sink.slots != NULL && r->phase == RUN_MEASURE)
+			slots_pause(r->sink.slots, r->now - r->since, clock_now() - r->since);
 		r->total_cycles += after - before;
 		r->busy_cycles += work > 0 ? after - before : 0;
 		before = after;
@@ -403,6 +409,10 @@ run_create(struct run *r, const struct options *o)
 		rc = devices_tcp(r, o);
 	if (rc == 0)
 		rc = sink_create(&r->sink, o, r->brokers_tcp);
+	if (rc == 0 && o->slots != NULL) {
+		r->sink.slots = slots_create((uint64_t)(o->seconds * CLOCK_S));
+		rc = r->sink.slots == NULL ? -1 : 0;
+	}
 	if (rc == 0)
 		return 0;
 	fprintf(stderr, "pktgen: no room for %u devices\n", o->connections);
@@ -424,6 +434,7 @@ run_destroy(struct run *r)
 		pw_tcp_destroy(r->devices_tcp);
 	if (r->brokers_tcp != NULL)
 		pw_tcp_destroy(r->brokers_tcp);
+	slots_destroy(r->sink.slots);
 	sink_destroy(&r->sink);
 	devices_destroy(&r->devices);
 	net_close(&r->devices_net);

@@ -68,6 +68,7 @@ judge(struct reading *r, const uint8_t *payload, uint32_t len)
 	struct sink_broker *b = r->broker;
 	struct sink *s = b->sink;
 	struct payload_stamp stamp;
+	uint64_t latency;
 
 	s->count.messages++;
 	s->count.bytes += len;
@@ -79,8 +80,12 @@ judge(struct reading *r, const uint8_t *payload, uint32_t len)
 		return;
 	}
 	order_take(&b->order[stamp.sender], &b->counts, stamp.seq);
-	if (stamp.sent >= s->from && stamp.sent < s->to)
-		pw_hist_record(&s->latency, r->now > stamp.sent ? r->now - stamp.sent : 0);
+	if (stamp.sent < s->from || stamp.sent >= s->to)
+		return;
+	latency = r->now > stamp.sent ? r->now - stamp.sent : 0;
+	pw_hist_record(&s->latency, latency);
+	if (s->slots != NULL)
+		slots_record(s->slots, stamp.sent - s->from, latency);
 }
 
 static int

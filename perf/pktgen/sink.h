@@ -15,6 +15,7 @@
 #include <pubwire/tcp/tcp.h>
 
 #include "options.h"
+#include "slots.h"
 #include "order.h"
 
 #define SINK_COUNTERS(X)                                                                           \
@@ -51,6 +52,7 @@ struct sink {
 	uint64_t measured; /* messages that arrived then */
 	struct sink_counters count;
 	struct pw_hist latency; /* of those due then */
+	struct slots *slots;	/* the same by when they were due, or NULL */
 };
 
 /* 0; -ENOMEM, or what pw_tcp_listen() says. */

@@ -14,6 +14,7 @@ import time
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "scripts"))
 from . import machine  # noqa: E402
+from .pauses import Slots, taken  # noqa: E402
 from pwlab.telemetry import Telemetry, TelemetryError, socket_path  # noqa: E402
 
 PATIENCE = 60
@@ -28,6 +29,7 @@ WIRE_WINDOW = 512
 BEGINS = "pktgen: begins: "
 HOLDS = "pktgen: holds"
 LEAVES = "disconnecting"
+BEFORE = "warming up"
 MEASURED = ("measuring", "waiting for the last messages")
 
 CONFIG = """
@@ -100,6 +102,7 @@ class Bench:
         self.words = ""
         self.environ = {}  # of pubwire, besides our own
         self.pid = None    # of pubwire, while it runs
+        self.generator = None
 
     @staticmethod
     def program(build, path):
@@ -210,6 +213,7 @@ class Bench:
                                       "--hold", "--quiet", "--json", out, *options, "--",
                                       *self.eal("gen", f"{self.cpus[1]}", "client", 1), "--no-telemetry"],
                                      stdin=subprocess.PIPE, stdout=words, stderr=subprocess.PIPE, text=True)
+                self.generator = p.pid
                 stack.callback(self.abandon, p)
                 for line in p.stderr:
                     said.append(line)
@@ -352,10 +356,11 @@ class Bench:
         messages = {name: n for of_messages, name, n in found if of_messages}
         return messages or {name: n for _, name, n in found}
 
-    def trial(self, s, seconds, rate=None, may_lose=False, watch=None, cost=True):
+    def trial(self, s, seconds, rate=None, may_lose=False, watch=None, cost=True, pauses=None):
         """One run against pubwire. Messages that are wrong end everything; lost ones only where none may be.
         watch(begins) is called when what is measured begins, and when it has ended. With cost workers are asked what they spent,
-        which takes milliseconds of a CPU where the measured time begins: not where percentiles count."""
+        which takes milliseconds of a CPU where the measured time begins: not where percentiles count. pauses: a pauses.Watch of our
+        CPUs; the result has its "pauses" and "slots" then."""
         at, drops = {}, {}
 
         def begins(phase):
@@ -363,11 +368,17 @@ class Bench:
                 at[phase] = self.workers(s) if cost else None
                 if watch:
                     watch(phase == MEASURED[0])
+            elif pauses and phase == BEFORE:
+                pauses.start()
             elif phase == LEAVES:
+                if pauses:
+                    pauses.stop()
                 drops.update(self.drops())
                 at[phase] = self.allocated()
 
         options = s.options() + ["--warmup", "0.5", "--seconds", str(seconds)]
+        if pauses:
+            options += ["--slots", self.file("slots")]
         if s.connections > 20000:
             options += ["--clients", "10.77.1.1-10.77.255.250"]
         if s.workers == 2 and self.shared:
@@ -384,6 +395,10 @@ class Bench:
         r["copies"] = s.brokers
         r["drops"] = drops
         r["heap"] = at.get(LEAVES, 0)
+        if pauses:
+            r["slots"] = Slots(self.file("slots"))
+            r["pauses"] = {c: taken(ran, (self.pid, self.generator), r["slots"].begin, r["slots"].end)
+                           for c, ran in pauses.switches().items()}
         if not cost:
             return r
         r["workers"] = self.cost(s, *(at[phase] for phase in MEASURED), r["sent_per_second"] * r["seconds"])

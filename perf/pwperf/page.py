@@ -188,11 +188,20 @@ def runs_table(r):
 def latency_table(r):
     def floor(e):
         return [f"{e['floor_us'][p]:,.1f}" if e.get("floor_us") else "" for p, _ in FLOOR]
-    found = [(f"{at:,.0f}", *[f"{e[p]:,.1f}" for p, _ in PERCENTILES], f"{e['max']:,.0f}", str(e["lost"]), *floor(e))
+
+    def apart(e):
+        found = e.get("apart_us")
+        if not found:
+            return ["", "", ""]
+        return [*[f"{found[p]:,.1f}" if p in found else "" for p, _ in FLOOR], f"{found['left_out_share']:.1%}"]
+    found = [(f"{at:,.0f}", *[f"{e[p]:,.1f}" for p, _ in PERCENTILES], f"{e['max']:,.0f}", str(e["lost"]), *floor(e), *apart(e))
              for at, e in r.at_rates()]
-    return [*lines(("messages/s", *[n + ", us" for _, n in PERCENTILES], "greatest, us", "lost", *[f"floor {n}, us" for _, n in FLOOR]), found),
+    return [*lines(("messages/s", *[n + ", us" for _, n in PERCENTILES], "greatest, us", "lost", *[f"floor {n}, us" for _, n in FLOOR],
+                   *[f"apart from pauses {n}, us" for _, n in FLOOR], "left out"), found),
             "\"Floor\" is frames of a message's size that the generator sends at the same rate, and `dpdk-testpmd` passes on in pubwire's place, in "
-            "the same run, the next moment: what the machine and the generator make late.", ""] if found else []
+            "the same run, the next moment: what the machine and the generator make late. \"Apart from pauses\" leaves out messages that were due while "
+            "something else had one of the two CPUs, or while pubwire worked off what had come meanwhile; \"left out\" is the share of the time. It "
+            "stands beside the first figures, never for them.", ""] if found else []
 
 
 def peers_table(r):

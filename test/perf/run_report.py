@@ -77,7 +77,8 @@ class Made(unittest.TestCase):
         self.dir.write("run-connections-100000-1", run("connections-100000", 1.35e6))
         self.dir.write("run-idle-1000000-1", idle(508.6))
         self.dir.write("run-latency-1", run("latency", 2e6, latency=[
-            {"rate": r, "lost": 0, **LATENCY, **({"floor_us": {"p99": 31.5, "p99_9": 3456.7}} if r < 1e6 else {})}
+            {"rate": r, "lost": 0, **LATENCY, **({"floor_us": {"p99": 31.5, "p99_9": 3456.7}, "apart_us": {"p99": 11.5, "left_out_share": 0.125}}
+                                                 if r < 1e6 else {})}
             for r in (180000, 900000, 1620000, 10000)]))
         self.dir.write("peers-one-64", peers("one-64", 2.6e6, 1e5))
         at = {"pubwire": {p: spread(8.0) for p in ("p50", "p99", "p99_9")}, "none": {p: spread(60.0) for p in ("p50", "p99", "p99_9")}}
@@ -152,7 +153,7 @@ class Page(Made):
         self.assertTrue(text.endswith(f"{page.ENDS}\n## By hand too\n"))
         self.assertNotIn("old", text)
         for words in ("A CPU", "gcc 12", "perf/report --rounds 2", "perf/run SCENARIO --seconds 1", "| one-64 | about one-64 | 2,700,000 (2,",
-                      "0.270 (0.260..0.280)", "| floor p99, us |", "| 31.5 | 3,456.7 |", "| 0 |  |  |", "**not yet**", "**reached**", "* run-full-256-1: not measured"):
+                      "0.270 (0.260..0.280)", "| floor p99, us |", "| 31.5 | 3,456.7 | 11.5 |  | 12.5% |", "| 0 |  |  |  |  |  |", "**not yet**", "**reached**", "* run-full-256-1: not measured"):
             self.assertIn(words, text)
         for name in re.findall(r"\]\((perf/[^)]+)\)", text):
             self.assertTrue(os.path.exists(os.path.join(os.path.dirname(self.page), name)), name)

@@ -26,6 +26,7 @@
 #include "payload.h"
 #include "shape.h"
 #include "sink.h"
+#include "slots.h"
 
 static struct rte_mempool *pool;
 
@@ -452,6 +453,37 @@ test_a_frame_that_leaves_late_is_stamped_with_when_it_was_due(void **state)
 	assert_int_equal(flood_due(&f, 4242), 4242);
 }
 
+static void
+test_latencies_are_kept_by_the_millisecond_in_which_messages_were_due(void **state)
+{
+	struct slots *s = slots_create(2 * SLOTS_NS + 1);
+	char text[256] = "";
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	(void)state;
+	assert_non_null(s);
+	assert_non_null(f);
+	assert_int_equal(s->n, 3);
+	slots_record(s, 0, 15);
+	slots_record(s, SLOTS_NS - 1, 15);
+	slots_record(s, SLOTS_NS - 1, 1000);
+	slots_record(s, 2 * SLOTS_NS, UINT64_MAX);
+	slots_record(s, 3 * SLOTS_NS, 1);
+	slots_pause(s, 100, 100 + SLOTS_PAUSE_NS);
+	slots_pause(s, 100, 101 + SLOTS_PAUSE_NS);
+	s->from = 7;
+	s->to = 2000007;
+	s->ns = 4000000; /* our clock runs twice as fast */
+	slots_print(f, s);
+	fclose(f);
+	assert_string_equal(text, "7 2000007 500000\n0 15:2 1023:1\n2 17179869183:1\n"
+				  "pause 57 25057\n");
+	for (uint32_t b = 1; b < SLOTS_BUCKETS; b++)
+		assert_in_range(slots_edge(b), slots_edge(b - 1) + 1,
+				slots_edge(b - 1) * 17 / 16 + 1);
+	slots_destroy(s);
+}
+
 int
 main(void)
 {
@@ -460,6 +492,8 @@ main(void)
 		cmocka_unit_test(test_gaps_repetitions_and_late_comers_are_told_apart),
 		cmocka_unit_test(test_a_gap_of_64_and_more_forgets_what_came_before),
 		cmocka_unit_test(test_a_frame_that_leaves_late_is_stamped_with_when_it_was_due),
+		cmocka_unit_test(
+			test_latencies_are_kept_by_the_millisecond_in_which_messages_were_due),
 		cmocka_unit_test(test_every_byte_of_a_payload_counts),
 		cmocka_unit_test(test_packets_are_found_across_buffers),
 		cmocka_unit_test(test_a_shape_is_a_publish_of_its_device),
