@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 
 #include <pubwire/base/pool.h>
+#include <pubwire/base/sumnote.h>
 
 #define NAME_MAX_LEN 20
 #define PKT_ROOM     (RTE_PKTMBUF_HEADROOM + 2048)
@@ -33,6 +34,7 @@ pw_mem_create(struct pw_mem *mem, const struct pw_mem_conf *conf)
 	memset(mem, 0, sizeof(*mem));
 	if (strlen(conf->name) > NAME_MAX_LEN || conf->cache > RTE_MEMPOOL_CACHE_MAX_SIZE)
 		return -EINVAL;
+	pw_sumnote_setup();
 	mem->socket = conf->socket;
 	mem->pkt = make(conf, "pkt", conf->pkt, PKT_ROOM);
 	if (mem->pkt == NULL)

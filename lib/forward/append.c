@@ -113,11 +113,11 @@ pins(struct pw_flog *l, const struct pw_flog_entry *e)
 static void
 rewrite(const struct pw_mqtt_buf *b, uint32_t id_at, uint16_t id)
 {
-	*pw_mqtt_byte(b, 0) &= (uint8_t)~0x08;
+	pw_mqtt_put_byte(b, 0, *pw_mqtt_byte(b, 0) & (uint8_t)~0x08);
 	if (id_at == 0)
 		return;
-	*pw_mqtt_byte(b, id_at) = (uint8_t)(id >> 8);
-	*pw_mqtt_byte(b, id_at + 1) = (uint8_t)id;
+	pw_mqtt_put_byte(b, id_at, (uint8_t)(id >> 8));
+	pw_mqtt_put_byte(b, id_at + 1, (uint8_t)id);
 }
 
 int

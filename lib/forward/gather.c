@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 
+#include <pubwire/base/sumnote.h>
+
 #include "forward_pvt.h"
 
 #define SAVED 64 /* references; a buffer has room for a few hundred of the shortest messages */
@@ -11,8 +13,11 @@ room(struct pw_forward *f, struct pw_gather *g)
 {
 	if (g->m != NULL && rte_pktmbuf_tailroom(g->m) == 0)
 		pw_gather_release(g);
-	if (g->m == NULL)
+	if (g->m == NULL) {
 		g->m = rte_pktmbuf_alloc(f->conf.mem->pkt);
+		if (g->m != NULL)
+			pw_sumnote_begin(g->m);
+	}
 	return g->m != NULL ? rte_pktmbuf_tailroom(g->m) : 0;
 }
 

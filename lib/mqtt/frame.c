@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include <pubwire/base/sumnote.h>
 #include <pubwire/mqtt/frame.h>
 
 #include "varint_pvt.h"
@@ -66,7 +67,7 @@ pw_mqtt_bytes(const struct pw_mqtt_buf *b, struct pw_mqtt_span span, void *scrat
 	return scratch;
 }
 
-uint8_t *
+const uint8_t *
 pw_mqtt_byte(const struct pw_mqtt_buf *b, uint32_t off)
 {
 	const struct pw_slice *s;
@@ -74,4 +75,17 @@ pw_mqtt_byte(const struct pw_mqtt_buf *b, uint32_t off)
 	assert(off < b->len);
 	s = slice_at(b, &off);
 	return pw_slice_data(s) + off;
+}
+
+void
+pw_mqtt_put_byte(const struct pw_mqtt_buf *b, uint32_t off, uint8_t v)
+{
+	const struct pw_slice *s;
+	uint8_t *p;
+
+	assert(off < b->len);
+	s = slice_at(b, &off);
+	p = pw_slice_data(s) + off;
+	pw_sumnote_patch(s->mbuf, (uint16_t)(s->off + off), *p, v);
+	*p = v;
 }

@@ -12,6 +12,8 @@
  */
 #include <rte_common.h>
 
+#include <pubwire/base/sumnote.h>
+
 #include "rx_pvt.h"
 #include "stack_pvt.h"
 
@@ -84,6 +86,8 @@ pw_tcp_rx_join(struct pw_tcp *t, struct rte_mbuf *into, struct rte_mbuf *m, uint
 	if (into == NULL || m->data_len > most || rte_pktmbuf_tailroom(into) < m->data_len ||
 	    rte_mbuf_refcnt_read(into) != 1 || !RTE_MBUF_DIRECT(into))
 		return false;
+	/* What was cut off its end is written over. */
+	pw_sumnote_forget(into);
 	memcpy(rte_pktmbuf_mtod_offset(into, uint8_t *, into->data_len),
 	       rte_pktmbuf_mtod(m, uint8_t *), m->data_len);
 	into->data_len += m->data_len;

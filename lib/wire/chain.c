@@ -2,6 +2,8 @@
 /*
  * Chains of packet buffers: shorten, make private, sum.
  */
+#include <pubwire/base/sumnote.h>
+
 #include "sum_pvt.h"
 #include "wire_pvt.h"
 
@@ -53,7 +55,7 @@ wire_chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 	uint32_t sum = 0, done = 0;
 
 	if (likely(off + len <= m->data_len))
-		return wire_sum(rte_pktmbuf_mtod_offset(m, const void *, off), len);
+		return pw_sum(rte_pktmbuf_mtod_offset(m, const void *, off), len);
 	for (const struct rte_mbuf *s = m; s != NULL && done < len; s = s->next) {
 		uint32_t n = s->data_len;
 		uint16_t part;
@@ -63,7 +65,7 @@ wire_chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 			continue;
 		}
 		n = RTE_MIN(n - off, len - done);
-		part = wire_sum(rte_pktmbuf_mtod_offset(s, const void *, off), n);
+		part = pw_sum(rte_pktmbuf_mtod_offset(s, const void *, off), n);
 		/* RFC 1071 2 (B): at an odd offset the bytes change places. */
 		sum += (done & 1) ? rte_bswap16(part) : part;
 		done += n;
@@ -72,4 +74,37 @@ wire_chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 	while (sum > UINT16_MAX)
 		sum = (sum & UINT16_MAX) + (sum >> 16);
 	return (uint16_t)sum;
+}
+
+/* Of a part of a buffer, which may point into another one. */
+static uint16_t
+piece_sum(const struct rte_mbuf *s, uint32_t off, uint32_t len)
+{
+	struct rte_mbuf *whose;
+
+	if (!RTE_MBUF_CLONED(s))
+		return pw_sum(rte_pktmbuf_mtod_offset(s, const void *, off), len);
+	whose = rte_mbuf_from_indirect((struct rte_mbuf *)(uintptr_t)s);
+	return pw_sumnote_sum(whose, (uint16_t)(s->data_off + off), (uint16_t)len);
+}
+
+uint16_t
+wire_chain_sum_out(const struct rte_mbuf *m, uint32_t off)
+{
+	uint32_t sum = 0, done = 0;
+
+	for (const struct rte_mbuf *s = m; s != NULL; s = s->next) {
+		uint32_t n = s->data_len;
+		uint16_t part;
+
+		if (off >= n) {
+			off -= n;
+			continue;
+		}
+		part = piece_sum(s, off, n - off);
+		sum += (done & 1) ? rte_bswap16(part) : part;
+		done += n - off;
+		off = 0;
+	}
+	return pw_sum_fold(sum);
 }

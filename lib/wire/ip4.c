@@ -7,6 +7,8 @@
 
 #include <rte_tcp.h>
 
+#include <pubwire/base/sumnote.h>
+
 #include "sum_pvt.h"
 #include "wire_pvt.h"
 
@@ -15,10 +17,13 @@
 
 #define TCP_HEADER_MIN 20
 
-#define OPT_END	       0 /* RFC 791 3.1 */
-#define OPT_NOP	       1
-#define OPT_LSRR       131 /* loose source route */
-#define OPT_SSRR       137 /* strict source route */
+/* Frames above it are worth a note: of shorter ones the log of lib/forward keeps copies. */
+#define NOTE_MIN 512
+
+#define OPT_END	 0 /* RFC 791 3.1 */
+#define OPT_NOP	 1
+#define OPT_LSRR 131 /* loose source route */
+#define OPT_SSRR 137 /* strict source route */
 
 static struct rte_ipv4_hdr *
 header(const struct rte_mbuf *m)
@@ -52,8 +57,8 @@ header_sum_ok(const struct pw_port *port, const struct rte_mbuf *m, const struct
 		return true;
 	/* A length that the compiler knows leaves nothing of the sum's loops. */
 	if (likely(ip->version_ihl == RTE_IPV4_VHL_DEF))
-		return wire_sum(ip, sizeof(*ip)) == 0xffff;
-	return wire_sum(ip, rte_ipv4_hdr_len(ip)) == 0xffff;
+		return pw_sum(ip, sizeof(*ip)) == 0xffff;
+	return pw_sum(ip, rte_ipv4_hdr_len(ip)) == 0xffff;
 }
 
 /* The counter of the first check that a header fails; NULL where it passes all. */
@@ -93,15 +98,45 @@ is_fragment(const struct rte_ipv4_hdr *ip)
 	       (ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_ICMP);
 }
 
-bool
-wire_tcp_sum_ok(const struct pw_port *port, const struct rte_mbuf *m, uint16_t phdr)
+/*
+ * A payload that is long enough not to be copied is summed apart from its header, and what it sums
+ * up to is noted for those that it is sent to.
+ */
+static bool
+sum_and_note(struct rte_mbuf *m, uint32_t off, uint32_t header, uint16_t phdr)
 {
-	uint32_t off = m->l2_len + m->l3_len;
+	uint32_t at = off + header, len = m->pkt_len - at;
+	uint16_t payload = pw_sum(rte_pktmbuf_mtod_offset(m, const void *, at), len);
+	uint32_t sum = pw_sum(rte_pktmbuf_mtod_offset(m, const void *, off), header);
+
+	if (pw_sum_fold(sum + phdr + payload) != 0xffff)
+		return false;
+	pw_sumnote_put(m, (uint16_t)(m->data_off + at), (uint16_t)len, payload);
+	return true;
+}
+
+bool
+wire_tcp_sum_ok(const struct pw_wire *w, const struct pw_port *port, struct rte_mbuf *m,
+		uint16_t phdr)
+{
+	uint32_t off = m->l2_len + m->l3_len, header;
 	uint32_t sum;
 
+	pw_sumnote_forget(m);
 	if ((port->caps & PW_PORT_RX_CKSUM) &&
-	    (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+	    (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD) {
+		/* Whoever reads the bytes first may note what they sum up to. */
+		if (w->sums && m->pkt_len > NOTE_MIN)
+			pw_sumnote_begin(m);
 		return true;
+	}
+	if (w->sums && m->pkt_len > NOTE_MIN && m->nb_segs == 1) {
+		header = (rte_pktmbuf_mtod_offset(m, const struct rte_tcp_hdr *, off)->data_off >>
+			  4) *
+			 4;
+		if (off + header < m->pkt_len)
+			return sum_and_note(m, off, header, phdr);
+	}
 	sum = (uint32_t)phdr + wire_chain_sum(m, off, m->pkt_len - off);
 	return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
 }
@@ -150,7 +185,7 @@ tcp_in(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx)
 {
 	if (m->pkt_len - m->l2_len - m->l3_len < TCP_HEADER_MIN) {
 		w->n.drop_runt++;
-	} else if (!wire_tcp_sum_ok(w->iface[rx->iface].port, m, pseudo_sum(header(m)))) {
+	} else if (!wire_tcp_sum_ok(w, w->iface[rx->iface].port, m, pseudo_sum(header(m)))) {
 		complain(w, m, rx);
 	} else {
 		return m;

@@ -82,7 +82,7 @@ can_be_answered(const struct pw_wire *w, const struct packet6 *p)
 
 /* The counter that a TCP packet's drop raises; NULL where it is good. */
 static uint64_t *
-tcp_failed_check(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx,
+tcp_failed_check(struct pw_wire *w, struct rte_mbuf *m, const struct rx *rx,
 		 const struct packet6 *p)
 {
 	uint32_t len = m->pkt_len - m->l2_len - m->l3_len;
@@ -95,7 +95,7 @@ tcp_failed_check(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *r
 	if (len < TCP_HEADER_MIN)
 		return &w->n.drop_runt;
 	phdr = wire_ip6_phdr_sum(&p->src, &p->dst, IPPROTO_TCP, len);
-	if (wire_tcp_sum_ok(w->iface[rx->iface].port, m, phdr))
+	if (wire_tcp_sum_ok(w, w->iface[rx->iface].port, m, phdr))
 		return NULL;
 	wire_explain_bad_sum(w, m, rx, &p->src, phdr);
 	return &w->n.drop_l4_cksum;

@@ -44,7 +44,7 @@ tcp_sum(const struct pw_port *port, struct rte_mbuf *m, const struct rte_ipv4_hd
 	th->cksum = 0;
 	sum = (uint32_t)wire_sum_phdr4(ip->src_addr, ip->dst_addr, IPPROTO_TCP,
 				       (uint16_t)(m->pkt_len - sizeof(*ip))) +
-	      wire_chain_sum(m, sizeof(*ip), m->pkt_len - sizeof(*ip));
+	      wire_chain_sum_out(m, sizeof(*ip));
 	th->cksum = wire_sum_final(sum);
 }
 
@@ -56,7 +56,7 @@ header_sum(uint16_t be_len, uint32_t src, uint32_t dst, uint8_t proto, uint8_t t
 		       rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG) +
 		       rte_cpu_to_be_16((uint16_t)(ttl << 8 | proto));
 
-	return wire_sum_final(wire_sum_fold(sum));
+	return wire_sum_final(pw_sum_fold(sum));
 }
 
 static void

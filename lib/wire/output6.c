@@ -20,7 +20,7 @@ transport_sum(const struct pw_addr *src, const struct pw_addr *dst, uint8_t prot
 	      const struct rte_mbuf *m)
 {
 	return wire_sum_final((uint32_t)wire_ip6_phdr_sum(src, dst, proto, m->pkt_len) +
-			      wire_chain_sum(m, 0, m->pkt_len));
+			      wire_chain_sum_out(m, 0));
 }
 
 static void

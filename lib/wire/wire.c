@@ -105,6 +105,7 @@ set_up(struct pw_wire *w, struct iface *f, const struct pw_wire_iface *conf)
 	if (f->port->caps & PW_PORT_TX_MULTI_SEG)
 		f->max_segs = RTE_MAX(f->port->max_segs, 1);
 	f->mtu = sendable_mtu(f->port, w->mem, f->l2_len, f->max_segs);
+	w->sums = w->sums || !(f->port->caps & PW_PORT_TX_TCP_CKSUM);
 	own_addresses(f);
 	return !f->v6 || f->mtu >= IP6_MTU_MIN;
 }

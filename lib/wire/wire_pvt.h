@@ -82,6 +82,7 @@ struct pw_wire {
 	struct frag *frag; /* NULL where no fragments are taken */
 	uint32_t seed;
 	bool lost; /* an address of some interface */
+	bool sums; /* TCP's are computed here for some interface: they are worth a note */
 	struct neigh_table neigh;
 	struct route route[PW_WIRE_MAX_IFACES * PW_WIRE_MAX_ADDRS];
 	struct iface iface[PW_WIRE_MAX_IFACES];
@@ -209,8 +210,12 @@ void wire_neigh_advance(struct pw_wire *w, uint64_t now);
 /* Takes m; its l2_len is set. Returns it where it is TCP for us, fit for lib/tcp; NULL otherwise.
  */
 struct rte_mbuf *wire_ip4_in(struct pw_wire *w, struct rte_mbuf *m, struct rx *rx);
-/* True where len bytes of a transport, pseudo-header summed to phdr, carry a right checksum. */
-bool wire_tcp_sum_ok(const struct pw_port *port, const struct rte_mbuf *m, uint16_t phdr);
+/*
+ * True where a TCP segment, its pseudo-header summed to phdr, carries a right checksum. What its
+ * payload sums up to may be noted.
+ */
+bool wire_tcp_sum_ok(const struct pw_wire *w, const struct pw_port *port, struct rte_mbuf *m,
+		     uint16_t phdr);
 /* Complain of a peer whose TCP checksum is that of the pseudo-header alone. */
 void wire_explain_bad_sum(struct pw_wire *w, const struct rte_mbuf *m, const struct rx *rx,
 			  const struct pw_addr *src, uint16_t phdr);
@@ -251,6 +256,8 @@ void wire_chain_trim(struct rte_mbuf *m, uint32_t len);
 struct rte_mbuf *wire_chain_own(struct pw_wire *w, struct rte_mbuf *m, uint32_t len);
 /* Internet checksum (RFC 1071) over len bytes of a chain from off, folded, not complemented. */
 uint16_t wire_chain_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len);
+/* The same to the end of a chain that is to be sent, whose buffers may know what they sum up to. */
+uint16_t wire_chain_sum_out(const struct rte_mbuf *m, uint32_t off);
 
 /* output.c */
 /* What a packet of TCP that the device is to cut says of itself. */

@@ -140,9 +140,9 @@ a_byte_rewritten_in_place_is_read_again(void **state)
 	(void)state;
 	frame_cut(&f, wire, notation("32 * S'a/b' 0001 'x'", wire, sizeof(wire)), sizes, 3);
 	assert_true(pw_mqtt_decode_publish(&f.buf, 4, &p, &err) > 0);
-	*pw_mqtt_byte(&f.buf, p.packet_id_at) = 0x12;
-	*pw_mqtt_byte(&f.buf, p.packet_id_at + 1) = 0x34;
-	*pw_mqtt_byte(&f.buf, 0) |= 8;
+	pw_mqtt_put_byte(&f.buf, p.packet_id_at, 0x12);
+	pw_mqtt_put_byte(&f.buf, p.packet_id_at + 1, 0x34);
+	pw_mqtt_put_byte(&f.buf, 0, *pw_mqtt_byte(&f.buf, 0) | 8);
 	assert_true(pw_mqtt_decode_publish(&f.buf, 4, &p, &err) > 0);
 	assert_int_equal(p.packet_id, 0x1234);
 	assert_true(p.dup);

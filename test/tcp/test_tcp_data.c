@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Receiving: delayed ACKs, trimming, reassembly and its bounds, timestamps, windows. */
+#include <pubwire/base/sum.h>
+#include <pubwire/base/sumnote.h>
+
 #include "script.h"
 
 #define MSS 1460
@@ -275,6 +278,31 @@ small_segments_share_buffers(void **state)
 	script_check_got(s, 400);
 }
 
+/* As where a segment was cut to the window: what stood behind its end is written over. */
+static void
+bytes_joined_to_a_buffer_leave_no_sum_of_what_stood_there(void **state)
+{
+	struct script *s = script_open(NULL);
+	struct rte_mbuf *m;
+	uint16_t off;
+
+	(void)state;
+	script_accept(s);
+	PEER(s, .flags = A, .seq = 1, .ack = 1, .win = 65535, .len = 500, .data = script_bytes(0));
+	m = pw_tcp_rx_chain(s->conn);
+	off = m->data_off;
+	memset((uint8_t *)m->buf_addr + off + 500, 0xee, 200);
+	pw_sumnote_put(m, off, 700, pw_sum((uint8_t *)m->buf_addr + off, 700));
+	PEER(s, .flags = A, .seq = 501, .ack = 1, .win = 65535, .len = 200,
+	     .data = script_bytes(500));
+	assert_ptr_equal(pw_tcp_rx_chain(s->conn), m);
+	assert_int_equal(m->data_len, 700);
+	assert_int_equal(pw_sumnote_sum(m, off, 700), pw_sum(script_bytes(0), 700));
+	script_skip(s);
+	script_consume(s, 700);
+	script_check_got(s, 700);
+}
+
 static void
 slice_held_by_the_application_keeps_its_bytes(void **state)
 {
@@ -470,6 +498,7 @@ main(void)
 		SCRIPT(reassembly_is_bounded_in_all),
 		SCRIPT(overlapping_pieces_in_any_order_give_the_stream),
 		SCRIPT(small_segments_share_buffers),
+		SCRIPT(bytes_joined_to_a_buffer_leave_no_sum_of_what_stood_there),
 		SCRIPT(slice_held_by_the_application_keeps_its_bytes),
 		SCRIPT(urgent_data_is_taken_in_line),
 		SCRIPT(old_timestamp_is_refused),

@@ -33,11 +33,11 @@ assert_sums_agree(void)
 {
 	for (uint32_t n = 0; n < 200; n++) {
 		for (uint32_t at = 0; at < 8; at++)
-			assert_int_equal(rte_be_to_cpu_16(wire_sum(bytes + at, n)),
+			assert_int_equal(rte_be_to_cpu_16(pw_sum(bytes + at, n)),
 					 plain(bytes + at, n));
 	}
 	for (uint32_t n = BYTES - 20; n <= BYTES; n++)
-		assert_int_equal(rte_be_to_cpu_16(wire_sum(bytes, n)), plain(bytes, n));
+		assert_int_equal(rte_be_to_cpu_16(pw_sum(bytes, n)), plain(bytes, n));
 }
 
 static void

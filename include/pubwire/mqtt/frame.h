@@ -137,11 +137,14 @@ int pw_mqtt_frame(const uint8_t *head, uint32_t n, uint32_t max, uint32_t *total
  */
 const uint8_t *pw_mqtt_bytes(const struct pw_mqtt_buf *b, struct pw_mqtt_span span, void *scratch);
 
+/** Pointer to one byte of the packet; off < b->len. */
+const uint8_t *pw_mqtt_byte(const struct pw_mqtt_buf *b, uint32_t off);
+
 /**
- * Pointer to one byte of the frame for rewriting in place; the caller owns the buffer.
- * off < b->len.
+ * Change one byte of a packet, which nobody else can see yet, with what its buffer says that its
+ * bytes sum up to (pubwire/base/sumnote.h).
  */
-uint8_t *pw_mqtt_byte(const struct pw_mqtt_buf *b, uint32_t off);
+void pw_mqtt_put_byte(const struct pw_mqtt_buf *b, uint32_t off, uint8_t v);
 
 /** Bytes that a variable byte integer up to PW_MQTT_MAX_REMAINING takes, 5.0 1.5.5. */
 uint32_t pw_mqtt_varint_size(uint32_t value);
