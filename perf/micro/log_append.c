@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "hooks.h"
 #include "micro.h"
 #include "session_pvt.h"
 
@@ -29,34 +30,6 @@ static struct pw_flog *flog;
 static struct pw_cursor cursor; /* the broker's, which is never connected */
 static uint64_t words[8192];
 static uint64_t now = 1000000;
-
-static int
-output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t at)
-{
-	(void)ctx;
-	(void)flow;
-	(void)at;
-	rte_pktmbuf_free(m);
-	return 0;
-}
-
-static int
-path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
-{
-	(void)ctx;
-	(void)dst;
-	to->mtu = 1500;
-	to->max_segs = 40;
-	return 0;
-}
-
-static int
-source(void *ctx, const struct pw_addr *dst, struct pw_addr *src)
-{
-	(void)ctx;
-	*src = *dst;
-	return 0;
-}
 
 static void
 settings(void)
@@ -89,13 +62,13 @@ create(void)
 	struct pw_tcp_conf t = {.name = "append",
 				.max_conns = 64,
 				.mem = &mem,
-				.hooks = {.output = output, .path = path},
+				.hooks = {.output = hook_lost, .path = hook_path},
 				.socket = SOCKET_ID_ANY};
 	struct pw_forward_shared_conf s = {.settings = &set,
 					   .nb_workers = 1,
 					   .role = {PW_ROLE_DEVICES | PW_ROLE_BROKERS},
 					   .socket = {SOCKET_ID_ANY}};
-	struct pw_forward_conf f = {.mem = &mem, .source = source, .socket = SOCKET_ID_ANY};
+	struct pw_forward_conf f = {.mem = &mem, .source = hook_source, .socket = SOCKET_ID_ANY};
 	struct pw_flog *l;
 
 	settings();

@@ -11,6 +11,7 @@
 #include <pubwire/mqtt/packet.h>
 
 #include "eal.h"
+#include "hooks.h"
 #include "world_pvt.h"
 
 #define US     UINT64_C(1000)
@@ -68,27 +69,13 @@ push(struct queue *q, struct rte_mbuf *m)
 	q->m[q->n++] = m;
 }
 
-/* A segment as it arrives: one buffer, with the IP header's addresses in front. */
 static struct rte_mbuf *
 arrives(struct rte_mempool *pool, const struct pw_flow *flow, const struct rte_mbuf *m)
 {
-	struct rte_mbuf *copy = rte_pktmbuf_alloc(pool);
-	uint8_t *p;
+	struct rte_mbuf *copy = hook_arrives(pool, flow, m);
 
-	if (copy == NULL || rte_pktmbuf_append(copy, (uint16_t)(20 + m->pkt_len)) == NULL)
+	if (copy == NULL)
 		bench_die("no buffer for a segment");
-	p = rte_pktmbuf_mtod(copy, uint8_t *);
-	memset(p, 0, 20);
-	p[0] = 0x45;
-	memcpy(p + 12, &flow->local.b[12], 4);
-	memcpy(p + 16, &flow->remote.b[12], 4);
-	p += 20;
-	for (const struct rte_mbuf *s = m; s != NULL; s = s->next) {
-		memcpy(p, rte_pktmbuf_mtod(s, void *), s->data_len);
-		p += s->data_len;
-	}
-	copy->l2_len = 0;
-	copy->l3_len = 20;
 	return copy;
 }
 
@@ -114,16 +101,6 @@ far_output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t a
 	(void)at;
 	push(ctx, arrives(mem.pkt, flow, m));
 	rte_pktmbuf_free(m);
-	return 0;
-}
-
-static int
-path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
-{
-	(void)ctx;
-	(void)dst;
-	to->mtu = 1500;
-	to->max_segs = 40;
 	return 0;
 }
 
@@ -364,12 +341,14 @@ bench_start(const struct bench_conf *c)
 	bench_far.nb_broker_conns = 0;
 	settings();
 	compose();
-	bench_far.device_tcp = stack("devices", &far_mem, conf.devices,
-				     (struct pw_tcp_hooks){&from_device, far_output, path, NULL});
-	bench_far.broker_tcp = stack("brokers", &far_mem, 2 * conf.brokers,
-				     (struct pw_tcp_hooks){&from_broker, far_output, path, NULL});
+	bench_far.device_tcp =
+		stack("devices", &far_mem, conf.devices,
+		      (struct pw_tcp_hooks){&from_device, far_output, hook_path, NULL});
+	bench_far.broker_tcp =
+		stack("brokers", &far_mem, 2 * conf.brokers,
+		      (struct pw_tcp_hooks){&from_broker, far_output, hook_path, NULL});
 	tcp = stack("worker", &mem, conf.devices + 2 * conf.brokers,
-		    (struct pw_tcp_hooks){NULL, worker_output, path, NULL});
+		    (struct pw_tcp_hooks){NULL, worker_output, hook_path, NULL});
 	for (uint32_t b = 0; b < conf.brokers; b++) {
 		struct pw_addr a = address(2, 1 + b);
 

@@ -16,6 +16,7 @@
 #include <pubwire/forward/forward.h>
 
 #include "eal.h"
+#include "hooks.h"
 
 #define FEW 16
 
@@ -40,39 +41,11 @@ heap(void)
 }
 
 static int
-output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
-{
-	(void)ctx;
-	(void)flow;
-	(void)now;
-	rte_pktmbuf_free(m);
-	return 0;
-}
-
-static int
-path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
-{
-	(void)ctx;
-	(void)dst;
-	to->mtu = 1500;
-	to->max_segs = 8;
-	return 0;
-}
-
-static int
 post(void *ctx, uint32_t worker, const struct pw_forward_msg *msg)
 {
 	(void)ctx;
 	(void)worker;
 	(void)msg;
-	return 0;
-}
-
-static int
-source(void *ctx, const struct pw_addr *dst, struct pw_addr *src)
-{
-	(void)ctx;
-	*src = *dst;
 	return 0;
 }
 
@@ -92,13 +65,13 @@ taken_by(uint32_t connections, uint32_t workers)
 		.max_time_wait = FEW,
 		.max_tx_slices = 64,
 		.mem = &mem,
-		.hooks = {.output = output, .path = path},
+		.hooks = {.output = hook_lost, .path = hook_path},
 		.socket = SOCKET_ID_ANY,
 	};
 	struct pw_forward_conf fc = {
 		.mem = &mem,
 		.post = post,
-		.source = source,
+		.source = hook_source,
 		.socket = SOCKET_ID_ANY,
 	};
 	struct pw_forward *f;
@@ -210,14 +183,14 @@ logs_and_cursors_take_as_many_bytes_as_the_plan_says(void **state)
 			.socket = {SOCKET_ID_ANY},
 		};
 		struct pw_forward_conf fc = {
-			.mem = &mem, .post = post, .source = source, .socket = SOCKET_ID_ANY};
+			.mem = &mem, .post = post, .source = hook_source, .socket = SOCKET_ID_ANY};
 		struct pw_tcp_conf tc = {
 			.name = "cost",
 			.max_conns = FEW,
 			.max_time_wait = FEW,
 			.max_tx_slices = 64,
 			.mem = &mem,
-			.hooks = {.output = output, .path = path},
+			.hooks = {.output = hook_lost, .path = hook_path},
 			.socket = SOCKET_ID_ANY,
 		};
 		struct pw_forward *f;
@@ -259,7 +232,7 @@ tcp_beyond_few(uint32_t time_wait, uint32_t connections)
 		.name = "cost",
 		.max_tx_slices = 64,
 		.mem = &mem,
-		.hooks = {.output = output, .path = path},
+		.hooks = {.output = hook_lost, .path = hook_path},
 		.socket = SOCKET_ID_ANY,
 	};
 	size_t took[2];

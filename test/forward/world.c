@@ -6,6 +6,7 @@
 #include <rte_mbuf.h>
 
 #include "eal.h"
+#include "hooks.h"
 #include "world_pvt.h"
 
 #define QUEUE 16384
@@ -55,43 +56,18 @@ is_dark(const struct pw_flow *flow)
 static int
 output(void *ctx, const struct pw_flow *flow, struct rte_mbuf *m, uint64_t now)
 {
-	struct rte_mbuf *copy = rte_pktmbuf_alloc(w.mem.pkt);
-	uint8_t *p;
+	struct rte_mbuf *copy = hook_arrives(w.mem.pkt, flow, m);
 
 	(void)ctx;
 	(void)now;
+	rte_pktmbuf_free(m);
 	if (copy == NULL || (w.lost != 0 && ++q_count % w.lost == 0) || is_dark(flow)) {
 		rte_pktmbuf_free(copy);
-		rte_pktmbuf_free(m);
 		return 0;
 	}
-	assert_non_null(rte_pktmbuf_append(copy, (uint16_t)(20 + m->pkt_len)));
-	p = rte_pktmbuf_mtod(copy, uint8_t *);
-	memset(p, 0, 20);
-	p[0] = 0x45;
-	memcpy(p + 12, &flow->local.b[12], 4);
-	memcpy(p + 16, &flow->remote.b[12], 4);
-	p += 20;
-	for (struct rte_mbuf *s = m; s != NULL; s = s->next) {
-		memcpy(p, rte_pktmbuf_mtod(s, void *), s->data_len);
-		p += s->data_len;
-	}
-	rte_pktmbuf_free(m);
-	copy->l2_len = 0;
-	copy->l3_len = 20;
 	assert_true(q_tail - q_head < QUEUE);
 	queue[q_tail % QUEUE].m = copy;
 	queue[q_tail++ % QUEUE].to = stack_at(&flow->remote);
-	return 0;
-}
-
-static int
-path(void *ctx, const struct pw_addr *dst, struct pw_tcp_path *to)
-{
-	(void)ctx;
-	(void)dst;
-	to->mtu = 1500;
-	to->max_segs = 40;
 	return 0;
 }
 
@@ -328,7 +304,7 @@ stack(const char *name, uint64_t seed, uint64_t now)
 		.rx_copy_break = w.rx_copy_break,
 		.seed = seed,
 		.mem = &w.mem,
-		.hooks = {.output = output, .path = path},
+		.hooks = {.output = output, .path = hook_path},
 		.socket = SOCKET_ID_ANY,
 	};
 	struct pw_tcp *t = pw_tcp_create(&conf, now);

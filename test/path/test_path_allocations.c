@@ -134,16 +134,6 @@ test_deliberate_allocations_on_a_worker_lcore_are_counted(void **state)
 #define MESSAGES 300
 
 static bool
-all_acked(const struct world *w)
-{
-	for (uint32_t i = 0; i < w->nb_devices; i++) {
-		if (w->device[i].nb_acks < MESSAGES)
-			return false;
-	}
-	return true;
-}
-
-static bool
 all_drained(const struct world *w)
 {
 	return pw_fleet_drained(w->fleet);
@@ -173,7 +163,7 @@ traffic(struct world *w)
 	broker_reset(&w->broker[0], w->now);
 	pw_tcp_abort(w->side[0].tcp, w->device[--w->nb_devices].conn, w->now);
 	publish(w, MESSAGES / 2, MESSAGES);
-	assert_true(world_until(w, all_acked, 20000));
+	assert_true(world_until(w, world_acked, 20000));
 }
 
 static void

@@ -16,16 +16,6 @@
 #define DEVICES	 8
 #define MESSAGES 12 /* of each device */
 
-static bool
-all_acked(const struct world *w)
-{
-	for (uint32_t i = 0; i < w->nb_devices; i++) {
-		if (w->device[i].nb_acks < MESSAGES)
-			return false;
-	}
-	return true;
-}
-
 static void
 publish_all(struct world *w)
 {
@@ -63,7 +53,7 @@ run(struct world *w)
 {
 	world_connect(w, DEVICES, PW_MQTT_3_1_1);
 	publish_all(w);
-	assert_true(world_until(w, all_acked, 5000));
+	assert_true(world_until(w, world_acked, 5000));
 	check_brokers(w);
 	for (uint32_t i = 0; i < pw_fleet_workers(w->fleet); i++) {
 		const struct pw_worker_counters *c = pw_fleet_counters(w->fleet, i);
@@ -211,7 +201,7 @@ test_reset_broker_is_served_again_across_workers(void **state)
 	broker_reset(&w->broker[1], w->now);
 	w->broker[1].nb_records = 0;
 	w->broker[1].hold_acks = false;
-	assert_true(world_until(w, all_acked, 5000));
+	assert_true(world_until(w, world_acked, 5000));
 	check_brokers(w);
 	world_destroy(w);
 }

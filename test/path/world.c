@@ -243,6 +243,18 @@ world_step(struct world *w)
 }
 
 bool
+world_acked(const struct world *w)
+{
+	for (uint32_t i = 0; i < w->nb_devices; i++) {
+		const struct model_device *d = &w->device[i];
+
+		if (d->nb_acks < d->next_id - 1u)
+			return false;
+	}
+	return true;
+}
+
+bool
 world_until(struct world *w, bool (*holds)(const struct world *w), uint32_t ms)
 {
 	for (uint64_t end = w->now + ms * MS; w->now < end;) {

@@ -70,6 +70,9 @@ void world_destroy(struct world *w);
 /** One step of everybody. */
 void world_step(struct world *w);
 
+/** Every QoS 1 message that a device has published is acknowledged. */
+bool world_acked(const struct world *w);
+
 /** Step until the condition holds; false where it does not within so many ms. */
 bool world_until(struct world *w, bool (*holds)(const struct world *w), uint32_t ms);
 

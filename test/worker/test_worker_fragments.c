@@ -14,16 +14,6 @@
 
 #define DEVICES 8
 
-static bool
-all_acked(const struct world *w)
-{
-	for (uint32_t i = 0; i < w->nb_devices; i++) {
-		if (w->device[i].nb_acks == 0)
-			return false;
-	}
-	return true;
-}
-
 static void
 publish_in_pieces(struct world *w)
 {
@@ -54,7 +44,7 @@ rejoin(const struct world_conf *conf)
 	world_connect(w, DEVICES, PW_MQTT_3_1_1);
 	assert_true(pw_forward_sessions(pw_fleet_forward(w->fleet, 1)) > 0);
 	publish_in_pieces(w);
-	assert_true(world_until(w, all_acked, 100)); /* no retransmission was needed */
+	assert_true(world_until(w, world_acked, 100)); /* no retransmission was needed */
 	assert_true(n->frag_joined >= DEVICES);
 	assert_int_equal(pw_fleet_counters(w->fleet, 0)->regrouped,
 			 pw_forward_sessions(pw_fleet_forward(w->fleet, 1)));
@@ -85,8 +75,8 @@ test_rejoined_packets_are_dropped_where_the_ring_is_full(void **state)
 	publish_in_pieces(w);
 	run_without_worker_1(w);
 	assert_true(pw_fleet_counters(w->fleet, 0)->drop_message_full > 0);
-	assert_false(all_acked(w));
-	assert_true(world_until(w, all_acked, 5000)); /* TCP sends again what was dropped */
+	assert_false(world_acked(w));
+	assert_true(world_until(w, world_acked, 5000)); /* TCP sends again what was dropped */
 	world_destroy(w);
 }
 
@@ -123,7 +113,7 @@ test_pieces_are_the_first_to_go_when_buffers_are_short(void **state)
 	assert_true(c->drop_frag_pressure > 0);
 	assert_int_equal(c->frag_joined, 0);
 	rte_pktmbuf_free_bulk(held, n);
-	assert_true(world_until(w, all_acked, 5000));
+	assert_true(world_until(w, world_acked, 5000));
 	assert_true(c->frag_joined >= DEVICES);
 	world_destroy(w);
 }

@@ -31,16 +31,6 @@ connected(const struct world *w)
 }
 
 static bool
-all_acked(const struct world *w)
-{
-	for (uint32_t i = 0; i < w->nb_devices; i++) {
-		if (w->device[i].nb_acks < MESSAGES)
-			return false;
-	}
-	return true;
-}
-
-static bool
 drained(const struct world *w)
 {
 	return pw_fleet_drained(w->fleet);
@@ -77,7 +67,7 @@ forward(const struct world_conf *conf)
 			nics_raise();
 		}
 	}
-	assert_true(nics_until(w, all_acked, 30000));
+	assert_true(nics_until(w, world_acked, 30000));
 	pw_fleet_drain(w->fleet);
 	assert_true(nics_until(w, drained, 20000));
 	pw_fleet_stop(w->fleet);

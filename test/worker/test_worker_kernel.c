@@ -110,16 +110,6 @@ resets(const struct world *w)
 	return n;
 }
 
-static bool
-all_acked(const struct world *w)
-{
-	for (uint32_t i = 0; i < w->nb_devices; i++) {
-		if (w->device[i].nb_acks == 0)
-			return false;
-	}
-	return true;
-}
-
 static void
 publish(struct world *w)
 {
@@ -234,7 +224,7 @@ test_a_flood_costs_no_more_than_the_rate(void **state)
 		/* What had gathered, and what has come in since. */
 		assert_in_range(got, second == 0 ? RATE : 2 * RATE,
 				second == 0 ? RATE + 10 : 2 * RATE + 20);
-		assert_true(all_acked(w));
+		assert_true(world_acked(w));
 		world_run(w, (uint32_t)((begin + SECOND - w->now) / MS));
 	}
 	dropped = COUNT(w, 0, drop_kernel_rate) + COUNT(w, 1, drop_kernel_rate);
@@ -353,7 +343,7 @@ test_an_interface_that_is_gone_stops_nothing(void **state)
 	assert_int_equal(rte_ring_enqueue(w->from_kernel, frame(w, IPPROTO_UDP, 3784, 3784, 16)),
 			 0);
 	publish(w);
-	assert_true(world_until(w, all_acked, 1000));
+	assert_true(world_until(w, world_acked, 1000));
 	assert_int_equal(COUNT(w, 0, drop_kernel_refused), 100);
 	assert_int_equal(COUNT(w, 0, to_kernel), before);
 	assert_int_equal(COUNT(w, 0, from_kernel), 0);

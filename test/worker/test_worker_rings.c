@@ -14,16 +14,6 @@
 
 #define DEVICES 8
 
-static bool
-all_acked(const struct world *w)
-{
-	for (uint32_t i = 0; i < w->nb_devices; i++) {
-		if (w->device[i].nb_acks == 0)
-			return false;
-	}
-	return true;
-}
-
 static void
 publish(struct world *w, uint32_t first)
 {
@@ -65,8 +55,8 @@ test_frames_for_a_worker_whose_ring_is_full_are_counted_and_come_again(void **st
 	publish(w, 0);
 	run_without_worker_1(w);
 	assert_true(pw_fleet_counters(w->fleet, 0)->drop_steer_full > 0);
-	assert_false(all_acked(w));
-	assert_true(world_until(w, all_acked, 5000)); /* TCP sends again what was dropped */
+	assert_false(world_acked(w));
+	assert_true(world_until(w, world_acked, 5000)); /* TCP sends again what was dropped */
 	world_destroy(w);
 }
 
@@ -129,7 +119,7 @@ test_takeovers_wait_for_room_in_a_full_ring_and_none_is_lost(void **state)
 	(void)state;
 	world_connect(w, DEVICES, PW_MQTT_3_1_1);
 	publish(w, 0);
-	assert_true(world_until(w, all_acked, 5000));
+	assert_true(world_until(w, world_acked, 5000));
 	fill_messages(w, 0, 1);
 	connect_again(w);
 	run_without_worker_1(w);
@@ -149,7 +139,7 @@ test_takeovers_wait_for_room_in_a_full_ring_and_none_is_lost(void **state)
 				 pw_forward_sessions(pw_fleet_forward(w->fleet, 1)),
 			 DEVICES);
 	publish(w, DEVICES);
-	assert_true(world_until(w, all_acked, 5000));
+	assert_true(world_until(w, world_acked, 5000));
 	assert_int_equal(w->broker[0].nb_records, 2 * DEVICES);
 	world_destroy(w);
 }

@@ -78,16 +78,6 @@ turns_without_work_and_pauses_are_apart(void **state)
 	assert_int_equal(s->switches, before.switches);
 }
 
-static bool
-all_acked(const struct world *w)
-{
-	for (uint32_t i = 0; i < w->nb_devices; i++) {
-		if (w->device[i].nb_acks < MESSAGES)
-			return false;
-	}
-	return true;
-}
-
 static void
 a_worker_that_forwards_has_cycles_in_every_stage(void **state)
 {
@@ -109,7 +99,7 @@ a_worker_that_forwards_has_cycles_in_every_stage(void **state)
 		if (k % 5 == 4)
 			world_run(w, 1);
 	}
-	assert_true(world_until(w, all_acked, 20000));
+	assert_true(world_until(w, world_acked, 20000));
 	pw_fleet_stop(w->fleet);
 	s = pw_fleet_stages(w->fleet, 0);
 	assert_non_null(s);
