@@ -213,7 +213,7 @@ judge_publish(struct leg *l, const struct pw_mqtt_buf *f, const struct pw_mqtt_p
 {
 	struct broker *b = l->broker;
 	struct world *w = b->w;
-	uint8_t *bytes = pw_mqtt_byte(f, 0);
+	const uint8_t *bytes = pw_mqtt_byte(f, 0);
 	uint32_t index = identify(l, bytes + p->payload.off, p->payload.len);
 	struct message *m;
 	struct copy *c;
