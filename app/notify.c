@@ -259,7 +259,8 @@ app_notify_stopping(uint64_t ns)
 }
 
 /* Fed while the slowest worker has stood for less than half of what the service manager allows: so
- * it acts no sooner than that after the last turn, and no later than one and a half times. */
+ * it acts no sooner than that after the last turn, and no later than one and a half times; a
+ * quarter more where its queue was full. */
 static void
 feed(const struct app *a, uint64_t now)
 {

@@ -77,7 +77,7 @@ pw_sumnote_amend(struct rte_mbuf *m, uint16_t off, uint8_t was, uint8_t is)
 
 /*
  * Note i, which is n, becomes two: of its first k bytes and of the rest. The shorter part is read,
- * the other one follows from it.
+ * the other one follows from it. All of its bytes may be read, and none changes any more.
  */
 static void
 split(struct rte_mbuf *m, uint32_t i, union pw_sumnote n, uint16_t k, union pw_sumnote half[2])
@@ -97,16 +97,22 @@ split(struct rte_mbuf *m, uint32_t i, union pw_sumnote n, uint16_t k, union pw_s
 	store(&note[(i + 1) % PW_SUMNOTES], half[1]);
 }
 
-/* Read len bytes and note them in place of what was noted first. */
+/*
+ * Read len bytes and note them in place of the note that begins first, which is none where there is
+ * room. No note moves: one that is open would be copied as it was.
+ */
 static union pw_sumnote
 add(struct rte_mbuf *m, uint16_t off, uint16_t len)
 {
 	union pw_sumnote n = {.off = off, .len = len, .sum = pw_sum(bytes(m, off), len)};
 	uint64_t *note = pw_sumnotes(m);
+	uint32_t at = 0;
 
-	for (uint32_t i = PW_SUMNOTES - 1; i > 0; i--)
-		store(&note[i], load(&note[i - 1]));
-	store(&note[0], n);
+	for (uint32_t i = 1; i < PW_SUMNOTES; i++) {
+		if (load(&note[i]).off < load(&note[at]).off)
+			at = i;
+	}
+	store(&note[at], n);
 	return n;
 }
 
@@ -124,7 +130,7 @@ beginning(struct rte_mbuf *m, uint16_t off, uint16_t len)
 	}
 	for (uint32_t i = 0; i < PW_SUMNOTES; i++) {
 		n = load(&note[i]);
-		if (n.off == off && n.len > len) {
+		if (n.off == off && n.len > len && !n.open) {
 			split(m, i, n, len, half);
 			return half[0];
 		}

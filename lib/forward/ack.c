@@ -337,7 +337,9 @@ pw_forward_fetch(const struct pw_forward *f, const struct pw_flog *l, const uint
 
 		s[i] = pw_pool_find(f->sessions, e->origin);
 		rte_prefetch0(s[i]);
-		rte_prefetch0(e->first.mbuf);
+		/* Another lcore may just be putting the bytes elsewhere (compact.c). */
+		if (!l->remote)
+			rte_prefetch0(e->first.mbuf);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		if (s[i] != NULL && s[i]->conn != NULL)

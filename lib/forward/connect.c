@@ -181,12 +181,16 @@ objection(struct pw_forward *f, const struct pw_session *s, const struct pw_mqtt
 
 /*
  * Whether a CONNACK finds a place: a fleet that comes at once is told in turn, not reset. Those
- * that wait for a grant have places before it, but not any number: some wait for brokers.
+ * that wait for a grant have places before it, but not any number: some wait for brokers. Who comes
+ * just when a place has come free stands behind those that wait, who are read at the next poll.
  */
 static bool
-connack_room(const struct pw_forward *f)
+connack_room(struct pw_forward *f)
 {
-	return pw_tcp_send_places(f->tcp) > RTE_MIN(f->claims, CLAIMS_SPARED);
+	if (pw_tcp_send_places(f->tcp) > RTE_MIN(f->claims, CLAIMS_SPARED))
+		return f->waking || !f->connack_awaited;
+	f->connack_awaited = true;
+	return false;
 }
 
 static bool

@@ -210,6 +210,7 @@ struct pw_forward {
 	struct pw_account *account;  /* likewise; NULL where nothing asks for it */
 	uint32_t auth_waiting;	     /* passwords whose verification has no answer yet */
 	uint32_t claims;	     /* sessions in PW_SESSION_CLAIM: each is to have a CONNACK */
+	bool connack_awaited;	     /* a CONNECT found no place for one when it was last read */
 	struct pw_pool *more;	     /* struct pw_session_more */
 	uint32_t max_sessions;	     /* in the pool */
 	uint32_t nb_sessions;	     /* with a connection */

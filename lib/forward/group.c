@@ -65,10 +65,13 @@ leads(const struct pw_forward *f, const struct pw_session *s, const struct pw_ap
 static uint32_t
 most(const struct pw_forward *f, const struct pw_flog *l, const struct pw_append *a)
 {
-	uint64_t n = (uint64_t)l->mask + 1 - (l->tail - l->head);
+	uint64_t n = (uint64_t)l->mask + 1 - (l->tail - l->head), limit;
 
-	if (pw_route_when_full(a->route, 0) == PW_WHEN_FULL_BLOCK)
-		n = RTE_MIN(n, pw_flog_limit(l) - l->tail);
+	if (pw_route_when_full(a->route, 0) == PW_WHEN_FULL_BLOCK) {
+		/* Readers on another lcore may have put it back since the first had its place. */
+		limit = pw_flog_limit(l);
+		n = RTE_MIN(n, limit > l->tail ? limit - l->tail : 1);
+	}
 	return (uint32_t)RTE_MIN(n, (uint64_t)RTE_MIN(a->route->group, f->quantum));
 }
 

@@ -207,7 +207,7 @@ struct pw_flog {
 	(l)->worker, (l)->lane == PW_LANE_5 ? "5.0" : "3.1.1", (uint32_t)(l)->set,                 \
 		(uint32_t)(l)->pool
 
-/* Called for each QoS 0 entry that is complete; its buffers are gone already. */
+/* Called for each QoS 0 entry that is complete; its buffers go by the end of the sweep. */
 typedef void (*pw_flog_fn)(void *ctx, const struct pw_flog *l, const struct pw_flog_entry *e);
 
 /* Reserve the entries, and a completion ring where the readers run elsewhere. 0 or -errno. */

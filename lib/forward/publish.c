@@ -57,7 +57,6 @@ count_publish(struct pw_forward *f, const struct pw_append *a)
 	f->counters.publishes_qos0 += a->qos == 0 ? a->further + 1u : 0;
 	f->counters.publishes_qos1 += a->qos == 1;
 	f->counters.publishes_qos2 += a->qos == 2;
-	f->counters.grouped += a->further;
 	f->frames += a->further;
 }
 
@@ -248,6 +247,7 @@ append(struct pw_forward *f, struct pw_session *s, struct pw_append *a, const st
 		f->counters.dropped_no_buffer += messages;
 		f->route[a->route->slot].dropped_no_buffer += messages;
 	} else {
+		f->counters.grouped += a->further;
 		f->counters.payload_bytes += a->payload;
 		__atomic_store_n(&s->messages, s->messages + messages, __ATOMIC_RELAXED);
 		if (a->run != NULL)

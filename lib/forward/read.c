@@ -247,6 +247,7 @@ pw_sessions_wake(struct pw_forward *f, uint64_t now)
 	/* Set again where one of them finds no place: what arrives now stands behind them then. */
 	PW_FOREACH_LOG (f, l)
 		l->awaited = false;
+	f->connack_awaited = false;
 	f->waking = true;
 	while (n < WAKE_MAX && vain < WAKE_VAIN &&
 	       (s = pw_list_first(f, PW_LIST_WAITING)) != NULL) {

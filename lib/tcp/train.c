@@ -16,10 +16,14 @@
 /* TCP header and payload: the length field of IPv4 counts the IP header too. */
 #define TRAIN_BYTES (UINT16_MAX - 40u)
 
+/* i40e refuses to cut into less (its driver says -EINVAL where packets are prepared); who offers so
+ * small an MSS sends little. */
+#define TRAIN_MSS_LEAST 256u
+
 void
 pw_tcp_train_begin(struct pw_tcp *t, struct pw_tcp_conn *c)
 {
-	t->train = (struct train){.conn = c->tso ? c : NULL};
+	t->train = (struct train){.conn = c->tso && c->mss >= TRAIN_MSS_LEAST ? c : NULL};
 }
 
 static void
@@ -32,8 +36,12 @@ let_go(struct pw_tcp *t)
 		return;
 	if (r.segs > 1)
 		r.m->tso_segsz = r.conn->mss;
-	if (pw_tcp_emit_conn(t, r.conn, r.m) != 0)
+	if (pw_tcp_emit_conn(t, r.conn, r.m) != 0) {
+		/* What follows is not to share its fate. */
+		if (!r.conn->tso)
+			t->train.conn = NULL;
 		return;
+	}
 	t->count.bytes_out += r.bytes;
 	t->count.bytes_by_ref += r.bytes;
 	if (r.segs > 1) {

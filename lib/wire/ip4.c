@@ -122,7 +122,10 @@ wire_tcp_sum_ok(const struct pw_wire *w, const struct pw_port *port, struct rte_
 	uint32_t off = m->l2_len + m->l3_len, header;
 	uint32_t sum;
 
-	pw_sumnote_forget(m);
+	/* Drivers say of a packet's first buffer alone what it is: the flags of the others are of
+	 * their former life. */
+	for (struct rte_mbuf *s = m; s != NULL; s = s->next)
+		pw_sumnote_forget(s);
 	if ((port->caps & PW_PORT_RX_CKSUM) &&
 	    (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD) {
 		/* Whoever reads the bytes first may note what they sum up to. */

@@ -93,7 +93,7 @@ wire_output_fit(struct pw_wire *w, const struct iface *f, struct rte_mbuf **m, u
 	uint32_t len = cut ? (uint32_t)(*m)->l4_len + (*m)->tso_segsz : (*m)->pkt_len;
 
 	if (len + hdr_len > f->mtu || (*m)->pkt_len + hdr_len > UINT16_MAX ||
-	    (cut && !(f->port->caps & PW_PORT_TX_TSO))) {
+	    (cut && (!(f->port->caps & PW_PORT_TX_TSO) || (*m)->nb_segs > f->max_segs))) {
 		w->n.drop_oversize++;
 		rte_pktmbuf_free(*m);
 		return -EMSGSIZE;

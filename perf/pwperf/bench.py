@@ -14,7 +14,7 @@ import time
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "scripts"))
 from . import machine  # noqa: E402
-from .pauses import Slots, taken  # noqa: E402
+from .pauses import Slots, Unwatched, taken  # noqa: E402
 from pwlab.telemetry import Telemetry, TelemetryError, socket_path  # noqa: E402
 
 PATIENCE = 60
@@ -280,7 +280,8 @@ class Bench:
 
     def floor(self, s, seconds, rate):
         """Percentiles of frames of a message's size that leave at this rate and that testpmd passes on: what the machine and the
-        generator make late without pubwire. None without testpmd."""
+        generator make late without pubwire. One frame a message: too high where a scenario puts several into a segment. None without
+        testpmd."""
         return self.testpmd_passes(s.frame(), seconds, rate)["latency_us"] if self.testpmd else None
 
     # pubwire.
@@ -360,7 +361,7 @@ class Bench:
         """One run against pubwire. Messages that are wrong end everything; lost ones only where none may be.
         watch(begins) is called when what is measured begins, and when it has ended. With cost workers are asked what they spent,
         which takes milliseconds of a CPU where the measured time begins: not where percentiles count. pauses: a pauses.Watch of our
-        CPUs; the result has its "pauses" and "slots" then."""
+        CPUs; the result has its "pauses" and "slots" then: no pauses, and why in "unwatched", where the kernel could not tell all."""
         at, drops = {}, {}
 
         def begins(phase):
@@ -397,8 +398,11 @@ class Bench:
         r["heap"] = at.get(LEAVES, 0)
         if pauses:
             r["slots"] = Slots(self.file("slots"))
-            r["pauses"] = {c: taken(ran, (self.pid, self.generator), r["slots"].begin, r["slots"].end)
-                           for c, ran in pauses.switches().items()}
+            try:
+                r["pauses"] = {c: taken(ran, (self.pid, self.generator), r["slots"].begin, r["slots"].end)
+                               for c, ran in pauses.switches().items()}
+            except Unwatched as e:
+                r["pauses"], r["unwatched"] = None, str(e)
         if not cost:
             return r
         r["workers"] = self.cost(s, *(at[phase] for phase in MEASURED), r["sent_per_second"] * r["seconds"])

@@ -22,7 +22,7 @@ RECORD_LOST, RECORD_SWITCH_CPU_WIDE, SWITCH_OUT = 2, 15, 1 << 13
 FLAG_FD_CLOEXEC = 1 << 3
 ATTR = struct.Struct("=IIQQQQQIIQQQQIiQI4x")
 HEAD, TAIL = 1024, 1032  # of struct perf_event_mmap_page
-PAGES = 128              # of records: 13,000 switches
+PAGES = 128              # of records: 6,500 switches, each two of 40 bytes
 SECONDS = 30             # that pktgen --slots takes
 GENERATOR = "the generator stood still"
 FEW = 1000               # messages: too few for a 99th percentile

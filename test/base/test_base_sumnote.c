@@ -178,6 +178,32 @@ bytes_added_behind_what_is_noted_are_counted(void **state)
 	rte_pktmbuf_free(m);
 }
 
+/* Messages that follow in a buffer are rewritten by its owner while others send those before them.
+ */
+static void
+what_others_may_not_see_yet_is_left_to_its_owner(void **state)
+{
+	struct rte_mbuf *m = buffer();
+	const uint64_t *note = pw_sumnotes(m);
+	uint64_t put;
+
+	(void)state;
+	pw_sumnote_put(m, 100, 1000, pw_sum((uint8_t *)m->buf_addr + 100, 1000));
+	put = note[0];
+	assert_sum(m, 100, 400);
+	assert_sum(m, 500, 200);
+	assert_int_equal(note[0], put); /* where its owner may be about to amend it */
+	for (uint32_t i = 1; i < PW_SUMNOTES; i++) {
+		const union pw_sumnote n = {.word = note[i]};
+
+		assert_true(n.off + n.len <= 700);
+	}
+	patch(m, 800, 9);
+	assert_sum(m, 700, 400);
+	assert_sum(m, 100, 1000);
+	rte_pktmbuf_free(m);
+}
+
 static int
 set_up(void **state)
 {
@@ -207,6 +233,7 @@ main(void)
 		cmocka_unit_test(longer_part_follows_from_the_shorter_one),
 		cmocka_unit_test(nothing_is_noted_where_none_may_be),
 		cmocka_unit_test(bytes_added_behind_what_is_noted_are_counted),
+		cmocka_unit_test(what_others_may_not_see_yet_is_left_to_its_owner),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

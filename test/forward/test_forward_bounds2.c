@@ -402,6 +402,20 @@ a_worker_that_cannot_post_gives_up_claims_but_never_a_release(void **state)
 	assert_int_equal(pw_forward_counters(w.forward[1])->takeovers, 0);
 }
 
+static void
+say_connect(uint32_t i)
+{
+	struct pw_mqtt_connect_out o = {.version = 4, .clean = true, .keepalive = 60};
+	uint8_t out[64];
+	char id[8];
+	int len;
+
+	o.client_id = (struct pw_mqtt_str){id, (uint32_t)snprintf(id, sizeof(id), "d%u", i)};
+	len = pw_mqtt_encode_connect(out, sizeof(out), &o);
+	assert_true(len > 0);
+	device_send(i, out, (uint32_t)len);
+}
+
 /*
  * A fleet comes back at once, whose CONNACKs wait for acknowledgements in more send queues than
  * there are: who finds no place is told a moment later, and nobody is reset.
@@ -416,17 +430,8 @@ come_at_once(uint32_t nb_workers)
 	one_broker();
 	world_start(nb_workers, 3, 3);
 	for (uint32_t i = 0; i < WORLD_DEVICES; i++) {
-		struct pw_mqtt_connect_out o = {.version = 4, .clean = true, .keepalive = 60};
-		uint8_t out[64];
-		char id[8];
-		int len;
-
-		o.client_id =
-			(struct pw_mqtt_str){id, (uint32_t)snprintf(id, sizeof(id), "d%u", i)};
-		len = pw_mqtt_encode_connect(out, sizeof(out), &o);
-		assert_true(len > 0);
 		device_open(i, 0);
-		device_send(i, out, (uint32_t)len);
+		say_connect(i);
 	}
 	/* All of them find places in one turn: what they are told must find its way, too. */
 	world_run(500);
@@ -458,6 +463,45 @@ a_fleet_whose_identifiers_another_worker_grants_is_told_one_after_the_other(void
 	come_at_once(2);
 }
 
+/* In a flood that does not end those that wait longest would be reset at their deadline. */
+static void
+who_comes_while_others_wait_for_their_connack_stands_behind_them(void **state)
+{
+	const uint32_t early = WORLD_DEVICES - 8;
+	static const uint8_t publish[] = {0x30, 3, 0, 1, 't'}; /* QoS 0: no answer */
+	const struct pw_device_counters *n;
+	bool was[WORLD_DEVICES] = {false};
+	uint32_t first = 0;
+
+	(void)state;
+	w.tx_slices = 64;
+	one_broker();
+	world_start(1, 3, 3);
+	n = pw_forward_counters(w.forward[0]);
+	for (uint32_t i = 0; i < WORLD_DEVICES; i++)
+		device_open(i, 0);
+	world_run(50);
+	for (uint32_t i = 0; i < early; i++)
+		say_connect(i);
+	world_run(1);
+	assert_true(n->blocked > 0);
+	/* Who has been told acknowledges it, which makes a place, and just then another comes. */
+	for (uint32_t i = 0; i < WORLD_DEVICES - early; i++) {
+		assert_true(connected(i));
+		device_send(i, publish, sizeof(publish));
+		say_connect(early + i);
+		world_run(1);
+		for (uint32_t k = 0; k < WORLD_DEVICES; k++) {
+			first += k < early && !was[k] && connected(k);
+			assert_true(k < early || !connected(k) || first == early);
+			was[k] = connected(k);
+		}
+	}
+	world_run(500);
+	for (uint32_t i = 0; i < WORLD_DEVICES; i++)
+		assert_true(connected(i) && !w.device[i].closed);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -478,6 +522,7 @@ main(void)
 		T(connections_beyond_the_limit_are_counted),
 		T(a_fleet_that_comes_at_once_is_told_one_after_the_other),
 		T(a_fleet_whose_identifiers_another_worker_grants_is_told_one_after_the_other),
+		T(who_comes_while_others_wait_for_their_connack_stands_behind_them),
 		T(a_worker_that_cannot_post_gives_up_claims_but_never_a_release),
 	};
 

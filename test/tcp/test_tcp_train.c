@@ -170,6 +170,27 @@ fin_rides_at_the_end(void **state)
 	PEER(s, .flags = A, .seq = 1, .ack = 4002, .win = 65535);
 }
 
+/* Drivers refuse a packet that is to be cut into very little, each time it comes. */
+static void
+a_tiny_mss_is_not_cut(void **state)
+{
+	struct script *s;
+
+	(void)state;
+	script.tso = true;
+	script.max_segs = 40;
+	s = script_open(NULL);
+	script_syn(s);
+	PEER(s, .flags = S | A, .seq = 0, .ack = 1, .win = 65535, .mss = 200);
+	EXPECT(s, .flags = A, .seq = 1, .ack = 1);
+	s->nb_packets = 0;
+	script_send(s, 0, 1000);
+	assert_int_equal(script_skip(s), 5);
+	assert_int_equal(s->nb_packets, 5);
+	assert_int_equal(pw_tcp_counters(s->t)->segs_tso, 0);
+	PEER(s, .flags = A, .seq = 1, .ack = 1001, .win = 65535);
+}
+
 /* The way leads over another port by now: what left is lost, and goes again in segments. */
 static void
 a_port_that_does_not_cut_ends_it(void **state)
@@ -231,6 +252,7 @@ main(void)
 		SCRIPT(the_length_field_of_ip_bounds_it),
 		SCRIPT(a_lost_part_goes_again_alone),
 		SCRIPT(fin_rides_at_the_end),
+		SCRIPT(a_tiny_mss_is_not_cut),
 		SCRIPT(a_port_that_does_not_cut_ends_it),
 		SCRIPT(an_empty_pool_ends_a_packet_early),
 	};

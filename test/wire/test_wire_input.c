@@ -5,6 +5,9 @@
 
 #include <rte_mbuf.h>
 
+#include <pubwire/base/sum.h>
+#include <pubwire/base/sumnote.h>
+
 #include "eal.h"
 #include "rig.h"
 
@@ -92,6 +95,30 @@ test_padding_is_cut_off(void **state)
 	m = rig_in_mbuf(&r, 0, rig_mbuf(&r, &f, 54));
 	assert_fit_for_tcp(m, 14, 20, 2);
 	assert_int_equal(m->nb_segs, 1);
+	rte_pktmbuf_free(m);
+	rig_down(&r);
+}
+
+/* Drivers that receive into several buffers set the flags of the first alone. */
+static void
+test_buffers_of_a_chain_have_no_notes_of_a_former_life(void **state)
+{
+	struct rte_mbuf *m, *s;
+	struct rig r;
+	struct frame f;
+
+	(void)state;
+	rig_default(&r);
+	frame_tcp(&f, 600);
+	m = rig_mbuf(&r, &f, 300);
+	for (s = m; s != NULL; s = s->next)
+		pw_sumnote_put(s, s->data_off, s->data_len, 0x1234);
+	m = rig_in_mbuf(&r, 0, m);
+	assert_non_null(m);
+	assert_int_equal(m->nb_segs, 3);
+	for (s = m->next; s != NULL; s = s->next)
+		assert_int_equal(pw_sumnote_sum(s, s->data_off, s->data_len),
+				 pw_sum(rte_pktmbuf_mtod(s, void *), s->data_len));
 	rte_pktmbuf_free(m);
 	rig_down(&r);
 }
@@ -530,6 +557,7 @@ main(void)
 		cmocka_unit_test(test_whole_tcp_frame_reaches_tcp),
 		cmocka_unit_test(test_large_table_of_neighbours_changes_nothing),
 		cmocka_unit_test(test_padding_is_cut_off),
+		cmocka_unit_test(test_buffers_of_a_chain_have_no_notes_of_a_former_life),
 		cmocka_unit_test(test_split_headers_are_joined),
 		cmocka_unit_test(test_shared_buffers_are_copied),
 		cmocka_unit_test(test_shared_buffer_without_a_free_one_is_dropped),

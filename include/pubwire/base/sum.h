@@ -29,6 +29,7 @@ pw_sum_fold(uint64_t sum)
 #define PW_SUM_WIDE  256 /**< bytes from which on it is the faster way */
 #define PW_SUM_BYTES 32
 
+#ifdef __x86_64__
 /** The sum of what n bytes hold of 32 at once, where the CPU can: words of 32 bits in sums of 64.
  */
 __attribute__((target("avx2"))) static inline uint64_t
@@ -46,6 +47,7 @@ pw_sum_wide(const uint8_t *p, uint32_t n)
 	even += odd;
 	return even[0] + even[1] + even[2] + even[3];
 }
+#endif
 
 /** The sum of n bytes, folded, not complemented; a last odd one counts as if a zero followed it. */
 static inline uint16_t
@@ -55,11 +57,13 @@ pw_sum(const void *data, uint32_t n)
 	uint64_t a = 0, b = 0, carries = 0, w[4];
 	uint32_t word = 0;
 
+#ifdef __x86_64__
 	if (n >= PW_SUM_WIDE && __builtin_cpu_supports("avx2")) {
 		a = pw_sum_wide(p, n);
 		p += n - n % PW_SUM_BYTES;
 		n %= PW_SUM_BYTES;
 	}
+#endif
 	/* Two sums of 64 bits whose carries are counted beside them. */
 	for (; n >= sizeof(w); n -= sizeof(w), p += sizeof(w)) {
 		memcpy(w, p, sizeof(w));

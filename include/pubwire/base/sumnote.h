@@ -7,19 +7,23 @@
  * Sums that a packet buffer carries along, so that who puts its bytes into segments need not read
  * them: not where they came in one segment whose checksum was verified by reading them, and not
  * where they have left to another broker already. A note says what a range of the buffer sums up
- * to; a buffer has room for a few, and a bit of ol_flags says that they mean something. Whoever
- * takes a buffer out of a pool finds the bit cleared.
+ * to; a buffer has room for a few, and a bit of ol_flags says that they mean something. Who
+ * takes a buffer out of a pool by rte_pktmbuf_alloc() finds the bit cleared; drivers take them
+ * otherwise, and set the flags of a packet's first buffer alone: pw_sumnote_forget() for each.
  *
  * The rule for who writes: from pw_sumnote_begin() or pw_sumnote_put() on, bytes that a note may
  * cover change through pw_sumnote_patch() alone, or after pw_sumnote_forget(). Bytes that were not
  * there yet may be added. All of these are for the lcore that received or took the buffer, before
  * others can see the bytes (see slice.h).
  *
- * pw_sumnote_sum() is for any lcore that may read the bytes. It leaves notes itself: each is one
- * word that is right by itself, written at once (relaxed: nothing is published by it), so that
- * lcores that do so at the same time replace one right note by another. That a note of a buffer's
- * former life is not seen in its next one follows from the way there, which is that of the bytes:
- * the reference given back, the pool, the lcore that takes it.
+ * pw_sumnote_sum() is for any lcore that may read the bytes. It leaves notes of them itself: each
+ * is one word that is right by itself, written at once (relaxed: nothing is published by it), so
+ * that lcores that do so at the same time replace one right note by another. What was put is open:
+ * it tells of bytes too that only its owner sees yet, and may change meanwhile. From such a note
+ * nothing follows for a part until its last byte is among those that were asked for, and nobody
+ * else moves it: it would outlive what its owner then makes of it. That a note of a buffer's former
+ * life is not seen in its next one follows from the way there, which is that of the bytes: the
+ * reference given back, the pool, the lcore that takes it.
  *
  * Without room in DPDK's buffers nothing is noted, and sums are computed.
  */
@@ -53,8 +57,8 @@ union pw_sumnote {
 	struct {
 		uint16_t off; /**< from buf_addr */
 		uint16_t len;
-		uint16_t sum; /**< folded, as if the first byte stood at an even offset */
-		uint16_t pad;
+		uint16_t sum;  /**< folded, as if the first byte stood at an even offset */
+		uint16_t open; /**< 1: of bytes that others than its owner may not see yet */
 	};
 };
 
@@ -81,11 +85,11 @@ pw_sumnote_begin(struct rte_mbuf *m)
 	m->ol_flags |= pw_sumnote_place.flag;
 }
 
-/** Begin with what one range sums up to. */
+/** Begin with what one range sums up to, whose bytes the caller may yet patch. */
 static inline void
 pw_sumnote_put(struct rte_mbuf *m, uint16_t off, uint16_t len, uint16_t sum)
 {
-	union pw_sumnote n = {.off = off, .len = len, .sum = sum};
+	union pw_sumnote n = {.off = off, .len = len, .sum = sum, .open = 1};
 
 	if (pw_sumnote_place.flag == 0)
 		return;

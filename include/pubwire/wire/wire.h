@@ -250,8 +250,8 @@ int pw_wire_iface_of(const struct pw_wire *w, const struct pw_addr *a);
  * @param ttl  time to live, 0: 64
  * @return     0; -EHOSTUNREACH no route, the next hop did not answer a moment ago, or the local
  *             address is somebody else's; -EMSGSIZE
- *             larger than the MTU, or to be cut by a port that does not; -ENOBUFS no buffer or hold
- * queue full
+ *             larger than the MTU, or to be cut by a port that does not, or takes fewer
+ *             segments; -ENOBUFS no buffer or hold queue full
  */
 int pw_wire_send_tcp(struct pw_wire *w, const struct pw_flow *flow, struct rte_mbuf *m, uint8_t ttl,
 		     uint64_t now);
