@@ -171,7 +171,7 @@ a_wait_ends_where_something_is_due(void **state)
 	assert_true(worker_wait_end(k, w->now) <= w->now + MS);
 	k->refused = false;
 	k->pressure = 0;
-	/* What a drain nics.waits for may come about without a bell. */
+	/* What a drain waits for may come about without a bell. */
 	k->drain_told = true;
 	assert_true(worker_wait_end(k, w->now) <= w->now + MS);
 	k->drain_told = false;
