@@ -27,6 +27,7 @@
 #include "gaps_pvt.h"
 #include "seg_pvt.h"
 #include "siphash_pvt.h"
+#include "train_pvt.h"
 
 #define DSACK_SLOTS 64
 
@@ -113,16 +114,6 @@ struct listener {
 	bool used;
 	const struct pw_tcp_ops *ops;
 	void *ctx;
-};
-
-/** A packet that full segments are added to, see train.c. */
-struct train {
-	struct pw_tcp_conn *conn; /**< whose output this is; NULL: none that may */
-	struct rte_mbuf *m;	  /**< NULL: nothing waits */
-	struct rte_mbuf *tail;	  /**< its last buffer */
-	uint32_t next;		  /**< sequence number behind it */
-	uint32_t segs;
-	uint32_t bytes; /**< of payload */
 };
 
 struct pw_tcp {
@@ -394,20 +385,6 @@ struct tx_slice *pw_tcp_sq_find(const struct pw_tcp_conn *c, struct tx_place *p,
  */
 int pw_tcp_xmit(struct pw_tcp *t, struct pw_tcp_conn *c, struct tx_place *at, uint32_t seq,
 		uint32_t *len, uint8_t flags, bool rtx);
-
-/*
- * train.c: full segments of new data that follow each other leave as one frame, which the port's
- * device cuts. Between begin and end pw_tcp_xmit() may keep a segment back; end lets it go.
- */
-void pw_tcp_train_begin(struct pw_tcp *t, struct pw_tcp_conn *c);
-void pw_tcp_train_end(struct pw_tcp *t);
-/** The packet that waits, if one does, takes a segment on and true is returned; else it leaves. */
-bool pw_tcp_train_takes(struct pw_tcp *t, struct tx_place *at, uint32_t seq, uint32_t len,
-			uint8_t flags);
-/** A segment, built in m, is kept and true is returned, where others may join it. */
-bool pw_tcp_train_keeps(struct pw_tcp *t, const struct pw_tcp_conn *c, struct rte_mbuf *m,
-			uint32_t seq, uint32_t len, uint8_t flags);
-
 int pw_tcp_send_syn(struct pw_tcp *t, struct pw_tcp_conn *c);
 /** SYN|ACK for a request; nothing is kept of it. */
 int pw_tcp_send_syn_ack(struct pw_tcp *t, const struct pw_tcp_seg *s, uint32_t iss,

@@ -248,7 +248,7 @@ world_acked(const struct world *w)
 	for (uint32_t i = 0; i < w->nb_devices; i++) {
 		const struct model_device *d = &w->device[i];
 
-		if (d->nb_acks < d->next_id - 1u)
+		if (d->next_id == 1 || d->nb_acks < d->next_id - 1u)
 			return false;
 	}
 	return true;
